@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kong's entities as checked, immutable structs. Cross references are resolved pointers; `id` is a UUID in text
+ * (configured, or derived from kind and name, so that it is the same after each load).
+ */
+#ifndef CONF_ENTITIES_H
+#define CONF_ENTITIES_H
+
+#include "conf/text.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct conf_regex; /* conf/regex.h */
+
+/* --- upstreams ------------------------------------------------------------------------------------------------- */
+
+enum conf_algorithm { CONF_ROUND_ROBIN, CONF_LEAST_CONNECTIONS, CONF_CONSISTENT_HASHING, CONF_LATENCY };
+enum conf_hash_on {
+    CONF_HASH_NONE, CONF_HASH_IP, CONF_HASH_CONSUMER, CONF_HASH_HEADER, CONF_HASH_COOKIE, CONF_HASH_PATH,
+    CONF_HASH_QUERY_ARG
+};
+enum conf_probe_type { CONF_PROBE_HTTP, CONF_PROBE_HTTPS, CONF_PROBE_TCP, CONF_PROBE_GRPC };
+
+struct conf_target {
+    struct conf_text target; /* as written: host:port, ip:port, [ip6]:port, unix:/path */
+    struct conf_text host;   /* without the port; "" for a Unix socket */
+    int port;
+    int weight; /* 0..65535 */
+};
+
+/* One address that can be connected to; a target whose name has several addresses gives several peers. */
+struct conf_peer {
+    const struct conf_target *target;
+    const struct conf_upstream *upstream;
+    struct sockaddr_storage addr;
+    socklen_t addr_len;
+    struct conf_text text; /* "127.0.0.1:9001", for logs */
+    uint64_t identity;     /* hash of upstream name and address: the same over reloads */
+    int weight;
+    uint32_t index; /* over all peers of the configuration, dense */
+};
+
+struct conf_check_side {
+    double interval; /* s; 0 = off; active checks only */
+    int successes, tcp_failures, timeouts, http_failures;
+    struct conf_ints http_statuses;
+};
+
+struct conf_healthchecks {
+    double threshold; /* percent of weight */
+    struct {
+        enum conf_probe_type type;
+        struct conf_text http_method, http_path;
+        double timeout; /* s */
+        int concurrency;
+        bool https_verify_certificate;
+        struct conf_text https_sni;
+        struct conf_check_side healthy, unhealthy;
+    } active;
+    struct {
+        struct conf_check_side healthy, unhealthy;
+    } passive;
+};
+
+struct conf_upstream {
+    struct conf_text name, id;
+    uint32_t index;
+    bool implied; /* made for a service whose host is no upstream's name */
+    enum conf_algorithm algorithm;
+    enum conf_hash_on hash_on, hash_fallback;
+    struct conf_text hash_on_header, hash_fallback_header, hash_on_cookie, hash_on_cookie_path, hash_on_query_arg,
+        hash_fallback_query_arg;
+    struct conf_text host_header;
+    int slots;
+    int keepalive_pool_size;
+    double keepalive_idle_timeout; /* s */
+    const struct conf_target *targets;
+    size_t targets_n;
+    const struct conf_peer *peers;
+    size_t peers_n;
+    struct conf_healthchecks healthchecks;
+    struct conf_texts tags;
+};
+
+/* --- services and routes ------------------------------------------------------------------------------------------ */
+
+enum conf_protocol { CONF_HTTP = 1, CONF_HTTPS = 2 }; /* bits */
+
+struct conf_service {
+    struct conf_text name, id;
+    uint32_t index;
+    bool enabled;
+    enum conf_protocol protocol;
+    struct conf_text host; /* of the URL: an upstream's name or a host name */
+    int port;
+    struct conf_text path; /* "" or begins with "/" */
+    int connect_timeout, write_timeout, read_timeout; /* ms */
+    int retries;
+    bool tls_verify;
+    const struct conf_upstream *upstream; /* never NULL */
+    const struct conf_certificate *client_certificate; /* NULL: none */
+    struct conf_text ca_certificates;                  /* a PEM file's absolute path; "": the system's */
+    struct conf_texts tags;
+};
+
+struct conf_path {
+    struct conf_text text;          /* the prefix, or the pattern without its "~" */
+    const struct conf_regex *regex; /* NULL: a prefix */
+};
+
+struct conf_route_header {
+    struct conf_text name; /* lower case */
+    struct conf_texts values;
+};
+
+struct conf_route {
+    struct conf_text name, id;
+    uint32_t index; /* file order: the "earlier created_at" of Kong's last tie */
+    const struct conf_service *service;
+    unsigned protocols; /* bits of enum conf_protocol */
+    struct conf_texts hosts, methods, snis; /* hosts and snis lower case; a "*" at one end is a wildcard */
+    const struct conf_path *paths;
+    size_t paths_n;
+    const struct conf_route_header *headers;
+    size_t headers_n;
+    bool strip_path, preserve_host, request_buffering, response_buffering;
+    int regex_priority;
+    int https_redirect_status_code; /* 426, 301, 302, 307, 308 */
+    uint64_t request_body_max_size; /* bytes; UINT64_MAX: the global one holds */
+    const struct conf_chain *chain; /* plugins that run on this route */
+    struct conf_texts tags;
+};
+
+/* --- certificates -------------------------------------------------------------------------------------------------- */
+
+struct conf_certificate {
+    struct conf_text cert, key; /* absolute paths */
+    struct conf_texts snis;     /* lower case, "*.example.com" allowed; none: the default certificate */
+    struct x509_st *x509;       /* the leaf; owned by the configuration */
+    struct evp_pkey_st *pkey;
+    struct stack_st_X509 *chain; /* what follows the leaf; may be NULL */
+};
+
+/* --- consumers ----------------------------------------------------------------------------------------------------- */
+
+struct conf_consumer {
+    struct conf_text username, custom_id, id; /* username or custom_id may be "" */
+    uint32_t index;
+    const struct conf_key *keys;
+    size_t keys_n;
+    const struct conf_jwt_secret *jwt_secrets;
+    size_t jwt_secrets_n;
+    struct conf_texts groups;
+    struct conf_texts tags;
+};
+
+struct conf_key { /* keyauth_credentials */
+    struct conf_text key, id;
+    const struct conf_consumer *consumer;
+};
+
+enum conf_jwt_algorithm {
+    CONF_HS256, CONF_HS384, CONF_HS512, CONF_RS256, CONF_RS384, CONF_RS512, CONF_ES256, CONF_ES384, CONF_ES512
+};
+
+struct conf_jwt_secret {
+    struct conf_text key, id; /* key: what the token's key claim (iss) names */
+    enum conf_jwt_algorithm algorithm;
+    struct conf_text secret;         /* HS* */
+    struct conf_text rsa_public_key; /* PEM, for RS* and ES* */
+    bool secret_is_base64;
+    const struct conf_consumer *consumer;
+};
+
+struct conf_credentials;
+
+/* Look-ups by credential; constant cost at any number of consumers, no early exit on the secret's bytes. NULL: none. */
+const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n);
+const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key, size_t n);
+/* By id, username or custom_id. */
+const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name, size_t n);
+
+/* --- plugins: see conf/plugin.h ------------------------------------------------------------------------------------ */
+struct conf_plugin;
+struct conf_chain;
+
+#endif

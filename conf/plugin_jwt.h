@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration of jwt: Kong's fields and meanings. */
+#ifndef CONF_PLUGIN_JWT_H
+#define CONF_PLUGIN_JWT_H
+
+#include "conf/entities.h"
+
+struct conf_jwt {
+    struct conf_texts uri_param_names, cookie_names, header_names;
+    struct conf_text key_claim_name;
+    bool secret_is_base64, run_on_preflight;
+    bool verify_exp, verify_nbf; /* claims_to_verify */
+    int maximum_expiration;      /* s; 0 = off */
+    struct conf_text realm;
+    const struct conf_consumer *anonymous; /* NULL: none */
+};
+
+#endif

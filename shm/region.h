@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared memory: named zones, each a sealed memfd of its own, made by the master before it forks and inherited by every
+ * process. One memfd a zone, so that a reload can replace one zone (a dictionary of another size) and leave the rest;
+ * all of them begin with the same header, so that a later binary can tell what it inherits and drop what it does not
+ * know. No paths, no pointers inside.
+ */
+#ifndef SHM_REGION_H
+#define SHM_REGION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REGION_NAME_MAX = 64, REGION_ZONES_MAX = 64 };
+
+enum zone_kind { ZONE_BOARD = 1, ZONE_STATS, ZONE_HEALTH, ZONE_TICKETS, ZONE_CACHE };
+
+struct zone_shm { /* at offset 0 of every zone */
+    uint64_t magic;
+    uint32_t kind;    /* enum zone_kind */
+    uint32_t version; /* of the layout behind this header */
+    uint64_t size;    /* bytes, this header included */
+    char name[REGION_NAME_MAX];
+};
+_Static_assert(sizeof(struct zone_shm) == 88, "layout");
+
+struct zone { /* process-local; copied by fork */
+    struct zone_shm *shm; /* page aligned; NULL: no zone */
+    size_t size;
+    int fd;
+};
+
+/* Makes a zone of `size` bytes (rounded up to pages), zeroed, its size sealed, mapped shared, with huge pages asked for
+ * where it is large. On error *zone is empty and errno says why; false. Master only. */
+bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name, uint64_t size);
+
+/* Maps the zone behind `fd` if its header says kind and version; otherwise false. */
+bool region_adopt(struct zone *zone, enum zone_kind kind, uint32_t version, int fd);
+
+/* Unmaps and closes. Other processes keep theirs. */
+void region_drop(struct zone *zone);
+
+/* What follows the header, aligned to 64 bytes. */
+void *region_body(const struct zone *zone);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP dates (RFC 9110 section 5.6.7). Pure: the clock is an argument. */
+#ifndef HTTP_DATE_H
+#define HTTP_DATE_H
+
+#include "worker/base/slice.h"
+
+enum { DATE_LENGTH = 29 };
+
+/* Seconds since 1970 of an IMF-fixdate, RFC 850 or asctime date; `now` settles two-digit years. -1 when it is none. */
+int64_t date_parse(struct slice text, int64_t now);
+
+/* Writes DATE_LENGTH bytes of IMF-fixdate, not terminated. */
+void date_format(int64_t seconds, char out[DATE_LENGTH]);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Request paths and query strings (RFC 3986). A path is normalised once, before anything looks at it, so that no
+ * spelling dodges a route: dot segments removed, needless percent-encodings decoded, the others in upper case,
+ * repeated slashes merged.
+ */
+#ifndef HTTP_URI_H
+#define HTTP_URI_H
+
+#include "worker/base/slice.h"
+
+struct uri {
+    struct slice path;  /* normalised, begins with "/" */
+    struct slice query; /* without "?"; p is NULL when there was no "?" */
+};
+
+/* Splits and normalises `target` ("/a/../b?x=y"). Where the path is normal already, slices point into `target` and
+ * nothing is copied; otherwise the path is written to out[0..cap). Returns false when it is malformed (bad escape,
+ * %00, a control byte, "..” above the root is clamped, not an error) or cap (>= target.n) is too small. */
+bool uri_parse(struct slice target, char *out, size_t cap, struct uri *uri);
+
+/* Walks "a=b&c" pairs, undecoded: true with the next name and value while there are any. value.p is NULL without "=". */
+bool uri_query_next(struct slice *rest, struct slice *name, struct slice *value);
+
+/* Decodes %XX (and "+" as a space when `plus`) into out (cap >= in.n). Returns the length, or -1 when malformed. */
+ptrdiff_t uri_decode(struct slice in, bool plus, char *out, size_t cap);
+
+/* Host without its port, lower-cased into out (cap >= host.n); *port 0 when there is none. False when ill-formed. */
+bool uri_host(struct slice host, char *out, size_t cap, struct slice *name, int *port);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a stage of the request's way says when it returns, and the stages by name. The order is in stages.def. */
+#ifndef WORKER_STAGE_H
+#define WORKER_STAGE_H
+
+struct stream;
+
+enum stage_result {
+    STAGE_NEXT, /* go on with the next stage */
+    STAGE_WAIT, /* something will call stream_run() again; the same stage goes on */
+    STAGE_DONE, /* an answer is set (stream_answer, a cache hit): go on with the respond stage */
+    STAGE_FAIL, /* nothing can be said to the client any more: go on with the log stage, then close */
+};
+
+enum stage_id {
+#define STAGE(id, function) STAGE_##id,
+#include "worker/stages.def"
+#undef STAGE
+    STAGES
+};
+
+#define STAGE(id, function) enum stage_result function(struct stream *s);
+#include "worker/stages.def"
+#undef STAGE
+
+extern const char *const stage_names[STAGES];
+
+#endif
