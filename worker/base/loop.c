@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A turn: wait, read the clock once, hand out events (urgent ones first), run timers, run what was put off. Nothing is
+ * freed while events of the same turn may still name it: that is what loop_defer() is for.
+ */
+#include "worker/base/loop.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+bool loop_init(struct loop *l)
+{
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->later = NULL;
+    l->later_end = &l->later;
+    clock_read(&l->now);
+    timer_init(&l->timers, l->now.ms);
+    return l->epoll >= 0;
+}
+
+void loop_close(struct loop *l)
+{
+    if (l->epoll >= 0)
+        close(l->epoll);
+    l->epoll = -1;
+}
+
+bool loop_watch(struct loop *l, struct loop_io *io, uint32_t events)
+{
+    struct epoll_event e = { .events = events, .data.ptr = io };
+
+    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, io->fd, &e) == 0;
+}
+
+bool loop_add(struct loop *l, struct loop_io *io)
+{
+    return loop_watch(l, io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+void loop_unwatch(struct loop *l, struct loop_io *io)
+{
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, io->fd, NULL);
+}
+
+void loop_defer(struct loop *l, struct loop_later *later, void (*run)(struct loop_later *))
+{
+    later->run = run;
+    later->next = NULL;
+    *l->later_end = later;
+    l->later_end = &later->next;
+}
+
+static void run_later(struct loop *l)
+{
+    while (l->later) {
+        struct loop_later *later = l->later;
+
+        l->later = later->next;
+        if (!l->later)
+            l->later_end = &l->later;
+        later->run(later);
+    }
+}
+
+static void hand_out(struct loop *l, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct loop_io *io = l->events[i].data.ptr;
+        if (io->urgent && io->fd >= 0) {
+            io->ready(io, l->events[i].events);
+            l->events[i].data.ptr = NULL;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        struct loop_io *io = l->events[i].data.ptr;
+        if (io && io->fd >= 0)
+            io->ready(io, l->events[i].events);
+    }
+}
+
+void loop_turn(struct loop *l, int limit)
+{
+    int wait = l->later ? 0 : timer_wait(&l->timers, l->now.ms, limit);
+    int n = epoll_wait(l->epoll, l->events, LOOP_EVENTS, wait);
+
+    clock_read(&l->now);
+    if (n > 0)
+        hand_out(l, n);
+    timer_run(&l->timers, l->now.ms);
+    run_later(l);
+}
