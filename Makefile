@@ -63,11 +63,12 @@ endif
 ## make            the daemon and its control tool: build/gateway, build/gatewayctl
 all: $(PROGRAMS)
 
-## make run        what is missing is installed, then a demo origin and the gateway in front of it; Ctrl-C ends both
+## make run        what is missing is installed, then a demo origin and the gateway in front of it until Ctrl-C;
+##                 ONCE=1 runs the three curls instead of waiting, and ends
 run:
 	@scripts/deps build
 	@$(MAKE) --no-print-directory all
-	@scripts/run $(BUILD)
+	@scripts/run $(BUILD) $(ONCE)
 
 ## make test       what is missing is installed, then all tests: unit, processes, end to end
 test:
@@ -101,12 +102,13 @@ fuzz-targets: $(FUZZ)
 
 ## make lint       formatting, static analysis, who includes whom, sizes, the order of the stages
 lint:
-	@scripts/deps lint
-	@scripts/lint
+	@scripts/deps build lint
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) scripts/lint
 
 ## make format     lets clang-format rewrite the C sources in place
 format:
-	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
+	@find conf shm worker master tests -name '*.[ch]' | xargs clang-format -i
 
 ## make bench      CPU per request beside the floor and the peers: ARGS="--only hit-1k --rounds 1"
 bench: all
