@@ -40,13 +40,16 @@ struct board_shm *board_of(const struct zone *zone);
 
 /* Master: a free slot for a new child, lowest first; -1: none. */
 int board_claim(struct board_shm *board, uint32_t role, uint32_t index, uint64_t generation);
+/* Master: gives a slot (of a child that was reaped, or just claimed) to its next owner, so that the successor takes back
+ * what the dead one left under that slot. Clears the row; state becomes BOARD_STARTING. */
+void board_assign(struct board_shm *board, int slot, uint32_t role, uint32_t index, uint64_t generation);
 void board_release(struct board_shm *board, int slot);
 
 /* Child: says what it does; a short literal or name, cut to fit. Async-signal-safe, one small copy. */
 void board_doing(struct board_row_shm *row, const char *what);
 
 /* Child: installs handlers for the fatal signals that leave last words in `row` and then let the default action happen.
- * Also used by the assertion macro of shm/assert.h. */
+ * Also used by the assertion macro of shm/assert.h. Once, after fork; `row` NULL: words go to standard error. */
 void board_catch(struct board_row_shm *row);
 
 /* Master: copies the last words of a dead child, printable and terminated, into out. */

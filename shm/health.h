@@ -31,7 +31,9 @@ struct health_upstream_shm {
     char name[64];
 } __attribute__((aligned(64)));
 
+/* A zone with ample room for so many rows (sparse: unused ones cost nothing). */
 bool health_make(struct zone *zone, uint32_t peers, uint32_t upstreams);
+/* Whether a load of that size can be claimed beside the rows of the load that still runs. */
 bool health_fits(const struct zone *zone, uint32_t peers, uint32_t upstreams);
 /* Master, at load. Finds or gives a row; NULL: full. */
 struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t identity, const char *name, uint64_t generation);
@@ -41,10 +43,13 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
 struct health_peer_shm *health_peer(const struct zone *zone, uint64_t identity);
 struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t identity);
 
-/* Requests in flight to a peer: the caller's own counter (slot), and the sum over all live slots. */
+/* Requests in flight to a peer: the caller's own counter (slot; NULL: no such slot or row), and the sum over all slots,
+ * those of the dead being 0. */
 _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer, uint32_t slot);
 uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer);
 /* Master, at reap: zeroes all counters of a slot. */
 void health_forget(const struct zone *zone, uint32_t slot);
+/* Master: carries state and counts of the peers that a fresh, larger zone has claimed over from the old one. */
+void health_copy(const struct zone *to, const struct zone *from);
 
 #endif

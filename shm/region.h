@@ -32,16 +32,18 @@ struct zone { /* process-local; copied by fork */
 };
 
 /* Makes a zone of `size` bytes (rounded up to pages), zeroed, its size sealed, mapped shared, with huge pages asked for
- * where it is large. On error *zone is empty and errno says why; false. Master only. */
+ * where it is a large cache (the other kinds are sparse). On error *zone is empty and errno says why; false. Master only. */
 bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name, uint64_t size);
 
-/* Maps the zone behind `fd` if its header says kind and version; otherwise false. */
+/* Maps the zone behind `fd` if it is sealed and its header says kind and version; then the zone owns `fd`. Otherwise
+ * false, and `fd` stays the caller's. */
 bool region_adopt(struct zone *zone, enum zone_kind kind, uint32_t version, int fd);
 
-/* Unmaps and closes. Other processes keep theirs. */
+/* Unmaps and closes, and leaves *zone empty (shm NULL, fd -1); an empty one is fine. Other processes keep theirs. A zone
+ * that was never made must say fd = -1. */
 void region_drop(struct zone *zone);
 
-/* What follows the header, aligned to 64 bytes. */
+/* What follows the header: 128 bytes into the zone, so size - 128 bytes long and aligned to 64 bytes. */
 void *region_body(const struct zone *zone);
 
 #endif

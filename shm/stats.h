@@ -36,8 +36,6 @@ struct stats_process_shm {
     struct stats_route_shm unrouted;    /* what no route took */
 } __attribute__((aligned(64)));
 
-struct stats; /* process-local handle */
-
 /* A zone with room for `routes` rows a slot (sparse: untouched rows cost nothing). */
 bool stats_make(struct zone *zone, uint32_t routes);
 uint32_t stats_capacity(const struct zone *zone);
@@ -46,8 +44,16 @@ uint32_t stats_capacity(const struct zone *zone);
  * were not kept in the latest load are reused last. -1: full. */
 int stats_claim(const struct zone *zone, const char *id, const char *name, uint64_t generation);
 
+/* The slot's own counters, for its owner. NULL: no such slot or row. stats_route() marks the row as used, so ask for it when
+ * there is something to count, not for all routes at start. */
 struct stats_process_shm *stats_process(const struct zone *zone, uint32_t slot);
 struct stats_route_shm *stats_route(const struct zone *zone, uint32_t slot, int row);
+
+/* Master, at reap: the gauges of a slot whose owner is gone go to 0. */
+void stats_settle(const struct zone *zone, uint32_t slot);
+/* Master: takes names and counters over into a fresh, larger zone (rows keep their numbers). Processes that still count in
+ * the old one are not followed. */
+void stats_copy(const struct zone *to, const struct zone *from);
 
 /* Readers: sums over all slots that were ever used. Touches no row that was never written. */
 void stats_sum_process(const struct zone *zone, struct stats_process_shm *out);

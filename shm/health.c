@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Layout: a head, the rows of peers, the rows of upstreams, then one array of in-flight counters a
+ * slot, each on cache lines of its own. Rows are found by identity, which is a hash already: open
+ * addressing in the table of rows itself. A row is never freed; one that neither this load nor the
+ * one before named is given to the next identity that probes past it. Only the master claims.
+ * Capacities are checked against the size of the mapping at each call.
+ */
+#include "shm/health.h"
+#include "shm/board.h"
+#include <string.h>
+
+enum { HEALTH_MAX = 1 << 20, HEALTH_PEERS_MIN = 1024, HEALTH_UPSTREAMS_MIN = 256 };
+
+struct health_shm {
+    _Atomic uint32_t peers, upstreams; /* capacities, powers of two; fixed */
+    _Atomic uint32_t slots;            /* 1 + highest slot that ever counted */
+    uint32_t spare;
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct health_shm) == 64, "layout");
+_Static_assert(sizeof(struct health_peer_shm) == 128, "layout");
+_Static_assert(sizeof(struct health_upstream_shm) == 128, "layout");
+_Static_assert(offsetof(struct health_peer_shm, generation) == 48, "layout");
+
+static uint32_t health_power(uint32_t least, uint32_t n)
+{
+    uint32_t size = least;
+    while (size < n && size < HEALTH_MAX)
+        size *= 2;
+    return size;
+}
+
+static uint64_t health_stride(uint32_t peers)
+{
+    return ((uint64_t)peers * sizeof(uint32_t) + 63) / 64 * 64;
+}
+
+static uint64_t health_counters_at(uint32_t peers, uint32_t upstreams)
+{
+    return sizeof(struct health_shm) + peers * sizeof(struct health_peer_shm) +
+           upstreams * sizeof(struct health_upstream_shm);
+}
+
+static uint64_t health_size(uint32_t peers, uint32_t upstreams)
+{
+    return 128 + health_counters_at(peers, upstreams) + BOARD_SLOTS * health_stride(peers);
+}
+
+/* What a call works with: the capacities as they were when it began. */
+struct health_view {
+    struct health_shm *head;
+    uint32_t peers_n, upstreams_n;
+    struct health_peer_shm *peers;
+    struct health_upstream_shm *upstreams;
+    char *counters;
+};
+
+static bool health_is_power(uint32_t n)
+{
+    return n > 0 && n <= HEALTH_MAX && (n & (n - 1)) == 0;
+}
+
+static bool health_view(const struct zone *zone, struct health_view *v)
+{
+    char *body = region_body(zone);
+
+    v->head = (void *)body;
+    v->peers_n = atomic_load_explicit(&v->head->peers, memory_order_relaxed);
+    v->upstreams_n = atomic_load_explicit(&v->head->upstreams, memory_order_relaxed);
+    if (!health_is_power(v->peers_n) || !health_is_power(v->upstreams_n) ||
+        health_size(v->peers_n, v->upstreams_n) > zone->size)
+        return false;
+    v->peers = (void *)(body + sizeof(struct health_shm));
+    v->upstreams = (void *)(v->peers + v->peers_n);
+    v->counters = body + health_counters_at(v->peers_n, v->upstreams_n);
+    return true;
+}
+
+/* Room for twice what is asked for: a load needs the rows of its predecessor and its own at the
+ * same time. */
+bool health_make(struct zone *zone, uint32_t peers, uint32_t upstreams)
+{
+    uint32_t p, u;
+    struct health_shm *head;
+
+    if (peers > HEALTH_MAX / 4)
+        peers = HEALTH_MAX / 4;
+    if (upstreams > HEALTH_MAX / 4)
+        upstreams = HEALTH_MAX / 4;
+    p = health_power(HEALTH_PEERS_MIN, peers * 4);
+    u = health_power(HEALTH_UPSTREAMS_MIN, upstreams * 4);
+    if (!region_make(zone, ZONE_HEALTH, HEALTH_VERSION, "health", health_size(p, u)))
+        return false;
+    head = region_body(zone);
+    atomic_store(&head->peers, p);
+    atomic_store(&head->upstreams, u);
+    return true;
+}
+
+bool health_fits(const struct zone *zone, uint32_t peers, uint32_t upstreams)
+{
+    struct health_view v;
+    return health_view(zone, &v) && peers <= v.peers_n / 2 && upstreams <= v.upstreams_n / 2;
+}
+
+/* --- rows ----------------------------------------------------------------------------------------
+ */
+
+/* The next place of a probe sequence; mixes, so that identities that differ in few bits spread as
+ * well. */
+static uint32_t health_place(uint64_t identity, uint32_t step, uint32_t size)
+{
+    uint64_t h = identity * UINT64_C(0x9e3779b97f4a7c15);
+    return ((uint32_t)(h >> 32) + step) & (size - 1);
+}
+
+static bool health_stale(uint64_t row_generation, uint64_t generation)
+{
+    return row_generation + 1 < generation;
+}
+
+struct health_peer_shm *health_peer(const struct zone *zone, uint64_t identity)
+{
+    struct health_view v;
+
+    if (identity == 0 || !health_view(zone, &v))
+        return NULL;
+    for (uint32_t i = 0; i < v.peers_n; i++) {
+        struct health_peer_shm *p = &v.peers[health_place(identity, i, v.peers_n)];
+        uint64_t found = atomic_load_explicit(&p->identity, memory_order_acquire);
+        if (found == identity)
+            return p;
+        if (found == 0)
+            break;
+    }
+    return NULL;
+}
+
+struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t identity)
+{
+    struct health_view v;
+
+    if (identity == 0 || !health_view(zone, &v))
+        return NULL;
+    for (uint32_t i = 0; i < v.upstreams_n; i++) {
+        struct health_upstream_shm *u = &v.upstreams[health_place(identity, i, v.upstreams_n)];
+        uint64_t found = atomic_load_explicit(&u->identity, memory_order_acquire);
+        if (found == identity)
+            return u;
+        if (found == 0)
+            break;
+    }
+    return NULL;
+}
+
+static struct health_peer_shm *health_spare_peer(const struct health_view *v, uint64_t identity,
+                                                 uint64_t generation)
+{
+    for (uint32_t i = 0; i < v->peers_n; i++) {
+        struct health_peer_shm *p = &v->peers[health_place(identity, i, v->peers_n)];
+        if (atomic_load(&p->identity) == 0 || health_stale(atomic_load(&p->generation), generation))
+            return p;
+    }
+    return NULL;
+}
+
+static struct health_upstream_shm *health_spare_upstream(const struct health_view *v,
+                                                         uint64_t identity, uint64_t generation)
+{
+    for (uint32_t i = 0; i < v->upstreams_n; i++) {
+        struct health_upstream_shm *u = &v->upstreams[health_place(identity, i, v->upstreams_n)];
+        if (atomic_load(&u->identity) == 0 || health_stale(atomic_load(&u->generation), generation))
+            return u;
+    }
+    return NULL;
+}
+
+static void health_name(char to[64], const char *name)
+{
+    strncpy(to, name, 63);
+    to[63] = '\0';
+}
+
+static void health_open_peer(const struct health_view *v, struct health_peer_shm *p,
+                             uint64_t identity)
+{
+    atomic_store(&p->state, HEALTH_UP);
+    atomic_store(&p->since, 0);
+    atomic_store(&p->requests, 0);
+    atomic_store(&p->failures, 0);
+    atomic_store(&p->connects, 0);
+    for (uint32_t slot = 0; slot < BOARD_SLOTS && slot < atomic_load(&v->head->slots); slot++) {
+        _Atomic uint32_t *row = (void *)(v->counters + slot * health_stride(v->peers_n));
+        atomic_store(&row[p - v->peers], 0);
+    }
+    atomic_store_explicit(&p->identity, identity, memory_order_release);
+}
+
+struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t identity,
+                                          const char *name, uint64_t generation)
+{
+    struct health_view v;
+    struct health_peer_shm *p = health_peer(zone, identity);
+    bool fresh = p == NULL;
+
+    if (identity == 0 || !health_view(zone, &v))
+        return NULL;
+    if (fresh)
+        p = health_spare_peer(&v, identity, generation);
+    if (p == NULL)
+        return NULL;
+    atomic_store(&p->generation, generation);
+    health_name(p->name, name);
+    if (fresh)
+        health_open_peer(&v, p, identity);
+    return p;
+}
+
+struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint64_t identity,
+                                                  const char *name, uint64_t generation)
+{
+    struct health_view v;
+    struct health_upstream_shm *u = health_upstream(zone, identity);
+    bool fresh = u == NULL;
+
+    if (identity == 0 || !health_view(zone, &v))
+        return NULL;
+    if (fresh)
+        u = health_spare_upstream(&v, identity, generation);
+    if (u == NULL)
+        return NULL;
+    atomic_store(&u->generation, generation);
+    health_name(u->name, name);
+    if (fresh) {
+        atomic_store(&u->turn, 0);
+        atomic_store_explicit(&u->identity, identity, memory_order_release);
+    }
+    return u;
+}
+
+/* --- in flight -----------------------------------------------------------------------------------
+ */
+
+/* The peer's row number, or -1 for a pointer that leads outside. */
+static int64_t health_number(const struct health_view *v, const struct health_peer_shm *peer)
+{
+    return peer >= v->peers && peer < v->peers + v->peers_n ? peer - v->peers : -1;
+}
+
+_Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
+                                   uint32_t slot)
+{
+    struct health_view v;
+    uint32_t slots;
+    int64_t number;
+
+    if (slot >= BOARD_SLOTS || !health_view(zone, &v) || (number = health_number(&v, peer)) < 0)
+        return NULL;
+    slots = atomic_load(&v.head->slots);
+    while (slots <= slot && !atomic_compare_exchange_weak(&v.head->slots, &slots, slot + 1))
+        ;
+    return (_Atomic uint32_t *)(void *)(v.counters + slot * health_stride(v.peers_n)) + number;
+}
+
+uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer)
+{
+    struct health_view v;
+    uint64_t sum = 0;
+    uint32_t slots;
+    int64_t number;
+
+    if (!health_view(zone, &v) || (number = health_number(&v, peer)) < 0)
+        return 0;
+    slots = atomic_load_explicit(&v.head->slots, memory_order_relaxed);
+    for (uint32_t slot = 0; slot < slots && slot < BOARD_SLOTS; slot++) {
+        _Atomic uint32_t *row = (void *)(v.counters + slot * health_stride(v.peers_n));
+        sum += atomic_load_explicit(&row[number], memory_order_relaxed);
+    }
+    return sum;
+}
+
+void health_forget(const struct zone *zone, uint32_t slot)
+{
+    struct health_view v;
+    if (slot < BOARD_SLOTS && health_view(zone, &v) && slot < atomic_load(&v.head->slots))
+        memset(v.counters + slot * health_stride(v.peers_n), 0, health_stride(v.peers_n));
+}
+
+void health_copy(const struct zone *to, const struct zone *from)
+{
+    struct health_view v;
+
+    if (!health_view(from, &v))
+        return;
+    for (uint32_t i = 0; i < v.peers_n; i++) {
+        const struct health_peer_shm *old = &v.peers[i];
+        struct health_peer_shm *p = health_peer(to, atomic_load(&old->identity));
+        if (p == NULL)
+            continue;
+        atomic_store(&p->state, atomic_load(&old->state) == HEALTH_DOWN ? HEALTH_DOWN : HEALTH_UP);
+        atomic_store(&p->since, atomic_load(&old->since));
+        atomic_store(&p->requests, atomic_load(&old->requests));
+        atomic_store(&p->failures, atomic_load(&old->failures));
+        atomic_store(&p->connects, atomic_load(&old->connects));
+    }
+}

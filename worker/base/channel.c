@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One message is one packet: the fixed fields as they lie in the struct, then the text. Both ends
+ * are the same binary on the same machine, but a child may have been taken over: every length and
+ * number is checked on receipt.
+ */
+#include "worker/base/channel.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum { CHANNEL_HEAD = offsetof(struct channel_message, text), CHANNEL_PATIENCE = 64 };
+
+_Static_assert(CHANNEL_HEAD == 20, "layout");
+
+bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text,
+                  size_t text_n)
+{
+    struct {
+        uint32_t op, number;
+        uint64_t id;
+        uint32_t text_n;
+    } head = { (uint32_t)op, number, id, 0 };
+    struct iovec iov[2] = { { &head, CHANNEL_HEAD }, { 0 } };
+    struct msghdr packet = { .msg_iov = iov, .msg_iovlen = 2 };
+    ssize_t sent;
+
+    if (text && text_n > 0) {
+        if (text_n > CHANNEL_TEXT_MAX - 1)
+            text_n = CHANNEL_TEXT_MAX - 1;
+        iov[1] = (struct iovec){ (void *)(uintptr_t)text, text_n };
+        head.text_n = (uint32_t)text_n;
+    }
+    do
+        sent = sendmsg(fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent >= 0;
+}
+
+static bool channel_well_formed(const struct channel_message *m, size_t n)
+{
+    return n >= CHANNEL_HEAD && n < CHANNEL_HEAD + CHANNEL_TEXT_MAX &&
+           m->text_n == n - CHANNEL_HEAD && m->op >= CHANNEL_READY && m->op < CHANNEL_OPS;
+}
+
+int channel_receive(int fd, struct channel_message *message)
+{
+    for (int i = 0; i < CHANNEL_PATIENCE; i++) {
+        ssize_t n = recv(fd, message, sizeof *message, MSG_DONTWAIT | MSG_TRUNC);
+        if (n == 0)
+            return -1;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -1;
+        if (channel_well_formed(message, (size_t)n)) {
+            message->text[message->text_n] = '\0';
+            return 1;
+        }
+    }
+    return 0;
+}
