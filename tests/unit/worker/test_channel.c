@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The channel: whole messages or nothing, whatever the other side sends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "worker/base/channel.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int ends[2];
+static struct channel_message got;
+
+static int setup(void **state)
+{
+    (void)state;
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    close(ends[0]);
+    close(ends[1]);
+    return 0;
+}
+
+static void carries_fields_and_text(void **state)
+{
+    (void)state;
+    assert_int_equal(channel_receive(ends[1], &got), 0);
+    assert_true(channel_send(ends[0], CHANNEL_RESULT, 1, 99, "two\nlines", 9));
+    assert_true(channel_send(ends[0], CHANNEL_RETIRE, 0, 0, NULL, 0));
+    assert_int_equal(channel_receive(ends[1], &got), 1);
+    assert_int_equal(got.op, CHANNEL_RESULT);
+    assert_int_equal(got.number, 1);
+    assert_int_equal(got.id, 99);
+    assert_string_equal(got.text, "two\nlines");
+    assert_int_equal(channel_receive(ends[1], &got), 1);
+    assert_int_equal(got.op, CHANNEL_RETIRE);
+    assert_int_equal(got.text_n, 0);
+    assert_string_equal(got.text, "");
+    assert_int_equal(channel_receive(ends[1], &got), 0);
+}
+
+static void cuts_a_text_that_is_too_long(void **state)
+{
+    static char text[CHANNEL_TEXT_MAX + 1000];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    assert_true(channel_send(ends[0], CHANNEL_RESULT, 0, 1, text, sizeof text));
+    assert_int_equal(channel_receive(ends[1], &got), 1);
+    assert_int_equal(got.text_n, CHANNEL_TEXT_MAX - 1);
+    assert_int_equal(strlen(got.text), CHANNEL_TEXT_MAX - 1);
+}
+
+static void drops_what_is_ill_formed(void **state)
+{
+    struct channel_message bad = { .op = CHANNEL_READY, .text_n = 5 };
+    static char large[100000];
+    size_t head = offsetof(struct channel_message, text);
+
+    (void)state;
+    assert_int_equal(send(ends[0], &bad, head, 0), head); /* says five bytes, has none */
+    assert_int_equal(send(ends[0], &bad, head + 6, 0), head + 6);
+    assert_int_equal(send(ends[0], &bad, 3, 0), 3);
+    bad.text_n = 0;
+    bad.op = 0;
+    assert_int_equal(send(ends[0], &bad, head, 0), head);
+    bad.op = CHANNEL_OPS;
+    assert_int_equal(send(ends[0], &bad, head, 0), head);
+    assert_int_equal(send(ends[0], large, sizeof large, 0), sizeof large);
+    assert_int_equal(channel_receive(ends[1], &got), 0);
+    assert_true(channel_send(ends[0], CHANNEL_READY, 0, 0, NULL, 0));
+    assert_int_equal(channel_receive(ends[1], &got), 1);
+    assert_int_equal(got.op, CHANNEL_READY);
+}
+
+static void says_when_the_other_side_is_gone(void **state)
+{
+    (void)state;
+    assert_true(channel_send(ends[0], CHANNEL_READY, 0, 0, NULL, 0));
+    close(ends[0]);
+    ends[0] = -1;
+    assert_int_equal(channel_receive(ends[1], &got), 1);
+    assert_int_equal(channel_receive(ends[1], &got), -1);
+    assert_false(channel_send(ends[1], CHANNEL_RETIRE, 0, 0, NULL, 0));
+    assert_int_equal(errno, EPIPE);
+}
+
+static void never_waits_for_a_reader(void **state)
+{
+    int sent = 0;
+
+    (void)state;
+    while (sent < 100000 && channel_send(ends[0], CHANNEL_REOPEN_LOGS, 0, 0, NULL, 0))
+        sent++;
+    assert_true(sent > 0 && sent < 100000);
+    assert_int_equal(errno, EAGAIN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(carries_fields_and_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(cuts_a_text_that_is_too_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(drops_what_is_ill_formed, setup, teardown),
+        cmocka_unit_test_setup_teardown(says_when_the_other_side_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(never_waits_for_a_reader, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
