@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests, and the rule that no test may hang: 60 s each, or what @pytest.mark.seconds says."""
+import contextlib
+import faulthandler
+import shutil
+import signal
+import sys
+
+import pytest
+
+import harness
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "seconds(n): how long this test may take")
+
+
+@pytest.fixture(autouse=True)
+def deadline(request):
+    marker = request.node.get_closest_marker("seconds")
+    limit = (marker.args[0] if marker else 60) * (3 if harness.SANITIZED else 1)
+
+    def late(_signal, _frame):
+        faulthandler.dump_traceback(file=sys.stderr)
+        raise TimeoutError(f"the test took more than {limit} s")
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(limit)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def origin():
+    """The default origin, which counts its answers."""
+    server = harness.Origin()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def origins():
+    """A maker of origins that end with the test."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(harness.Origin(*arguments, **options))
+        return made[-1]
+
+    def adopt(server):
+        made.append(server)
+        return server
+    make.adopt = adopt
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def start():
+    """A maker of gateways that are stopped and checked at the end of the test: start([service...], setting=value...)"""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(harness.Gateway(*arguments, **options))
+        return made[-1]
+    yield make
+    failure = None
+    for gateway in made:
+        try:
+            gateway.stop()
+        except AssertionError as error:
+            failure = failure or error
+    if failure:
+        raise failure
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failing test shows the error logs of its gateways."""
+    report = (yield).get_result()
+    if report.when != "call" or not report.failed:
+        return
+    for name, value in item.funcargs.items():
+        gateways = [value] if isinstance(value, harness.Gateway) else []
+        if name == "start":
+            gateways = [c for c in value.__closure__[0].cell_contents if isinstance(c, harness.Gateway)]
+        for gateway in gateways:
+            gateway.expect_alarms = True      # one failure a test is enough
+            with contextlib.suppress(OSError, AttributeError):
+                report.sections.append(("error log", gateway.log()[-6000:]))
+
+
+@pytest.fixture(scope="session")
+def certs():
+    """A throw-away authority and certificates for localhost and *.example.com."""
+    directory = harness.scratch()
+    yield harness.make_certificates(directory)
+    shutil.rmtree(directory)

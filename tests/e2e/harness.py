@@ -1,0 +1,784 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests stand on: a gateway that is started with a configuration made here, an origin that answers
+with any bytes at any time, clients that send any bytes, certificates, tokens. Nothing in here knows the inside of the
+gateway: it sees its sockets, its files, its control tool and what /proc says about its processes."""
+import base64
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = (ROOT / os.environ.get("GATEWAY_BUILD", "build")).resolve()
+GATEWAY = os.environ.get("GATEWAY_BIN", str(BUILD / "gateway"))
+GATEWAYCTL = os.environ.get("GATEWAYCTL_BIN", str(BUILD / "gatewayctl"))
+FAULT = os.environ.get("GATEWAY_FAULT", str(BUILD / "e2e" / "fault.so"))
+PATIENCE = 10.0      # s until something that must happen is given up
+SANITIZED = "asan" in str(BUILD)
+
+# What must never be in an error log unless a test asks for it.
+ALARMS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior|last words|assertion|SIGSEGV|SIGABRT",
+                    re.I)
+
+
+# ---- small things -------------------------------------------------------------------------------------------------
+
+def wait_until(condition, what, seconds=PATIENCE):
+    """Returns the first true value of condition(); fails with `what` when it stays false."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
+
+
+def free_port():
+    """A TCP port that nobody uses, below the range that the kernel gives to outgoing connections; a counter on disk
+    keeps test processes that run side by side apart."""
+    path = os.path.join(tempfile.gettempdir(), f"gateway-e2e-ports.{os.getuid()}")
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        port = int(counter.read() or "20000")
+        while True:
+            port = port + 1 if port < 31999 else 20000
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                    break
+                except OSError:
+                    continue
+        counter.seek(0)
+        counter.truncate()
+        counter.write(str(port))
+        return port
+
+
+def scratch():
+    """A directory that unprivileged processes can enter; the caller removes it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="gateway-e2e."))
+    path.chmod(0o755)
+    return path
+
+
+def libconfig(value, depth=0):
+    """Python to libconfig: dict = group, tuple = list, list = array (of scalars), str, bool, int, float."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if isinstance(value, dict):
+        inner = "".join(f"{'  ' * (depth + 1)}{k} = {libconfig(v, depth + 1)};\n" for k, v in value.items())
+        return "{\n" + inner + "  " * depth + "}"
+    if isinstance(value, tuple):
+        return "( " + ", ".join(libconfig(v, depth + 1) for v in value) + " )"
+    return "[ " + ", ".join(libconfig(v, depth + 1) for v in value) + " ]"
+
+
+def conf_text(settings):
+    return "".join(f"{k} = {libconfig(v)};\n" for k, v in settings.items() if v is not None)
+
+
+# ---- configuration, in Kong's words ------------------------------------------------------------------------------
+
+def plugin(name, scope=None, **config):
+    return {"name": name, **(scope or {}), "config": config}
+
+
+def proxy_cache(**config):
+    return plugin("proxy-cache", **{"strategy": "memory", "cache_ttl": 60, **config})
+
+
+def route(name="all", paths=("/",), plugins=(), **fields):
+    entry = {"name": name, **({"paths": list(paths)} if paths else {}), "strip_path": False, **fields}
+    if plugins:
+        entry["plugins"] = tuple(plugins)
+    return entry
+
+
+def service(port, *routes, name="origin", url=None, **fields):
+    routes = routes or (route(),)
+    return {"name": name, "url": url or f"http://127.0.0.1:{port}/", **fields, "routes": tuple(routes)}
+
+
+# ---- HTTP on a raw socket ----------------------------------------------------------------------------------------
+
+class Message:
+    """A request or response as it was on the wire."""
+
+    def __init__(self, head):
+        self.raw_head = head
+        lines = head.split(b"\r\n")
+        self.first = lines[0].decode("latin-1")
+        self.fields = []
+        for line in lines[1:]:
+            if line:
+                name, _, value = line.partition(b":")
+                self.fields.append((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")))
+        self.body = b""
+        self.trailers = []
+        self.interim = []        # 1xx responses before a final one
+        self.complete = True     # False: the connection ended inside the body
+        parts = self.first.split(" ", 2)
+        if self.first.startswith("HTTP/"):
+            self.status, self.reason = int(parts[1]), parts[2] if len(parts) > 2 else ""
+        else:
+            self.method, self.target = parts[0], parts[1] if len(parts) > 1 else ""
+
+    def all(self, name):
+        return [v for k, v in self.fields if k.lower() == name.lower()]
+
+    def get(self, name, default=None):
+        found = self.all(name)
+        return ", ".join(found) if found else default
+
+    def __contains__(self, name):
+        return bool(self.all(name))
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"<{self.first!r} {self.fields} body={self.body[:200]!r}>"
+
+
+class Wire:
+    """A connection with a buffer: what both the clients here and the origin read with."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buffer = b""
+
+    def fill(self):
+        data = self.sock.recv(262144)
+        self.buffer += data
+        return bool(data)
+
+    def send(self, data):
+        self.sock.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
+
+    def read_line(self):
+        while b"\r\n" not in self.buffer:
+            if not self.fill():
+                raise EOFError(f"connection ended inside a line: {self.buffer[:200]!r}")
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        return line
+
+    def read_head(self):
+        """A head, or None when the connection ended before its first byte."""
+        while b"\r\n\r\n" not in self.buffer:
+            if not self.fill():
+                if not self.buffer:
+                    return None
+                raise EOFError(f"connection ended inside a head: {self.buffer[:200]!r}")
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        return Message(head)
+
+    def read_some(self, n):
+        """Between 1 and n bytes; b'' at the end."""
+        if not self.buffer and not self.fill():
+            return b""
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
+    def read_exactly(self, n):
+        parts, left = [], n
+        while left > 0:
+            data = self.read_some(left)
+            if not data:
+                raise EOFError(f"connection ended {left} bytes early")
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
+
+    def read_chunks(self, message, sink=None):
+        while True:
+            size = int(self.read_line().split(b";")[0], 16)
+            if size == 0:
+                break
+            data = self.read_exactly(size)
+            if sink:
+                sink(data)
+            else:
+                message.body += data
+            assert self.read_line() == b""
+        while line := self.read_line():
+            name, _, value = line.partition(b":")
+            message.trailers.append((name.decode("latin-1"), value.strip().decode("latin-1")))
+
+    def at_end(self, seconds=PATIENCE):
+        """True when the peer closes (or resets) within the time and sends nothing more."""
+        self.sock.settimeout(seconds)
+        try:
+            return not self.buffer and not self.sock.recv(1)
+        except ConnectionError:
+            return True
+        except (TimeoutError, socket.timeout):
+            return False
+
+    def silent(self, seconds=0.2):
+        """True when the connection is open and nothing arrives for a moment."""
+        return not self.buffer and not select.select([self.sock], [], [], seconds)[0]
+
+    def reset(self):
+        """RST in place of FIN."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.sock.close()
+
+
+class Client(Wire):
+    """A client connection to `port`; tls: an ssl.SSLContext."""
+
+    def __init__(self, port, tls=None, name="localhost", timeout=PATIENCE, session=None, unix=None, receive_buffer=None):
+        if unix:
+            sock = socket.socket(socket.AF_UNIX)
+        else:
+            sock = socket.socket()
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(timeout)
+        sock.connect(str(unix) if unix else ("127.0.0.1", port))
+        if not unix:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            try:
+                sock = tls.wrap_socket(sock, server_hostname=name, session=session)
+            except BaseException:
+                sock.close()
+                raise
+        super().__init__(sock)
+
+    def request(self, method="GET", target="/", *fields, body=None, host="localhost", version="1.1"):
+        """Sends a request; fields are "Name: value". A body gets its Content-Length."""
+        lines = [f"{method} {target} HTTP/{version}"]
+        if host is not None:
+            lines.append(f"Host: {host}")
+        lines += fields
+        if body is not None and not any(f.lower().startswith(("content-length:", "transfer-encoding:")) for f in fields):
+            lines.append(f"Content-Length: {len(body)}")
+        self.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b""))
+
+    def response(self, method="GET", body=True, sink=None):
+        """The next final response; interim ones are in .interim. body=False leaves the body unread."""
+        interim = []
+        while True:
+            message = self.read_head()
+            if message is None:
+                raise EOFError("connection closed without a response")
+            if message.status >= 200 or message.status == 101:
+                break
+            interim.append(message)
+        message.interim = interim
+        if body and method != "HEAD" and message.status not in (101, 204, 304):
+            self.read_body(message, sink)
+        return message
+
+    def read_body(self, message, sink=None):
+        try:
+            if "chunked" in message.get("Transfer-Encoding", "").lower():
+                self.read_chunks(message, sink)
+            elif "Content-Length" in message:
+                left = int(message.get("Content-Length"))
+                while left > 0:
+                    data = self.read_some(min(left, 262144))
+                    if not data:
+                        raise EOFError
+                    left -= len(data)
+                    if sink:
+                        sink(data)
+                    else:
+                        message.body += data
+            else:
+                while data := self.read_some(262144):
+                    if sink:
+                        sink(data)
+                    else:
+                        message.body += data
+        except (EOFError, ConnectionError, ssl.SSLError):
+            message.complete = False
+
+    def ask(self, method="GET", target="/", *fields, **options):
+        self.request(method, target, *fields, **options)
+        return self.response(method)
+
+
+def ask(port, method="GET", target="/", *fields, tls=None, name="localhost", unix=None, **options):
+    """One request on a connection of its own."""
+    client = Client(port, tls=tls, name=name, unix=unix)
+    try:
+        return client.ask(method, target, *fields, **options)
+    finally:
+        client.close()
+
+
+def raw(port, data, seconds=PATIENCE, finish=False):
+    """Sends bytes and returns all that comes until the peer closes or `seconds` pass. finish: shuts the sending side."""
+    client = Client(port, timeout=seconds)
+    try:
+        with contextlib.suppress(ConnectionError):
+            client.send(data)
+            if finish:
+                client.sock.shutdown(socket.SHUT_WR)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            client.sock.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                if not client.fill():
+                    break
+            except (ConnectionError, TimeoutError, socket.timeout):
+                break
+        return client.buffer
+    finally:
+        client.close()
+
+
+def status_of(data):
+    """The status of the first response in some bytes, None when there is none."""
+    match = re.match(rb"HTTP/1\.[01] (\d{3})", data)
+    return int(match.group(1)) if match else None
+
+
+# ---- origin -------------------------------------------------------------------------------------------------------
+
+def reply(status=200, *fields, body=b"", reason="OK", length=True):
+    """A response's bytes."""
+    body = body if isinstance(body, bytes) else body.encode()
+    lines = [f"HTTP/1.1 {status} {reason}", *fields]
+    if length:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+class OriginConnection(Wire):
+    def __init__(self, sock, number):
+        super().__init__(sock)
+        self.number = number
+
+
+class Origin:
+    """An HTTP server that does as a test says. Every request is kept in .requests with the number of its connection.
+
+    handler(connection, request) answers by connection.send(reply(...)); when it returns False the connection is closed.
+    By default every request gets 200 and a text that counts. streaming=True leaves request bodies to the handler."""
+
+    def __init__(self, handler=None, streaming=False, tls=None, unix=None, family=socket.AF_INET, backlog=1024):
+        self.handler = handler or self.count
+        self.streaming = streaming
+        self.tls = tls
+        self.requests = []
+        self.connections = []
+        self.errors = []
+        self.lock = threading.Lock()
+        self.stopping = False
+        if unix:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(unix))
+            os.chmod(unix, 0o777)
+            self.port = None
+        else:
+            self.listener = socket.socket(family)
+            self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+            self.port = self.listener.getsockname()[1]
+        self.listener.listen(backlog)
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def count(self, connection, request):
+        with self.lock:
+            number = len(self.requests)
+        body = f"answer {number} to {request.method} {request.target}\n".encode()
+        fields = ["Content-Type: text/plain"]
+        if request.method == "HEAD":
+            connection.send(reply(200, *fields, f"Content-Length: {len(body)}", length=False))
+        else:
+            connection.send(reply(200, *fields, body=body))
+
+    def accept(self):
+        while not self.stopping:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        try:
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+        except (OSError, ssl.SSLError) as error:
+            self.errors.append(error)
+            sock.close()
+            return
+        with self.lock:
+            connection = OriginConnection(sock, len(self.connections) + 1)
+            self.connections.append(connection)
+        try:
+            while (request := connection.read_head()) is not None:
+                request.connection = connection.number
+                request.connection_object = connection
+                if not self.streaming:
+                    self.read_body(connection, request)
+                with self.lock:
+                    self.requests.append(request)
+                if self.handler(connection, request) is False:
+                    break
+        except (OSError, EOFError, ValueError) as error:
+            self.errors.append(error)
+        finally:
+            connection.close()
+
+    @staticmethod
+    def read_body(connection, request):
+        if "chunked" in request.get("Transfer-Encoding", "").lower():
+            if "100-continue" in request.get("Expect", ""):
+                connection.send("HTTP/1.1 100 Continue\r\n\r\n")
+            connection.read_chunks(request)
+        elif "Content-Length" in request:
+            if "100-continue" in request.get("Expect", ""):
+                connection.send("HTTP/1.1 100 Continue\r\n\r\n")
+            request.body = connection.read_exactly(int(request.get("Content-Length")))
+
+    @property
+    def last(self):
+        return self.requests[-1]
+
+    def stop(self):
+        self.stopping = True
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+
+def raw_origin(data, then=None):
+    """An origin that answers every request with these bytes and then: None keeps the connection, "close", "reset"."""
+    def handler(connection, _request):
+        connection.send(data)
+        if then == "reset":
+            connection.reset()
+        return None if then is None else False
+    return Origin(handler)
+
+
+# ---- the gateway --------------------------------------------------------------------------------------------------
+
+class Gateway:
+    """A running gateway. settings: top-level settings of gateway.conf, in Python (see libconfig()); what is not given
+    is set so that tests do not meet each other. Use as a context manager, or call stop()."""
+
+    def __init__(self, services=(), tls=None, environment=None, start=True, binary=GATEWAY, preload=None, **settings):
+        self.dir = scratch()
+        self.prefix = self.dir / "run"
+        self.port, self.tls_port, self.status_port = free_port(), free_port(), free_port()
+        self.error_log = self.dir / "error.log"
+        self.error_log.touch()
+        self.error_log.chmod(0o666)
+        self.output = self.dir / "output.log"
+        self.binary = binary
+        self.process = None
+        self.expect_alarms = False
+        self.environment = dict(environment or {})
+        if preload:
+            self.environment["LD_PRELOAD"] = preload
+        listeners = [{"address": f"127.0.0.1:{self.port}"}]
+        if tls:
+            listeners.append({"address": f"127.0.0.1:{self.tls_port}", "ssl": True})
+        self.settings = {
+            "workers": 2, "worker_connections": 1024, "user": "nobody" if os.getuid() == 0 else None,
+            "prefix": str(self.prefix), "log_level": "info", "error_log": str(self.error_log),
+            "proxy_listen": tuple(listeners), "status_listen": f"127.0.0.1:{self.status_port}",
+            "shared_dicts": ({"name": "gateway_cache", "size": "16m"},),
+            "shutdown_timeout": 5000,
+            "certificates": tls or None,
+            "services": tuple(services),
+        }
+        self.settings.update(settings)
+        self.path = self.dir / "gateway.conf"
+        self.write()
+        if start:
+            try:
+                self.start()
+            except BaseException:
+                self.expect_alarms = True
+                self.stop()
+                raise
+
+    def write(self, text=None, **changes):
+        """Writes the configuration file anew; with `text` exactly that."""
+        self.settings.update(changes)
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text(conf_text(self.settings) if text is None else text)
+        temporary.chmod(0o644)
+        os.replace(temporary, self.path)
+
+    @property
+    def socket(self):
+        return self.prefix / "control.sock"
+
+    def start(self):
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen([self.binary, "-c", str(self.path)], stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=output, env={**os.environ, **self.environment},
+                                            start_new_session=True)
+        self.wait_ready()
+
+    def wait_ready(self):
+        ports = [int(entry["address"].rsplit(":", 1)[1]) for entry in self.settings["proxy_listen"]
+                 if not entry["address"].startswith("unix:")]
+
+        def ready():
+            assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.log()}"
+            try:
+                Client(None, unix=self.socket).close()
+                for port in ports:
+                    Client(port).close()
+                return True
+            except OSError:
+                return False
+        try:
+            wait_until(ready, "the gateway to listen", 3 * PATIENCE)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from None
+
+    # -- looking at it
+    def log(self):
+        return self.error_log.read_text(errors="replace") + self.output.read_text(errors="replace")
+
+    def wait_log(self, pattern, seconds=PATIENCE):
+        return wait_until(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log", seconds)
+
+    def children(self):
+        return [pid for pid in children_of(self.process.pid) if not is_zombie(pid)]
+
+    def processes(self):
+        """What the control API says about each process."""
+        answer = self.control("GET", "/workers").json()
+        return answer if isinstance(answer, list) else next(v for v in answer.values() if isinstance(v, list))
+
+    def pids(self, role="worker", newest=True):
+        rows = [p for p in self.processes() if role in str(p.get("role", p.get("name", "")))]
+        rows = [p for p in rows if str(p.get("state", "running")) in ("running", "starting")] if newest else rows
+        return [int(p["pid"]) for p in rows]
+
+    def memory(self):
+        """Private memory of all workers in bytes (shared memory is not counted)."""
+        return sum(private_bytes(pid) for pid in self.pids())
+
+    # -- talking to it
+    def ask(self, method="GET", target="/", *fields, **options):
+        return ask(self.port, method, target, *fields, **options)
+
+    def get(self, target="/", *fields, **options):
+        return self.ask("GET", target, *fields, **options)
+
+    def client(self, **options):
+        return Client(self.port, **options)
+
+    def control(self, method, target, body=None):
+        return ask(None, method, target, *(["Content-Type: application/json"] if body else []), unix=self.socket, body=body)
+
+    def ctl(self, *arguments, socket_path=None, timeout=60):
+        return subprocess.run([GATEWAYCTL, "-s", str(socket_path or self.socket), *arguments], capture_output=True,
+                              text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+
+    def reload(self):
+        done = self.ctl("reload")
+        assert done.returncode == 0, done.stdout + done.stderr + self.log()
+        return done
+
+    def status(self, path="/status"):
+        return ask(self.status_port, "GET", path)
+
+    def metrics(self):
+        """{'name{label="x"}': value}"""
+        text = self.status("/metrics").body.decode()
+        rows = re.findall(r"^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)(?: \d+)?$", text, re.M)
+        return {name: float(value) for name, value in rows}
+
+    def kill(self, number):
+        os.kill(self.process.pid, number)
+
+    # -- ending it
+    def end(self, number=signal.SIGTERM, seconds=PATIENCE):
+        """Sends the signal and returns the exit status."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                for pid in [*children_of(self.process.pid), self.process.pid]:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+                self.process.wait()
+                raise AssertionError(f"the gateway did not end within {seconds} s of signal {number}\n{self.log()}") from None
+        return self.process.returncode if self.process else None
+
+    def stop(self):
+        if self.dir is None:
+            return
+        try:
+            status = self.end()
+            log = self.log()
+            if not self.expect_alarms:
+                assert status == 0, f"the gateway ended with {status}\n{log}"
+                assert not ALARMS.search(log), log
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
+            self.dir = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, _value, _trace):
+        if kind:
+            self.expect_alarms = True      # the first failure is the one to show
+            with contextlib.suppress(OSError):
+                print(f"---- error log\n{self.log()[-4000:]}")
+        self.stop()
+
+
+def check(text, *arguments, files=None, environment=None):
+    """gateway -t (or other arguments) on a configuration text; returns the finished process. `{dir}` in the text is
+    replaced by the directory that holds it."""
+    directory = scratch()
+    try:
+        for name, content in (files or {}).items():
+            (directory / name).write_text(content)
+        path = directory / "gateway.conf"
+        path.write_text(text.replace("{dir}", str(directory)))
+        return subprocess.run([GATEWAY, *(arguments or ("-t",)), "-c", str(path)], capture_output=True, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+    finally:
+        shutil.rmtree(directory)
+
+
+# ---- /proc --------------------------------------------------------------------------------------------------------
+
+def stat_of(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()
+
+
+def is_zombie(pid):
+    try:
+        return stat_of(pid)[0] == "Z"
+    except OSError:
+        return True
+
+
+def children_of(pid):
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                if int(stat_of(name)[1]) == pid:
+                    found.append(int(name))
+    return found
+
+
+def private_bytes(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"^RssAnon:\s+(\d+) kB", f.read(), re.M).group(1)) * 1024
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+# ---- TLS ----------------------------------------------------------------------------------------------------------
+
+def make_certificates(directory, *names):
+    """scripts/certificates; returns the directory with ca.crt, server.crt, server.key, client.crt, client.key."""
+    subprocess.run([str(ROOT / "scripts" / "certificates"), str(directory), *names], check=True, capture_output=True)
+    for path in pathlib.Path(directory).iterdir():
+        path.chmod(0o644)
+    return pathlib.Path(directory)
+
+
+def client_tls(ca=None, alpn=None, maximum=None, minimum=None, cert=None, key=None):
+    """A client's context; ca None: does not verify."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca:
+        context.load_verify_locations(str(ca))
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    if maximum:
+        context.maximum_version = maximum
+    if minimum:
+        context.minimum_version = minimum
+    if cert:
+        context.load_cert_chain(str(cert), str(key))
+    return context
+
+
+def server_tls(cert, key, client_ca=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(cert), str(key))
+    if client_ca:
+        context.load_verify_locations(str(client_ca))
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+# ---- tokens -------------------------------------------------------------------------------------------------------
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token(claims, secret="", algorithm="HS256", key_file=None, header=None):
+    """A JWT. HS* by `secret`, RS* and ES* by openssl with the private key in key_file, "none" unsigned."""
+    head = base64url(json.dumps(header or {"typ": "JWT", "alg": algorithm}).encode())
+    signed = f"{head}.{base64url(json.dumps(claims).encode())}"
+    bits = algorithm[2:]
+    if algorithm == "none":
+        return signed + "."
+    if algorithm.startswith("HS"):
+        digest = hmac.new(secret.encode(), signed.encode(), getattr(hashlib, f"sha{bits}")).digest()
+    else:
+        digest = subprocess.run(["openssl", "dgst", f"-sha{bits}", "-sign", str(key_file)], input=signed.encode(),
+                                capture_output=True, check=True).stdout
+        if algorithm.startswith("ES"):
+            digest = ecdsa_raw(digest, {"256": 32, "384": 48, "512": 66}[bits])
+    return f"{signed}.{base64url(digest)}"
+
+
+def ecdsa_raw(der, size):
+    """DER SEQUENCE of two INTEGERs to the fixed-size pair that JWS wants."""
+    at = 2 + (der[1] & 0x7f if der[1] & 0x80 else 0)
+    parts = []
+    for _ in range(2):
+        length = der[at + 1]
+        parts.append(int.from_bytes(der[at + 2:at + 2 + length], "big").to_bytes(size, "big"))
+        at += 2 + length
+    return b"".join(parts)
