@@ -114,47 +114,57 @@ static void enter(struct router *r, uint32_t number, const struct conf_text *hos
 
 static int by_set_then_longest(const void *left, const void *right)
 {
-    const struct router_place *a = left, *b = right;
+    const struct router_place *a = *(struct router_place *const *)left,
+                              *b = *(struct router_place *const *)right;
     if (a->set != b->set)
         return a->set < b->set ? -1 : 1;
     return (a->prefix.n < b->prefix.n) - (a->prefix.n > b->prefix.n);
 }
 
-/* Gives each set its distinct prefix lengths. Works on a copy of the places, which may not move any
- * more. */
-static bool list_lengths(struct router *r)
+/* Lists the distinct prefix lengths of a set whose places are sorted[0..n), longest first. */
+static void list_lengths(struct router *r, struct router_place *const *sorted, uint32_t n)
 {
-    struct router_place *sorted = malloc((r->places_n + 1) * sizeof(*sorted));
-    if (!sorted)
-        return false;
-    memcpy(sorted, r->places, r->places_n * sizeof(*sorted));
-    qsort(sorted, r->places_n, sizeof(*sorted), by_set_then_longest);
-    for (uint32_t i = 0; i < r->places_n; i++) {
-        struct router_set *set = &r->sets[sorted[i].set];
-        if (i > 0 && by_set_then_longest(&sorted[i - 1], &sorted[i]) == 0)
-            continue;
-        if (set->lengths_n++ == 0)
-            set->lengths = r->lengths_n;
-        r->lengths[r->lengths_n++] = (uint32_t)sorted[i].prefix.n;
-    }
-    free(sorted);
-    return true;
+    struct router_set *set = &r->sets[sorted[0]->set];
+    set->lengths = r->lengths_n;
+    for (uint32_t i = 0; i < n; i++)
+        if (i == 0 || sorted[i]->prefix.n != sorted[i - 1]->prefix.n)
+            r->lengths[r->lengths_n++] = (uint32_t)sorted[i]->prefix.n;
+    set->lengths_n = r->lengths_n - set->lengths;
 }
 
-/* Ties each place to the next shorter one on the same path, so that one look-up finds all prefixes
- * of a path. */
-static void tie_parents(struct router *r)
+/* Ties a place to the next shorter one on the same path, so that one look-up finds all prefixes of
+ * a path. The shorter ones are done already. */
+static void tie_parent(struct router *r, struct router_place *place)
 {
-    for (uint32_t i = 0; i < r->places_n; i++) {
-        struct router_place *place = &r->places[i];
-        const struct router_set *set = &r->sets[place->set];
-        for (uint32_t j = 0; j < set->lengths_n && place->parent == ROUTER_NONE; j++) {
-            uint32_t length = r->lengths[set->lengths + j];
-            if (length < place->prefix.n)
-                place->parent =
-                    router_table_get(&r->by_path, place->set, slice_of(place->prefix.p, length));
-        }
+    const struct router_set *set = &r->sets[place->set];
+    for (uint32_t i = 0; i < set->lengths_n && place->parent == ROUTER_NONE; i++) {
+        uint32_t length = r->lengths[set->lengths + i];
+        if (length < place->prefix.n)
+            place->parent =
+                router_table_get(&r->by_path, place->set, slice_of(place->prefix.p, length));
     }
+    place->best = r->items[place->rules.head].rule;
+    if (place->parent != ROUTER_NONE && r->places[place->parent].best < place->best)
+        place->best = r->places[place->parent].best;
+}
+
+static bool tie_places(struct router *r)
+{
+    struct router_place **sorted = malloc((r->places_n + 1) * sizeof(*sorted));
+    if (!sorted)
+        return false;
+    for (uint32_t i = 0; i < r->places_n; i++)
+        sorted[i] = &r->places[i];
+    qsort(sorted, r->places_n, sizeof(*sorted), by_set_then_longest);
+    for (uint32_t from = 0, to; from < r->places_n; from = to) {
+        for (to = from; to < r->places_n && sorted[to]->set == sorted[from]->set;)
+            to++;
+        list_lengths(r, sorted + from, to - from);
+    }
+    for (uint32_t i = r->places_n; i > 0; i--)
+        tie_parent(r, sorted[i - 1]);
+    free(sorted);
+    return true;
 }
 
 static bool compile(struct router *r)
@@ -169,10 +179,7 @@ static bool compile(struct router *r)
         for (size_t j = 0; j < hosts->n; j++)
             enter(r, i, &hosts->v[j]);
     }
-    if (!list_lengths(r))
-        return false;
-    tie_parents(r);
-    return true;
+    return tie_places(r);
 }
 
 struct router *router_make(const struct conf *conf)

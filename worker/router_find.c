@@ -85,6 +85,8 @@ static bool headers_fit(const struct conf_route *route, const struct head *head)
 /* The kinds that neither the index nor the path's pattern settles. */
 static bool checks_fit(const struct router_rule *rule, const struct router_query *q)
 {
+    if (rule->checks == 0)
+        return true;
     if ((rule->checks & ROUTER_METHODS) && !method_fits(&rule->route->methods, q->method))
         return false;
     if ((rule->checks & ROUTER_SNIS) && !sni_fits(&rule->route->snis, q))
@@ -168,8 +170,11 @@ static void search_set(struct search *s, uint32_t number)
     if (number == ROUTER_NONE || s->r->sets[number].first >= s->best)
         return;
     const struct router_set *set = &s->r->sets[number];
-    for (uint32_t i = longest_place(s, number); i != ROUTER_NONE; i = s->r->places[i].parent)
-        scan(s, &s->r->places[i].rules);
+    uint32_t place = longest_place(s, number);
+    while (place != ROUTER_NONE && s->r->places[place].best < s->best) {
+        scan(s, &s->r->places[place].rules);
+        place = s->r->places[place].parent;
+    }
     scan(s, &set->bare);
     scan_regexes(s, &set->regexes);
 }

@@ -31,6 +31,7 @@ struct router_list {
 struct router_place {
     struct router_list rules;
     uint32_t parent; /* the place of the longest shorter prefix in the same set */
+    uint32_t best;   /* the best rule here and in all places that `parent` leads to */
     uint32_t set;
     struct slice prefix;
 };
