@@ -39,6 +39,16 @@ bool health_fits(const struct zone *zone, uint32_t peers, uint32_t upstreams);
 struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t identity, const char *name, uint64_t generation);
 struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint64_t identity, const char *name,
                                                   uint64_t generation);
+/* The identity of an upstream's row, made of its id (a UUID in text, the same over reloads): master and workers have to
+ * ask for the same one. Never 0. */
+static inline uint64_t health_upstream_identity(const char *uuid)
+{
+    uint64_t h = 14695981039346656037ULL; /* FNV-1a */
+    for (; *uuid; uuid++)
+        h = (h ^ (unsigned char)*uuid) * 1099511628211ULL;
+    return h ? h : 1;
+}
+
 /* Any process: the row of that identity, or NULL. */
 struct health_peer_shm *health_peer(const struct zone *zone, uint64_t identity);
 struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t identity);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Smooth weighted round-robin over all workers. The order of one whole cycle is computed at start
+ * and is the same in every worker; what they share is one counter, the position in it, so that any
+ * number of workers together serve exactly the weights. A peer that may not be used now is taken
+ * out of the sequence rather than replaced by its neighbour: the position moves on to the next
+ * usable entry, which leaves the others their shares among themselves.
+ */
+#include "shm/assert.h"
+#include "shm/health.h"
+#include "worker/balance/balance.h"
+#include "worker/base/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { CYCLE_MAX = 65536 }; /* entries; heavier weights are scaled down to it */
+
+struct entry {
+    uint32_t peer; /* position in the upstream */
+    uint32_t run; /* how many entries from here on name the same peer, up to the end of the cycle */
+};
+
+struct round_robin {
+    const struct conf_upstream *upstream;
+    struct health_peer_shm **health; /* by position; NULL: no row, taken as up */
+    _Atomic uint64_t *turn;          /* in shared memory, or `own` when there is no row */
+    _Atomic uint64_t own;
+    struct entry *cycle;
+    uint64_t cycle_n; /* 0: no peer has a weight */
+};
+
+/* --- the cycle
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The entries that each peer has in a cycle; their sum is returned. */
+static uint64_t shares(const struct conf_upstream *u, int64_t *share)
+{
+    int64_t divisor = 0, sum = 0;
+    uint64_t n = 0;
+    for (size_t i = 0; i < u->peers_n; i++) {
+        divisor = gcd(u->peers[i].weight, divisor);
+        sum += u->peers[i].weight;
+    }
+    for (size_t i = 0; i < u->peers_n; i++) {
+        int64_t weight = u->peers[i].weight;
+        share[i] = weight ? weight / divisor : 0;
+        if (weight && sum / divisor > CYCLE_MAX)
+            share[i] = weight * CYCLE_MAX / sum + 1; /* never none */
+        n += (uint64_t)share[i];
+    }
+    return n;
+}
+
+/* Each step every peer earns its share, and the richest pays for all: nobody waits longer than its
+ * share demands. */
+static void lay_out(struct round_robin *rr, const int64_t *share, int64_t *credit)
+{
+    size_t peers = rr->upstream->peers_n;
+    for (uint64_t step = 0; step < rr->cycle_n; step++) {
+        size_t richest = 0;
+        for (size_t i = 0; i < peers; i++) {
+            credit[i] += share[i];
+            if (credit[i] > credit[richest])
+                richest = i;
+        }
+        credit[richest] -= (int64_t)rr->cycle_n;
+        rr->cycle[step] = (struct entry){ (uint32_t)richest, 1 };
+    }
+    for (uint64_t i = rr->cycle_n; i-- > 1;)
+        if (rr->cycle[i - 1].peer == rr->cycle[i].peer)
+            rr->cycle[i - 1].run = rr->cycle[i].run + 1;
+}
+
+static bool make_cycle(struct round_robin *rr)
+{
+    size_t peers = rr->upstream->peers_n;
+    int64_t *share = calloc(peers * 2, sizeof(*share));
+    if (!share)
+        return false;
+    rr->cycle_n = shares(rr->upstream, share);
+    rr->cycle = calloc(rr->cycle_n + 1, sizeof(*rr->cycle));
+    if (rr->cycle)
+        lay_out(rr, share, share + peers);
+    free(share);
+    return rr->cycle != NULL;
+}
+
+/* --- what is shared
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void find_rows(struct round_robin *rr, const struct heritage *h)
+{
+    const struct conf_upstream *u = rr->upstream;
+    rr->turn = &rr->own;
+    if (!h->health.shm)
+        return;
+    for (size_t i = 0; i < u->peers_n; i++)
+        rr->health[i] = health_peer(&h->health, u->peers[i].identity);
+    struct health_upstream_shm *row =
+        health_upstream(&h->health, health_upstream_identity(u->id.s));
+    if (row)
+        rr->turn = &row->turn;
+    else
+        log_write(LOG_LEVEL_WARN,
+                  "upstream \"%s\" has no row in shared memory, each worker balances alone",
+                  u->name.s);
+}
+
+static void round_robin_free(void *state)
+{
+    struct round_robin *rr = state;
+    free(rr->health);
+    free(rr->cycle);
+    free(rr);
+}
+
+static void *round_robin_make(const struct conf_upstream *u, const struct heritage *h)
+{
+    struct round_robin *rr = calloc(1, sizeof(*rr));
+    if (!rr)
+        return NULL;
+    rr->upstream = u;
+    rr->health = calloc(u->peers_n, sizeof(*rr->health));
+    if (!rr->health || !make_cycle(rr)) {
+        round_robin_free(rr);
+        return NULL;
+    }
+    find_rows(rr, h);
+    return rr;
+}
+
+/* --- picking
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried)
+{
+    const struct health_peer_shm *row = rr->health[peer];
+    if (peer < 64 && (tried >> peer & 1))
+        return false;
+    return !row || atomic_load_explicit(&row->state, memory_order_relaxed) == HEALTH_UP;
+}
+
+/* The first usable entry from position `at` on: how many entries lie before it, or -1. */
+static int64_t distance(const struct round_robin *rr, uint64_t at, uint64_t tried)
+{
+    uint64_t skipped = 0;
+    while (skipped < rr->cycle_n) {
+        const struct entry *e = &rr->cycle[(at + skipped) % rr->cycle_n];
+        if (usable(rr, e->peer, tried))
+            return (int64_t)skipped;
+        skipped += e->run;
+    }
+    return -1;
+}
+
+/* Moves the shared position behind the next usable entry. NULL: there is none. */
+static const struct conf_peer *advance(struct round_robin *rr, uint64_t tried)
+{
+    uint64_t at = atomic_load_explicit(rr->turn, memory_order_relaxed);
+    for (;;) {
+        int64_t skip = distance(rr, at, tried);
+        if (skip < 0)
+            return NULL;
+        uint64_t taken = at + (uint64_t)skip;
+        if (atomic_compare_exchange_weak_explicit(rr->turn, &at, taken + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return &rr->upstream->peers[rr->cycle[taken % rr->cycle_n].peer];
+    }
+}
+
+static const struct conf_peer *round_robin_pick(void *state, const struct balance_query *q)
+{
+    struct round_robin *rr = state;
+    if (rr->cycle_n == 0)
+        return NULL;
+    uint64_t at = atomic_fetch_add_explicit(rr->turn, 1, memory_order_relaxed);
+    uint32_t peer = rr->cycle[at % rr->cycle_n].peer;
+    must(peer < rr->upstream->peers_n);
+    if (usable(rr, peer, q->tried))
+        return &rr->upstream->peers[peer];
+    const struct conf_peer *other = advance(rr, q->tried);
+    return other || q->tried == 0 ? other : advance(rr, 0);
+}
+
+const struct balance_ops round_robin_ops = {
+    .name = "round-robin",
+    .make = round_robin_make,
+    .pick = round_robin_pick,
+    .free = round_robin_free,
+};
