@@ -37,4 +37,13 @@ enum field_id field_lookup(const char *name, size_t n);
 struct slice field_name(enum field_id id); /* canonical spelling, "Content-Type" */
 unsigned field_flags(enum field_id id);
 
+/* Sets the id of each of n fields, and first[id] to 1 + the index of the first line with it; first[] is zeros before.
+ * Returns the id of a FIELD_SINGLE field that is there twice, FIELD_OTHER when there is none. */
+enum field_id field_identify(struct field *fields, unsigned n, uint8_t first[FIELD_IDS]);
+
+/* Walks a comma-separated list (RFC 9110 section 5.6.1): true with the next element, trimmed, while there are any.
+ * Commas between double quotes do not separate; empty elements are skipped. */
+bool field_list_next(struct slice *rest, struct slice *element);
+struct slice field_trim(struct slice text); /* without spaces and tabs at both ends */
+
 #endif

@@ -29,14 +29,15 @@ struct head {
     struct slice target;    /* request-target as received */
     struct slice path;      /* origin-form or absolute-form: the path with query, "*" for OPTIONS * */
     struct slice authority; /* absolute-form's authority, or absent */
-    struct slice host;      /* the Host field's value, checked for form; equals authority where both are there */
+    struct slice host;      /* the Host field's value, checked for form; equals authority where both are there;
+                             * the authority, or absent, in HTTP/1.0 without Host */
     /* status line */
     int status;
     struct slice reason;
     /* both */
     int minor; /* HTTP/1.minor, 0 or 1 */
     enum head_framing framing;
-    uint64_t content_length; /* with FRAMING_LENGTH */
+    uint64_t content_length; /* with FRAMING_LENGTH; also where Content-Length is there but no body: HEAD, 304 */
     bool keep_alive;         /* what version and Connection say */
     bool upgrade;            /* Connection names upgrade and Upgrade is there */
     bool expect_continue;    /* requests */
@@ -66,7 +67,10 @@ struct head {
     X(HOST_DIFFERS, 400, "Host differs from the request target")                                                       \
     X(EXPECT, 417, "expectation not supported")                                                                        \
     X(CONNECTION, 400, "malformed Connection")                                                                         \
-    X(STATUS, 400, "malformed status line")
+    X(STATUS, 400, "malformed status line")                                                                            \
+    X(BARE_LF, 400, "bare LF")                                                                                         \
+    X(REPEATED, 400, "repeated field that may be there only once")                                                     \
+    X(CODING_SYNTAX, 400, "malformed Transfer-Encoding")
 
 enum head_error {
     HEAD_MORE = 0, /* incomplete so far */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of known field names and its hash. A name's slot follows from its first and last two
+ * letters and its length by one multiplication; the factor was searched so that no two names of
+ * fields.def meet. A name that is added there works at once: two that meet share neighbouring
+ * slots. The slots are filled in before main() and never written again, because a C string's
+ * letters are no constant expression.
+ */
+#include "worker/http/field.h"
+
+enum { NAME_MAX_KNOWN = 24, SLOTS = 256 };
+
+/* 32 bytes, so that an id is a shift away. Text is padded with NULs: it is compared in overlapping
+ * words. */
+struct known {
+    char text[NAME_MAX_KNOWN];
+    uint8_t n, flags;
+} __attribute__((aligned(32)));
+
+static const struct known known[FIELD_IDS] = {
+#define FIELD(id, name, flags) [FIELD_##id] = { name, sizeof(name) - 1, flags },
+#include "worker/http/fields.def"
+#undef FIELD
+};
+
+static uint8_t slots[SLOTS];
+
+_Static_assert(FIELD_IDS < 128, "half of the slots stay free, and ids fit a byte");
+
+static inline uint64_t load8(const char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+static inline uint32_t load4(const char *p)
+{
+    uint32_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+static inline uint16_t load2(const char *p)
+{
+    uint16_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+static inline unsigned slot_of(const char *p, size_t n)
+{
+    uint32_t ends = (uint32_t)load2(p) | (uint32_t)load2(p + n - 2) << 16;
+    return (((ends | 0x20202020u) + (uint32_t)n) * 0xb8b6d8ffu) >> 24;
+}
+
+/* Equal but for the case bit where the known name has a letter: only bytes from 0x40 up may differ
+ * in 0x20. */
+static inline bool same8(const char *p, const char *k)
+{
+    uint64_t want = load8(k);
+    return ((load8(p) ^ want) & ~((want & 0x4040404040404040u) >> 1)) == 0;
+}
+
+static inline bool same4(const char *p, const char *k)
+{
+    uint32_t want = load4(k);
+    return ((load4(p) ^ want) & ~((want & 0x40404040u) >> 1)) == 0;
+}
+
+static inline bool same2(const char *p, const char *k)
+{
+    uint32_t want = load2(k);
+    return ((load2(p) ^ want) & ~((want & 0x4040u) >> 1)) == 0;
+}
+
+/* The text of a known name, of equal length n >= 2. */
+static inline bool same(const char *p, const char *k, size_t n)
+{
+    if (n >= 8)
+        return same8(p, k) && same8(p + n - 8, k + n - 8) && (n <= 16 || same8(p + 8, k + 8));
+    if (n >= 4)
+        return same4(p, k) && same4(p + n - 4, k + n - 4);
+    return same2(p, k) && same2(p + n - 2, k + n - 2);
+}
+
+static inline enum field_id find(const char *p, size_t n)
+{
+    if (n < 2 || n > NAME_MAX_KNOWN)
+        return FIELD_OTHER;
+    for (unsigned i = slot_of(p, n); slots[i]; i = (i + 1) % SLOTS) {
+        const struct known *k = &known[slots[i]];
+        if (k->n == n && same(p, k->text, n))
+            return (enum field_id)slots[i];
+    }
+    return FIELD_OTHER;
+}
+
+__attribute__((constructor(101))) static void fill_slots(void)
+{
+    for (unsigned id = 1; id < FIELD_IDS; id++) {
+        unsigned i = slot_of(known[id].text, known[id].n);
+        while (slots[i])
+            i = (i + 1) % SLOTS;
+        slots[i] = (uint8_t)id;
+    }
+}
+
+enum field_id field_lookup(const char *name, size_t n)
+{
+    return find(name, n);
+}
+
+struct slice field_name(enum field_id id)
+{
+    return slice_of(known[id].text, known[id].n);
+}
+
+unsigned field_flags(enum field_id id)
+{
+    return known[id].flags;
+}
+
+enum field_id field_identify(struct field *fields, unsigned n, uint8_t first[FIELD_IDS])
+{
+    enum field_id twice = FIELD_OTHER;
+    for (unsigned i = 0; i < n; i++) {
+        enum field_id id = find(fields[i].name, fields[i].name_n);
+        fields[i].id = (uint8_t)id;
+        if (!first[id])
+            first[id] = (uint8_t)(i + 1);
+        else if (known[id].flags & FIELD_SINGLE)
+            twice = id;
+    }
+    first[FIELD_OTHER] = 0;
+    return twice;
+}
+
+/* The end of the element at p: a comma outside quotes, or end. An open quote runs to the end. */
+static const char *element_end(const char *p, const char *end)
+{
+    bool quoted = false;
+    for (; p < end; p++) {
+        if (*p == '"')
+            quoted = !quoted;
+        else if (*p == '\\' && quoted && p + 1 < end)
+            p++;
+        else if (*p == ',' && !quoted)
+            break;
+    }
+    return p;
+}
+
+bool field_list_next(struct slice *rest, struct slice *element)
+{
+    while (rest->n) {
+        const char *p = rest->p, *end = rest->p + rest->n;
+        const char *q = element_end(p, end);
+        *rest = slice_of(q < end ? q + 1 : end, q < end ? (size_t)(end - q - 1) : 0);
+        *element = field_trim(slice_of(p, (size_t)(q - p)));
+        if (element->n)
+            return true;
+    }
+    return false;
+}
+
+struct slice field_trim(struct slice text)
+{
+    while (text.n && (text.p[0] == ' ' || text.p[0] == '\t'))
+        text = slice_of(text.p + 1, text.n - 1);
+    while (text.n && (text.p[text.n - 1] == ' ' || text.p[text.n - 1] == '\t'))
+        text.n--;
+    return text;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Normalisation in one pass. A first loop goes over a path that is normal already, which nearly all
+ * are, and copies nothing; at the first byte that is not, the path is written anew, segment by
+ * segment: empty and "." segments are left out, ".." takes the last one back, and every byte gets
+ * its one spelling: unreserved ones as themselves, the others as received, escapes in upper case,
+ * bytes above ASCII always escaped. Merging slashes comes before removing dot segments, as Kong
+ * does it. A second run changes nothing.
+ */
+#include "worker/http/uri.h"
+#include "worker/http/host.h"
+
+static int hex_value(char c)
+{
+    if ((unsigned)(c - '0') <= 9)
+        return c - '0';
+    unsigned letter = (unsigned)((c | 0x20) - 'a');
+    return letter < 6 ? (int)letter + 10 : -1;
+}
+
+/* The byte that "%XX" at p stands for, -1 when malformed. */
+static int escaped(const char *p, const char *end)
+{
+    if (end - p < 3)
+        return -1;
+    int high = hex_value(p[1]), low = hex_value(p[2]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+static bool unreserved(int c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+static bool forbidden(unsigned char c)
+{
+    return c <= ' ' || c == 0x7f;
+}
+
+/* An escape at p that stays as it is: of a byte that needs one, in upper case. */
+static bool normal_escape(const char *p, const char *end)
+{
+    int c = escaped(p, end);
+    return c > 0 && !unreserved(c) && !(p[1] >= 'a') && !(p[2] >= 'a');
+}
+
+/* Where the path at p stops being normal; *query is set when that is at its end. Dots count only
+ * behind a slash. */
+static const char *normal_end(const char *p, const char *end, bool *done)
+{
+    const char *q = p;
+    *done = false;
+    if (p == end || *p != '/')
+        return p;
+    for (q++; q < end && *q != '?'; q++) {
+        unsigned char c = (unsigned char)*q;
+        if (q[-1] == '/' && (c == '/' || c == '.'))
+            return q;
+        if (c == '%') {
+            if (!normal_escape(q, end))
+                return q;
+            q += 2;
+        } else if (forbidden(c) || c >= 0x80) {
+            return q;
+        }
+    }
+    *done = true;
+    return q;
+}
+
+struct writer {
+    char *begin, *at, *end;
+};
+
+static bool put_escape(struct writer *w, unsigned c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    if (w->end - w->at < 3)
+        return false;
+    w->at[0] = '%';
+    w->at[1] = digits[c >> 4];
+    w->at[2] = digits[c & 15];
+    w->at += 3;
+    return true;
+}
+
+static bool put_byte(struct writer *w, char c)
+{
+    if (w->at == w->end)
+        return false;
+    *w->at++ = c;
+    return true;
+}
+
+/* The byte or escape at *p in its one spelling; moves *p. */
+static bool put_normal(struct writer *w, const char **p, const char *end)
+{
+    int c = (unsigned char)**p;
+    bool escape = c == '%';
+    if (escape && (c = escaped(*p, end)) <= 0)
+        return false;
+    if (!escape && forbidden((unsigned char)c))
+        return false;
+    *p += escape ? 3 : 1;
+    if ((escape && !unreserved(c)) || c >= 0x80)
+        return put_escape(w, (unsigned)c);
+    return put_byte(w, (char)c);
+}
+
+/* The segment that begins behind the slash before `segment` is complete: dot segments act. Says
+ * whether the slash that follows is still to be written. */
+static bool end_segment(struct writer *w, char **segment)
+{
+    size_t n = (size_t)(w->at - *segment);
+    if (n > 2 || (n >= 1 && (*segment)[0] != '.') || (n == 2 && (*segment)[1] != '.'))
+        return true;
+    w->at = *segment;
+    if (n == 2 && w->at > w->begin + 1) {
+        w->at--;
+        while (w->at[-1] != '/')
+            w->at--;
+        *segment = w->at;
+    }
+    return false;
+}
+
+/* Writes the path in [p, end), which begins with a slash. */
+static bool write_path(struct writer *w, const char *p, const char *end)
+{
+    char *segment;
+    if (p == end || *p++ != '/' || !put_byte(w, '/'))
+        return false;
+    segment = w->at;
+    while (p < end) {
+        if (*p != '/') {
+            if (!put_normal(w, &p, end))
+                return false;
+            continue;
+        }
+        p++;
+        if (!end_segment(w, &segment))
+            continue;
+        if (!put_byte(w, '/'))
+            return false;
+        segment = w->at;
+    }
+    end_segment(w, &segment);
+    return true;
+}
+
+bool uri_parse(struct slice target, char *out, size_t cap, struct uri *uri)
+{
+    if (target.n == 0)
+        return false;
+    const char *p = target.p, *end = target.p + target.n;
+    bool done;
+    const char *q = normal_end(p, end, &done);
+    const char *mark = done ? q : memchr(q, '?', (size_t)(end - q));
+    const char *path_end = mark ? mark : end;
+    uri->path = slice_of(p, (size_t)(path_end - p));
+    uri->query = slice_of(NULL, 0);
+    if (path_end < end)
+        uri->query = slice_of(path_end + 1, (size_t)(end - path_end - 1));
+    if (done)
+        return true;
+    struct writer w = { out, out, out + cap };
+    if (!write_path(&w, p, path_end))
+        return false;
+    struct slice written = slice_of(out, (size_t)(w.at - out));
+    if (!slice_equal(written, uri->path)) /* "/.well-known" only looked abnormal */
+        uri->path = written;
+    return true;
+}
+
+bool uri_query_next(struct slice *rest, struct slice *name, struct slice *value)
+{
+    while (rest->n) {
+        const char *p = rest->p, *end = p + rest->n;
+        const char *q = memchr(p, '&', rest->n);
+        *rest = q ? slice_of(q + 1, (size_t)(end - q - 1)) : slice_of(end, 0);
+        if (!q)
+            q = end;
+        if (q == p)
+            continue;
+        const char *equals = memchr(p, '=', (size_t)(q - p));
+        *name = slice_of(p, (size_t)((equals ? equals : q) - p));
+        *value = equals ? slice_of(equals + 1, (size_t)(q - equals - 1)) : slice_of(NULL, 0);
+        return true;
+    }
+    return false;
+}
+
+ptrdiff_t uri_decode(struct slice in, bool plus, char *out, size_t cap)
+{
+    const char *p = in.p, *end = in.p + in.n;
+    size_t n = 0;
+    for (; p < end; p++) {
+        int c = (unsigned char)*p;
+        if (c == '%') {
+            if ((c = escaped(p, end)) < 0)
+                return -1;
+            p += 2;
+        } else if (c == '+' && plus) {
+            c = ' ';
+        }
+        if (n == cap)
+            return -1;
+        out[n++] = (char)c;
+    }
+    return (ptrdiff_t)n;
+}
+
+bool uri_host(struct slice host, char *out, size_t cap, struct slice *name, int *port)
+{
+    struct slice text;
+    if (!host_split(host, &text, port) || cap < text.n)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        out[i] = (unsigned)(c - 'A') < 26 ? (char)(c | 0x20) : c;
+    }
+    if (out[text.n - 1] == '.')
+        text.n--;
+    *name = slice_of(out, text.n);
+    return true;
+}
