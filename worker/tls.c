@@ -91,7 +91,7 @@ struct tls *tls_connect(struct tls_client *client, int fd, uint64_t peer, struct
 
 static void begin(struct tls *tls)
 {
-    tls->drained = false;
+    tls->fresh = true;
     if (ERR_peek_error())
         ERR_clear_error();
 }

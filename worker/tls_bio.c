@@ -39,7 +39,7 @@ static int bio_read(BIO *b, char *buf, size_t n, size_t *got)
     struct tls *tls = BIO_get_data(b);
     *got = 0;
     BIO_clear_retry_flags(b);
-    if (tls->drained) {
+    if (tls->drained && !tls->fresh && tls->done) { /* in a handshake, the end of the connection is worth the call */
         BIO_set_retry_read(b);
         return 0;
     }
@@ -47,6 +47,7 @@ static int bio_read(BIO *b, char *buf, size_t n, size_t *got)
     do
         r = recv(tls->fd, buf, n, 0);
     while (r < 0 && errno == EINTR);
+    tls->fresh = false;
     tls->drained = r < (ssize_t)n;
     if (r > 0) {
         *got = (size_t)r;

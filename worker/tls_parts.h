@@ -28,6 +28,7 @@ struct tls {
     bool failed;               /* nothing more can be read or written */
     bool ended;                /* close_notify came */
     bool drained;              /* the last recv gave less than it could hold, or nothing */
+    bool fresh;                /* no recv yet in this call: an event may have come since the last one */
     bool eof;                  /* recv gave 0 */
     bool owed;                 /* one byte was sealed that tls_writev() did not report as taken */
     bool last;                 /* the record that comes is the last one of this call */
