@@ -8,8 +8,8 @@
 
 #include "worker/base/slice.h"
 
-/* A line with its newline is never longer: so that it fits one atomic write to a pipe (PIPE_BUF). */
-enum { ACCESS_LINE_MAX = 4096 };
+/* A line with its newline is never longer: so that it fits one atomic write to a pipe (PIPE_BUF), with a byte to spare. */
+enum { ACCESS_LINE_MAX = 4095 };
 
 /* Absent slices and negative numbers are left out (JSON) or written as "-" (combined). */
 struct access_record {
