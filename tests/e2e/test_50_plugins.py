@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins: key-auth, jwt, correlation-id, request-termination, their order and their scopes."""
+import base64
+import re
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from harness import plugin, raw, route, scratch, service, status_of, token
+
+SECRET = "a-secret-of-at-least-thirty-two-bytes"
+ALICE = {"username": "alice", "custom_id": "42", "keyauth_credentials": ({"key": "alice-key"},),
+         "jwt_secrets": ({"key": "alice-issuer", "algorithm": "HS256", "secret": SECRET},), "acls": ({"group": "customers"},)}
+BOB = {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},),
+       "jwt_secrets": ({"key": "bob-issuer", "algorithm": "HS512", "secret": SECRET * 2},)}
+GUEST = {"username": "guest"}
+
+
+def gateway_with(start, origin, *plugins, consumers=(ALICE, BOB, GUEST), **settings):
+    return start([service(origin.port, route(plugins=plugins))], consumers=consumers, **settings)
+
+
+# ---- key-auth ----------------------------------------------------------------------------------------------------------
+
+def test_key_auth(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth"))
+    answer = gateway.get("/")
+    assert answer.status == 401 and "WWW-Authenticate" in answer and answer.json()["message"] == "No API key found in request"
+    answer = gateway.get("/", "apikey: wrong")
+    assert answer.status == 401 and answer.json()["message"] in ("Unauthorized", "Invalid authentication credentials")
+    assert origin.requests == []
+    assert gateway.get("/", "APIKEY: alice-key").status == 200
+    seen = origin.last
+    assert seen.get("X-Consumer-Username") == "alice" and seen.get("X-Consumer-Custom-ID") == "42"
+    assert uuid.UUID(seen.get("X-Consumer-ID")) and seen.get("X-Credential-Identifier")
+    assert "X-Anonymous-Consumer" not in seen and seen.get("apikey") == "alice-key"
+    assert gateway.get("/?apikey=bob-key&x=1").status == 200
+    assert origin.last.get("X-Consumer-Username") == "bob" and origin.last.target == "/?apikey=bob-key&x=1"
+
+
+def test_key_auth_names_and_places(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth", key_names=["x-key", "token"], key_in_query=False))
+    assert gateway.get("/", "X-Key: alice-key").status == 200
+    assert gateway.get("/", "Token: alice-key").status == 200
+    assert gateway.get("/?token=alice-key").status == 401 and gateway.get("/", "apikey: alice-key").status == 401
+    gateway = gateway_with(start, origin, plugin("key-auth", key_in_header=False))
+    assert gateway.get("/", "apikey: alice-key").status == 401 and gateway.get("/?apikey=alice-key").status == 200
+
+
+def test_key_auth_hide_credentials(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth", hide_credentials=True))
+    assert gateway.get("/p?a=1&apikey=alice-key&b=2").status == 200
+    assert "alice-key" not in origin.last.raw_head.decode() and origin.last.target == "/p?a=1&b=2"
+    assert gateway.get("/p", "apikey: alice-key").status == 200
+    assert "apikey" not in origin.last
+
+
+def test_key_auth_anonymous(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth", anonymous="guest"))
+    assert gateway.get("/").status == 200
+    assert origin.last.get("X-Anonymous-Consumer") == "true" and origin.last.get("X-Consumer-Username") == "guest"
+    assert gateway.get("/", "apikey: alice-key").status == 200
+    assert "X-Anonymous-Consumer" not in origin.last
+
+
+def test_key_auth_preflight(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth", run_on_preflight=False))
+    assert gateway.ask("OPTIONS", "/").status == 200 and gateway.get("/").status == 401
+    gateway = gateway_with(start, origin, plugin("key-auth"))
+    assert gateway.ask("OPTIONS", "/").status == 401
+
+
+def test_consumer_fields_cannot_be_forged(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth"))
+    gateway.get("/", "apikey: bob-key", "X-Consumer-Username: alice", "X-Consumer-Custom-ID: 42", "X-Consumer-ID: 1",
+                "X-Credential-Identifier: 1", "X-Anonymous-Consumer: true")
+    seen = origin.last
+    assert seen.all("X-Consumer-Username") == ["bob"] and len(seen.all("X-Consumer-ID")) == 1
+    assert seen.get("X-Consumer-ID") != "1" and seen.get("X-Credential-Identifier") != "1"
+    assert seen.get("X-Consumer-Custom-ID") != "42" and seen.get("X-Anonymous-Consumer") != "true"
+
+
+# ---- jwt ---------------------------------------------------------------------------------------------------------------
+
+def bearer(value):
+    return f"Authorization: Bearer {value}"
+
+
+def claims(**more):
+    return {"iss": "alice-issuer", "exp": int(time.time()) + 300, **more}
+
+
+@pytest.fixture
+def jwt_gateway(origin, start):
+    return gateway_with(start, origin, plugin("jwt", claims_to_verify=["exp", "nbf"]))
+
+
+def test_jwt_in_header_query_and_cookie(origin, start):
+    gateway = gateway_with(start, origin, plugin("jwt", cookie_names=["session"]))
+    good = token(claims(), SECRET)
+    assert gateway.get("/", bearer(good)).status == 200
+    assert origin.last.get("X-Consumer-Username") == "alice"
+    assert gateway.get(f"/?jwt={good}").status == 200
+    assert gateway.get("/", f"Cookie: a=b; session={good}; c=d").status == 200
+    assert gateway.get("/", f"Cookie: other={good}").status == 401
+    assert gateway.get("/", f"Authorization: {good}").status == 401
+
+
+def test_jwt_missing(jwt_gateway, origin):
+    answer = jwt_gateway.get("/")
+    assert answer.status == 401 and answer.json()["message"] == "Unauthorized" and "WWW-Authenticate" in answer
+    assert origin.requests == []
+
+
+def bad_tokens():
+    now = int(time.time())
+    good = token(claims(), SECRET)
+    head, body, signature = good.split(".")
+    return {
+        "wrong secret": token(claims(), "x" * 32),
+        "signature of another body": ".".join([token(claims(sub="root"), SECRET).rsplit(".", 1)[0], signature]),
+        "no signature": f"{head}.{body}.",
+        "two parts": f"{head}.{body}",
+        "four parts": f"{good}.x",
+        "none": token(claims(), algorithm="none"),
+        "None with a capital": token(claims(), SECRET, header={"typ": "JWT", "alg": "None"}),
+        "another algorithm of the family": token(claims(), SECRET, "HS512"),
+        "expired": token(claims(exp=now - 5), SECRET),
+        "not yet": token(claims(nbf=now + 100), SECRET),
+        "no exp": token({"iss": "alice-issuer"}, SECRET),
+        "exp that is no number": token(claims(exp="soon"), SECRET),
+        "unknown issuer": token(claims(iss="mallory"), SECRET),
+        "no issuer": token({"exp": now + 100}, SECRET),
+        "issuer that is no string": token(claims(iss=["alice-issuer"]), SECRET),
+        "no base64": "!!!.???.###",
+        "empty": "",
+        "dots": "..",
+        "header that is no object": "W10." + body + "." + signature,
+        "other consumer's secret": token(claims(iss="bob-issuer"), SECRET, "HS512"),
+        "huge": "a" * 9000 + "." + "b" * 1000 + ".c",
+    }
+
+
+@pytest.mark.parametrize("name", bad_tokens())
+def test_jwt_refused(jwt_gateway, origin, name):
+    answer = jwt_gateway.get("/", bearer(bad_tokens()[name]))
+    assert answer.status == 401 and "message" in answer.json()
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_jwt_hmac(origin, start, algorithm):
+    consumer = {"username": "c", "jwt_secrets": ({"key": "k", "algorithm": algorithm, "secret": SECRET * 2},)}
+    gateway = gateway_with(start, origin, plugin("jwt"), consumers=(consumer,))
+    assert gateway.get("/", bearer(token({"iss": "k"}, SECRET * 2, algorithm))).status == 200
+    assert gateway.get("/", bearer(token({"iss": "k"}, SECRET * 3, algorithm))).status == 401
+
+
+CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])
+def test_jwt_public_key(origin, start, algorithm):
+    directory = scratch()
+    key = directory / "key.pem"
+    options = (["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{CURVES[algorithm]}"] if algorithm in CURVES
+               else ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
+    subprocess.run(["openssl", "genpkey", *options, "-out", str(key)], check=True, capture_output=True)
+    public = subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout"], check=True, capture_output=True, text=True).stdout
+    consumer = {"username": "c", "jwt_secrets": ({"key": "k", "algorithm": algorithm, "rsa_public_key": public},)}
+    gateway = gateway_with(start, origin, plugin("jwt"), consumers=(consumer,))
+    good = token({"iss": "k"}, algorithm=algorithm, key_file=key)
+    assert gateway.get("/", bearer(good)).status == 200
+    assert gateway.get("/", bearer(good[:-6] + ("AAAAAA" if not good.endswith("AAAAAA") else "BBBBBB"))).status == 401
+    # The public key must never serve as the secret of an HMAC.
+    assert gateway.get("/", bearer(token({"iss": "k"}, public, "HS256"))).status == 401
+    subprocess.run(["rm", "-r", str(directory)], check=True)
+
+
+def test_jwt_maximum_expiration(origin, start):
+    gateway = gateway_with(start, origin, plugin("jwt", claims_to_verify=["exp"], maximum_expiration=60))
+    now = int(time.time())
+    assert gateway.get("/", bearer(token(claims(exp=now + 50), SECRET))).status == 200
+    assert gateway.get("/", bearer(token(claims(exp=now + 500), SECRET))).status in (401, 403)
+
+
+def test_jwt_key_claim_and_header_names(origin, start):
+    gateway = gateway_with(start, origin, plugin("jwt", key_claim_name="kid", header_names=["x-token"]))
+    assert gateway.get("/", f"X-Token: Bearer {token({'kid': 'alice-issuer'}, SECRET)}").status == 200
+    assert gateway.get("/", bearer(token({"kid": "alice-issuer"}, SECRET))).status == 401
+    by_header = token({}, SECRET, header={"alg": "HS256", "kid": "alice-issuer"})
+    assert gateway.get("/", f"X-Token: Bearer {by_header}").status == 200, "the claim may be in the token's head"
+
+
+def test_jwt_base64_secret(origin, start):
+    consumer = {"username": "c", "jwt_secrets": ({"key": "k", "algorithm": "HS256",
+                                                  "secret": base64.b64encode(SECRET.encode()).decode()},)}
+    gateway = gateway_with(start, origin, plugin("jwt", secret_is_base64=True), consumers=(consumer,))
+    assert gateway.get("/", bearer(token({"iss": "k"}, SECRET))).status == 200
+
+
+def test_jwt_anonymous_and_preflight(origin, start):
+    gateway = gateway_with(start, origin, plugin("jwt", anonymous="guest"))
+    assert gateway.get("/").status == 200 and origin.last.get("X-Anonymous-Consumer") == "true"
+    assert gateway.get("/", bearer(token(claims(), SECRET))).status == 200 and origin.last.get("X-Consumer-Username") == "alice"
+    gateway = gateway_with(start, origin, plugin("jwt", run_on_preflight=False))
+    assert gateway.ask("OPTIONS", "/").status == 200 and gateway.get("/").status == 401
+
+
+def test_either_of_two_authentications(origin, start):
+    """Kong's way of "or": each has the anonymous consumer."""
+    gateway = gateway_with(start, origin, plugin("key-auth", anonymous="guest"), plugin("jwt", anonymous="guest"))
+    assert gateway.get("/", "apikey: bob-key").status == 200 and origin.last.get("X-Consumer-Username") == "bob"
+    assert gateway.get("/", bearer(token(claims(), SECRET))).status == 200 and origin.last.get("X-Consumer-Username") == "alice"
+    assert gateway.get("/").status == 200 and origin.last.get("X-Consumer-Username") == "guest"
+
+
+def test_refused_before_a_byte_of_the_body_is_read(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth"))
+    answer = raw(gateway.port, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n"
+                               b"Expect: 100-continue\r\n\r\n", seconds=3)
+    assert status_of(answer) == 401 and b"100 Continue" not in answer
+
+
+# ---- correlation-id -------------------------------------------------------------------------------------------------------
+
+def test_correlation_id(origin, start):
+    gateway = gateway_with(start, origin, plugin("correlation-id", generator="uuid", echo_downstream=True))
+    first, second = gateway.get("/"), gateway.get("/")
+    ids = [r.get("Kong-Request-ID") for r in origin.requests]
+    assert len({uuid.UUID(i) for i in ids}) == 2
+    assert [first.get("Kong-Request-ID"), second.get("Kong-Request-ID")] == ids
+    assert gateway.get("/", "Kong-Request-ID: mine").get("Kong-Request-ID") == "mine"
+    assert origin.last.all("Kong-Request-ID") == ["mine"]
+
+
+def test_correlation_id_counter(origin, start):
+    gateway = gateway_with(start, origin, plugin("correlation-id", generator="uuid#counter", header_name="X-Corr"), workers=1)
+    answers = [gateway.get("/") for _ in range(3)]
+    ids = [r.get("X-Corr") for r in origin.requests]
+    assert all("X-Corr" not in a for a in answers)
+    assert all(re.fullmatch(r"[0-9a-f-]{36}#\d+", i) for i in ids)
+    assert len({i.split("#")[0] for i in ids}) == 1
+    numbers = [int(i.split("#")[1]) for i in ids]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+
+
+def test_correlation_id_tracker(origin, start):
+    gateway = gateway_with(start, origin, plugin("correlation-id", generator="tracker"))
+    gateway.get("/")
+    assert re.fullmatch(r"127\.0\.0\.1-\d+-\d+-\d+-\d+-\d+(\.\d+)?", origin.last.get("Kong-Request-ID"))
+
+
+# ---- request-termination ---------------------------------------------------------------------------------------------------
+
+def test_request_termination(origin, start):
+    gateway = gateway_with(start, origin, plugin("request-termination"))
+    answer = gateway.get("/")
+    assert answer.status == 503 and answer.json()["message"] == "Service unavailable"
+    gateway = gateway_with(start, origin, plugin("request-termination", status_code=418, message="tea \"only\""))
+    answer = gateway.get("/")
+    assert answer.status == 418 and answer.json()["message"] == 'tea "only"'
+    gateway = gateway_with(start, origin, plugin("request-termination", status_code=200, body="<p>down</p>",
+                                                 content_type="text/html"))
+    answer = gateway.get("/")
+    assert (answer.status, answer.body, answer.get("Content-Type")) == (200, b"<p>down</p>", "text/html")
+    assert gateway.ask("HEAD", "/").status == 200
+    assert origin.requests == []
+
+
+def test_request_termination_trigger_and_echo(origin, start):
+    gateway = gateway_with(start, origin, plugin("request-termination", status_code=404, trigger="x-stop"))
+    assert gateway.get("/").status == 200
+    assert gateway.get("/", "X-Stop: 1").status == 404 and gateway.get("/?x-stop=1").status == 404
+    gateway = gateway_with(start, origin, plugin("request-termination", status_code=404, echo=True))
+    answer = gateway.get("/path?x=1", "X-Seen: yes")
+    assert answer.status == 404 and b"/path" in answer.body and b"yes" in answer.body
+
+
+# ---- order and scope --------------------------------------------------------------------------------------------------------
+
+def test_order_by_priority(origin, start):
+    stop = plugin("request-termination", status_code=418, message="stopped")
+    gateway = gateway_with(start, origin, stop, plugin("key-auth"))
+    assert gateway.get("/").status == 401, "key-auth (1003) runs before request-termination (2)"
+    gateway = gateway_with(start, origin, {**stop, "priority": 5000}, plugin("key-auth"))
+    assert gateway.get("/").status == 418, "an instance may set its priority"
+
+
+def test_most_specific_instance_wins(origin, start):
+    def stop(status, **scope):
+        return plugin("request-termination", scope, status_code=status)
+    gateway = start(
+        [service(origin.port, route("a", ["/a"], plugins=[plugin("key-auth"), stop(412), stop(413, consumer="alice")]),
+                 route("b", ["/b"], plugins=[plugin("key-auth")]), plugins=(stop(411),)),
+         service(origin.port, route("c", ["/c"]), name="second")],
+        consumers=(ALICE, BOB), plugins=(stop(410),))
+    assert gateway.get("/c").status == 410
+    assert gateway.get("/b", "apikey: bob-key").status == 411
+    assert gateway.get("/a", "apikey: bob-key").status == 412
+    assert gateway.get("/a", "apikey: alice-key").status == 413
+
+
+def test_disabled_instance_does_not_run(origin, start):
+    gateway = gateway_with(start, origin, {**plugin("request-termination"), "enabled": False})
+    assert gateway.get("/").status == 200
+
+
+def test_global_plugin_on_a_request_without_route(origin, start):
+    gateway = start([service(origin.port, route("a", ["/a"]))], plugins=(
+        plugin("correlation-id", header_name="X-Corr", echo_downstream=True),))
+    answer = gateway.get("/nothing")
+    assert answer.status == 404 and "X-Corr" in answer
