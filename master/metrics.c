@@ -335,15 +335,16 @@ static bool repeated(const struct conf_upstream *upstream, size_t at)
     return false;
 }
 
-static void target(const struct source *s, size_t kind, const struct conf_peer *peer)
+static void target(const struct source *s, size_t kind, const struct conf_upstream *upstream, size_t at)
 {
     const struct zone *zone = &s->api->heritage->health;
+    const struct conf_peer *peer = &upstream->peers[at];
     const struct health_peer_shm *row = health_peer(zone, peer->identity);
 
-    if (row == NULL)
+    if (row == NULL || repeated(upstream, at))
         return;
     fprintf(s->out, "%s{", target_values[kind].name);
-    metrics_label(s->out, "upstream", peer->upstream->name.s);
+    metrics_label(s->out, "upstream", upstream->name.s);
     fputc(',', s->out);
     metrics_label(s->out, "target", peer->text.s);
     fprintf(s->out, "} %" PRIu64 "\n", target_values[kind].value(zone, row));
@@ -357,8 +358,7 @@ static void targets(const struct source *s)
         family(s->out, target_values[kind].name, target_values[kind].type, target_values[kind].help);
         for (size_t i = 0; i < conf->upstreams_n; i++)
             for (size_t k = 0; k < conf->upstreams[i].peers_n; k++)
-                if (!repeated(&conf->upstreams[i], k))
-                    target(s, kind, &conf->upstreams[i].peers[k]);
+                target(s, kind, &conf->upstreams[i], k);
     }
 }
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gatewayctl: the shared dictionaries. An object is named by its key (32 hex digits, what X-Cache-Key says) or by its URL,
+ * which may stand for several objects: one for each method, route, consumer and vary value.
+ */
+#include "master/ctl.h"
+#include "master/ctl_client.h"
+#include "master/ctl_table.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+
+enum { PATH_MAX_TEXT = 32768, URL_MAX_TEXT = 24576 };
+
+static const struct ctl_table_column object_columns[] = {
+    { "KEY", "key", CTL_TABLE_TEXT },           { "DICT", "dict", CTL_TABLE_TEXT },
+    { "STATUS", "status", CTL_TABLE_NUMBER },   { "SIZE", "size", CTL_TABLE_BYTES },
+    { "AGE", "age", CTL_TABLE_S },              { "TTL", "ttl", CTL_TABLE_S },
+    { "HITS", "hits", CTL_TABLE_NUMBER },       { "ROUTE", "route", CTL_TABLE_TEXT },
+    { "CONSUMER", "consumer", CTL_TABLE_TEXT }, { "METHOD", "method", CTL_TABLE_TEXT },
+    { "URL", "url", CTL_TABLE_TEXT },
+};
+
+static bool is_key(const char *text)
+{
+    return strlen(text) == 32 && strspn(text, "0123456789abcdefABCDEF") == 32;
+}
+
+static enum ctl_exit usage(struct ctl *ctl, const char *text)
+{
+    fprintf(ctl->err, "gatewayctl: %s\n", text);
+    return CTL_USAGE;
+}
+
+/* GET /cache/keys with what was asked for; each part may be NULL. */
+static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, json_t **value)
+{
+    const struct {
+        const char *name, *value;
+    } parts[] = { { "limit", ctl->limit }, { "dict", ctl->dict }, { "method", method }, { "url", url } };
+    char path[PATH_MAX_TEXT] = "/cache/keys", encoded[URL_MAX_TEXT];
+    size_t n = strlen(path);
+
+    *value = NULL;
+    for (size_t i = 0; i < LENGTH(parts); i++) {
+        if (parts[i].value == NULL)
+            continue;
+        if (!ctl_client_encode(parts[i].value, encoded, sizeof encoded) || n + strlen(encoded) + 16 > sizeof path)
+            return usage(ctl, "that is too long");
+        n += (size_t)snprintf(path + n, sizeof path - n, "%c%s=%s", strchr(path, '?') ? '&' : '?', parts[i].name,
+                              encoded);
+    }
+    const struct ctl_client_call call = { .method = "GET", .path = path, .patience = CTL_CLIENT_PATIENCE_RELOAD };
+    return ctl_client_ask(ctl, &call, value);
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------ */
+
+enum ctl_exit ctl_cache_stat(struct ctl *ctl)
+{
+    static const struct ctl_table_column columns[] = {
+        { "DICT", "name", CTL_TABLE_TEXT },          { "SIZE", "size", CTL_TABLE_BYTES },
+        { "USED", "used", CTL_TABLE_BYTES },         { "OVERHEAD", "overhead", CTL_TABLE_BYTES },
+        { "OBJECTS", "objects", CTL_TABLE_NUMBER },  { "FILLS", "fills", CTL_TABLE_NUMBER },
+        { "EVICTIONS", "evictions", CTL_TABLE_NUMBER }, { "EXPIRED", "expired", CTL_TABLE_NUMBER },
+        { "PURGES", "purges", CTL_TABLE_NUMBER },    { "NO MEMORY", "no_memory", CTL_TABLE_NUMBER },
+    };
+    json_t *value;
+    enum ctl_exit result = ctl_client_get(ctl, "/cache", &value);
+
+    if (result == CTL_OK && !ctl->json)
+        ctl_table_print(ctl->out, columns, LENGTH(columns), json_object_get(value, "dicts"));
+    json_decref(value);
+    return result;
+}
+
+enum ctl_exit ctl_cache_ls(struct ctl *ctl)
+{
+    json_t *value;
+    enum ctl_exit result = find(ctl, ctl->url, NULL, &value);
+
+    if (result == CTL_OK && !ctl->json)
+        ctl_table_print(ctl->out, object_columns, LENGTH(object_columns), json_object_get(value, "keys"));
+    json_decref(value);
+    return result;
+}
+
+static void show_object(struct ctl *ctl, const json_t *object)
+{
+    static const struct ctl_table_column facts[] = {
+        { "key", "key", CTL_TABLE_TEXT },           { "dict", "dict", CTL_TABLE_TEXT },
+        { "method", "method", CTL_TABLE_TEXT },     { "url", "url", CTL_TABLE_TEXT },
+        { "route", "route", CTL_TABLE_TEXT },       { "consumer", "consumer", CTL_TABLE_TEXT },
+        { "vary", "vary", CTL_TABLE_TEXT },         { "plugin", "plugin", CTL_TABLE_TEXT },
+        { "status", "status", CTL_TABLE_NUMBER },   { "size", "size", CTL_TABLE_BYTES },
+        { "age", "age", CTL_TABLE_S },              { "fresh for", "ttl", CTL_TABLE_S },
+        { "kept for", "kept_for", CTL_TABLE_S },    { "hits", "hits", CTL_TABLE_NUMBER },
+    };
+    const char *name;
+    json_t *field;
+
+    ctl_table_facts(ctl->out, facts, LENGTH(facts), object);
+    json_object_foreach(json_object_get(object, "headers"), name, field) {
+        char *cell = ctl_table_cell(field, CTL_TABLE_TEXT);
+        fprintf(ctl->out, "  %s: %s\n", name, cell != NULL ? cell : "");
+        free(cell);
+    }
+}
+
+static enum ctl_exit nothing(struct ctl *ctl, const char *what)
+{
+    fprintf(ctl->err, "gatewayctl: nothing is stored for %s\n", what);
+    return CTL_REFUSED;
+}
+
+static enum ctl_exit get_key(struct ctl *ctl, const char *key)
+{
+    char path[64];
+    json_t *value;
+
+    snprintf(path, sizeof path, "/proxy-cache/%s", key);
+    enum ctl_exit result = ctl_client_get(ctl, path, &value);
+    if (result == CTL_OK && !ctl->json)
+        show_object(ctl, value);
+    json_decref(value);
+    return result;
+}
+
+enum ctl_exit ctl_cache_get(struct ctl *ctl)
+{
+    const char *what = ctl->argv[0];
+    json_t *value;
+
+    if (is_key(what))
+        return get_key(ctl, what);
+    enum ctl_exit result = find(ctl, what, NULL, &value);
+    const json_t *keys = json_object_get(value, "keys");
+    if (result == CTL_OK && json_array_size(keys) == 0)
+        result = nothing(ctl, what);
+    else if (result == CTL_OK && !ctl->json)
+        ctl_table_print(ctl->out, object_columns, LENGTH(object_columns), keys);
+    json_decref(value);
+    return result;
+}
+
+/* "GET http://host/path" in one word or two; the method may be missing. */
+enum ctl_exit ctl_cache_key(struct ctl *ctl)
+{
+    char method[32] = "";
+    const char *url = ctl->argv[ctl->argc - 1], *space = strchr(url, ' ');
+    json_t *value, *object;
+    size_t i;
+
+    if (ctl->argc == 2)
+        snprintf(method, sizeof method, "%s", ctl->argv[0]);
+    if (ctl->argc == 1 && space != NULL && (size_t)(space - url) < sizeof method) {
+        memcpy(method, url, (size_t)(space - url));
+        url = space + 1;
+    }
+    enum ctl_exit result = find(ctl, url, method[0] != '\0' ? method : NULL, &value);
+    const json_t *keys = json_object_get(value, "keys");
+    if (result == CTL_OK && json_array_size(keys) == 0)
+        result = nothing(ctl, url);
+    else if (result == CTL_OK && !ctl->json)
+        json_array_foreach(keys, i, object)
+            fprintf(ctl->out, "%s\n", json_string_value(json_object_get(object, "key")));
+    json_decref(value);
+    return result;
+}
+
+/* --- purging ------------------------------------------------------------------------------------------------------ */
+
+static enum ctl_exit purge_by(struct ctl *ctl, json_t *by)
+{
+    char *body = json_dumps(by, JSON_COMPACT);
+    const struct ctl_client_call call = {
+        .method = "POST", .path = "/purge", .body = body, .patience = CTL_CLIENT_PATIENCE_RELOAD
+    };
+    json_t *value;
+
+    json_decref(by);
+    if (body == NULL)
+        return usage(ctl, "that is no text in UTF-8");
+    enum ctl_exit result = ctl_client_ask(ctl, &call, &value);
+    if (result == CTL_OK && !ctl->json)
+        fprintf(ctl->out, "%lld purged\n", (long long)json_integer_value(json_object_get(value, "purged")));
+    json_decref(value);
+    free(body);
+    return result;
+}
+
+static enum ctl_exit purge_key(struct ctl *ctl, const char *key)
+{
+    char path[64];
+    struct ctl_client_answer answer;
+
+    if (!is_key(key))
+        return usage(ctl, "a key has 32 hex digits; a URL goes with --url");
+    snprintf(path, sizeof path, "/proxy-cache/%s", key);
+    const struct ctl_client_call call = { .method = "DELETE", .path = path, .patience = CTL_CLIENT_PATIENCE };
+    enum ctl_exit result = ctl_client_send(ctl, &call, &answer);
+    if (result == CTL_OK && answer.status == 404) {
+        result = nothing(ctl, key);
+    } else if (result == CTL_OK && answer.status != 204) {
+        fprintf(ctl->err, "gatewayctl: the gateway answered %d\n", answer.status);
+        result = CTL_REFUSED;
+    } else if (result == CTL_OK) {
+        fputs(ctl->json ? "{\"purged\":1}\n" : "1 purged\n", ctl->out);
+    }
+    ctl_client_free(&answer);
+    return result;
+}
+
+enum ctl_exit ctl_cache_purge(struct ctl *ctl)
+{
+    if ((ctl->argc > 0) + (ctl->url != NULL) + ctl->all != 1)
+        return usage(ctl, "purge takes a key, or --url URL, or --all");
+    if (ctl->argc > 0)
+        return purge_key(ctl, ctl->argv[0]);
+    json_t *by = json_object();
+    if (ctl->all)
+        json_object_set_new(by, "all", json_true());
+    else
+        json_object_set_new(by, "url", json_string(ctl->url));
+    return purge_by(ctl, by);
+}

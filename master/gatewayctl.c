@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gatewayctl: the operator's tool. One table of commands is what is parsed, what help prints and what is run. Exit
+ * codes: 0 ok, 1 refused, 2 usage, 3 unreachable.
+ */
+#include "master/ctl.h"
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+
+static const struct ctl_command commands[] = {
+    { "status", "", "the whole gateway at a glance", 0, 0, 0, ctl_process_status },
+    { "workers", "", "every process: slot, role, pid, state, load", 0, 0, 0, ctl_process_workers },
+    { "reload", "", "load the configuration anew; says what was refused and why", 0, 0, 0, ctl_process_reload },
+    { "stop", "", "end at once", 0, 0, 0, ctl_process_stop },
+    { "quit", "", "end when open requests are done", 0, 0, 0, ctl_process_quit },
+    { "reopen", "", "open the log files anew, after rotation", 0, 0, 0, ctl_process_reopen },
+    { "check", "FILE", "check a configuration file completely", 0, 1, 1, ctl_process_check },
+    { "routes", "", "routes and what they match", 0, 0, 0, ctl_entity_routes },
+    { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
+    { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
+    { "purge", "KEY | --url URL | --all", "remove stored objects", CTL_URL | CTL_ALL, 0, 1, ctl_cache_purge },
+    { "cache stat", "", "what each shared dictionary holds", 0, 0, 0, ctl_cache_stat },
+    { "cache get", "KEY | URL", "one stored object, or all variants of a URL", CTL_LIMIT | CTL_DICT, 1, 1,
+      ctl_cache_get },
+    { "cache key", "[METHOD] URL", "keys of the objects that are stored for a URL", CTL_LIMIT | CTL_DICT, 1, 2,
+      ctl_cache_key },
+    { "cache ls", "", "list stored objects", CTL_URL | CTL_LIMIT | CTL_DICT, 0, 0, ctl_cache_ls },
+    { "stat", "", "every counter", 0, 0, 0, ctl_entity_stat },
+    { "metrics", "", "the Prometheus text", 0, 0, 0, ctl_entity_metrics },
+    { "version", "", "versions of this program and of the gateway", 0, 0, 0, ctl_process_version },
+};
+
+/* What a command may allow; -s, -o, -V and -h hold for all. */
+static const struct {
+    enum ctl_option bit;
+    const char *name, *argument, *summary;
+} options[] = {
+    { CTL_URL, "url", "URL", "every variant of this URL" },
+    { CTL_ALL, "all", "", "everything, in all dictionaries" },
+    { CTL_LIMIT, "limit", "N", "at most so many (100)" },
+    { CTL_DICT, "dict", "NAME", "in this dictionary alone" },
+};
+
+static const char default_socket[] = "/run/gateway/control.sock";
+
+/* --- help --------------------------------------------------------------------------------------------------------- */
+
+static void print_command(FILE *out, const struct ctl_command *c)
+{
+    char line[128];
+
+    snprintf(line, sizeof line, "%s%s%s", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments);
+    fprintf(out, "  %-32s  %s\n", line, c->summary);
+}
+
+static void print_help(FILE *out)
+{
+    fputs("usage: gatewayctl [-s SOCKET] [-o table|json] COMMAND [ARGUMENT]...\n\n", out);
+    for (size_t i = 0; i < LENGTH(commands); i++)
+        print_command(out, &commands[i]);
+    fprintf(out,
+            "  %-32s  %s\n\n"
+            "  -s, --socket SOCKET   the control socket ($GATEWAY_CONTROL_SOCKET, %s)\n"
+            "  -o, --output FORM     table (default) or json: the API's answer as it is\n"
+            "  -V, --version         the version of this program\n"
+            "  -h, --help            this text; after a command, the command's\n\n"
+            "exit codes: 0 ok, 1 refused, 2 usage, 3 unreachable\n",
+            "help [COMMAND]", "this text, or the command's", default_socket);
+}
+
+static void print_help_of(FILE *out, const struct ctl_command *c)
+{
+    fprintf(out, "usage: gatewayctl %s%s%s%s\n\n%s\n", c->name,
+            (c->options & (CTL_LIMIT | CTL_DICT)) ? " [OPTION]..." : "", c->arguments[0] != '\0' ? " " : "",
+            c->arguments, c->summary);
+    for (size_t i = 0; i < LENGTH(options); i++)
+        if (c->options & options[i].bit)
+            fprintf(out, "  --%s %-12s  %s\n", options[i].name, options[i].argument, options[i].summary);
+}
+
+/* --- the command -------------------------------------------------------------------------------------------------- */
+
+/* The command that words[0] or words[0..1] name; *used is how many words that took. NULL: none. */
+static const struct ctl_command *find(char *const *words, int n, int *used)
+{
+    char two[128];
+
+    for (size_t i = 0; i < LENGTH(commands); i++) {
+        *used = strchr(commands[i].name, ' ') != NULL ? 2 : 1;
+        if (n < *used)
+            continue;
+        snprintf(two, sizeof two, *used == 2 ? "%s %s" : "%s", words[0], *used == 2 ? words[1] : "");
+        if (strcmp(two, commands[i].name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static enum ctl_exit unknown(char *const *words, int n)
+{
+    bool group = false;
+
+    for (size_t i = 0; n > 0 && i < LENGTH(commands); i++) {
+        size_t length = strlen(words[0]);
+        group |= strncmp(commands[i].name, words[0], length) == 0 && commands[i].name[length] == ' ';
+    }
+    if (n == 0)
+        fputs("gatewayctl: a command is missing; ", stderr);
+    else if (group && n == 1)
+        fprintf(stderr, "gatewayctl: %s what? ", words[0]);
+    else
+        fprintf(stderr, "gatewayctl: there is no command \"%s%s%s\"; ", words[0], group ? " " : "",
+                group ? words[1] : "");
+    fputs("gatewayctl help lists them\n", stderr);
+    return CTL_USAGE;
+}
+
+static enum ctl_exit help(char *const *words, int n)
+{
+    int used;
+    const struct ctl_command *c = find(words, n, &used);
+
+    if (n == 0 || (n == 1 && strcmp(words[0], "help") == 0)) {
+        print_help(stdout);
+        return CTL_OK;
+    }
+    if (c == NULL)
+        return unknown(words, n);
+    print_help_of(stdout, c);
+    return CTL_OK;
+}
+
+static enum ctl_exit run(struct ctl *ctl, char *const *words, int n, unsigned given)
+{
+    int used;
+    const struct ctl_command *c = find(words, n, &used);
+
+    if (c == NULL)
+        return unknown(words, n);
+    ctl->argc = n - used;
+    ctl->argv = words + used;
+    for (size_t i = 0; i < LENGTH(options); i++) {
+        if (!(given & options[i].bit & ~c->options))
+            continue;
+        fprintf(stderr, "gatewayctl: %s takes no --%s\n", c->name, options[i].name);
+        return CTL_USAGE;
+    }
+    if (ctl->argc < c->min || ctl->argc > c->max) {
+        fprintf(stderr, "usage: gatewayctl %s%s%s\n", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments);
+        return CTL_USAGE;
+    }
+    enum ctl_exit result = c->run(ctl);
+    if (result == CTL_OK && (fflush(ctl->out) != 0 || ferror(ctl->out))) {
+        fputs("gatewayctl: cannot write the answer\n", stderr);
+        return CTL_REFUSED;
+    }
+    return result;
+}
+
+/* --- options ------------------------------------------------------------------------------------------------------ */
+
+enum { LETTER_URL = 256, LETTER_ALL, LETTER_LIMIT, LETTER_DICT };
+
+struct asked {
+    bool help, version, wrong;
+    unsigned given; /* bits of enum ctl_option */
+};
+
+static void take_output(struct ctl *ctl, struct asked *asked)
+{
+    ctl->json = strcmp(optarg, "json") == 0;
+    if (ctl->json || strcmp(optarg, "table") == 0)
+        return;
+    fprintf(stderr, "gatewayctl: -o is table or json, not \"%s\"\n", optarg);
+    asked->wrong = true;
+}
+
+static void take(struct ctl *ctl, struct asked *asked, int letter)
+{
+    switch (letter) {
+    case 's':
+        ctl->socket = optarg;
+        break;
+    case 'o':
+        take_output(ctl, asked);
+        break;
+    case 'h':
+        asked->help = true;
+        break;
+    case 'V':
+        asked->version = true;
+        break;
+    case LETTER_URL:
+        ctl->url = optarg;
+        asked->given |= CTL_URL;
+        break;
+    case LETTER_ALL:
+        ctl->all = true;
+        asked->given |= CTL_ALL;
+        break;
+    case LETTER_LIMIT:
+        ctl->limit = optarg;
+        asked->given |= CTL_LIMIT;
+        break;
+    case LETTER_DICT:
+        ctl->dict = optarg;
+        asked->given |= CTL_DICT;
+        break;
+    default:
+        asked->wrong = true; /* getopt has said why */
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "socket", required_argument, NULL, 's' },      { "output", required_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },              { "version", no_argument, NULL, 'V' },
+        { "url", required_argument, NULL, LETTER_URL },  { "all", no_argument, NULL, LETTER_ALL },
+        { "limit", required_argument, NULL, LETTER_LIMIT }, { "dict", required_argument, NULL, LETTER_DICT },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *from_environment = getenv("GATEWAY_CONTROL_SOCKET");
+    struct ctl ctl = { .socket = from_environment != NULL && from_environment[0] != '\0' ? from_environment
+                                                                                          : default_socket,
+                       .out = stdout,
+                       .err = stderr };
+    struct asked asked = { 0 };
+    int letter;
+
+    while ((letter = getopt_long(argc, argv, "s:o:hV", longs, NULL)) != -1)
+        take(&ctl, &asked, letter);
+    if (asked.wrong)
+        return CTL_USAGE;
+    if (asked.version) {
+        printf("gatewayctl %s\n", GATEWAY_VERSION);
+        return CTL_OK;
+    }
+    char *const *words = argv + optind;
+    int n = argc - optind;
+    if (n > 0 && strcmp(words[0], "help") == 0)
+        return (int)help(words + 1, n - 1);
+    if (asked.help)
+        return (int)help(words, n);
+    return (int)run(&ctl, words, n, asked.given);
+}
