@@ -54,24 +54,21 @@ static inline unsigned slot_of(const char *p, size_t n)
     return (((ends | 0x20202020u) + (uint32_t)n) * 0xb8b6d8ffu) >> 24;
 }
 
-/* Equal but for the case bit where the known name has a letter: only bytes from 0x40 up may differ
- * in 0x20. */
+/* Equal but for the case bit of every byte: for tokens that means letters, since no token has a
+ * byte below 0x20, which alone could pass for '-' or a digit. */
 static inline bool same8(const char *p, const char *k)
 {
-    uint64_t want = load8(k);
-    return ((load8(p) ^ want) & ~((want & 0x4040404040404040u) >> 1)) == 0;
+    return ((load8(p) ^ load8(k)) & 0xdfdfdfdfdfdfdfdfu) == 0;
 }
 
 static inline bool same4(const char *p, const char *k)
 {
-    uint32_t want = load4(k);
-    return ((load4(p) ^ want) & ~((want & 0x40404040u) >> 1)) == 0;
+    return ((load4(p) ^ load4(k)) & 0xdfdfdfdfu) == 0;
 }
 
 static inline bool same2(const char *p, const char *k)
 {
-    uint32_t want = load2(k);
-    return ((load2(p) ^ want) & ~((want & 0x4040u) >> 1)) == 0;
+    return ((load2(p) ^ load2(k)) & 0xdfdfu) == 0;
 }
 
 /* The text of a known name, of equal length n >= 2. */
@@ -84,9 +81,10 @@ static inline bool same(const char *p, const char *k, size_t n)
     return same2(p, k) && same2(p + n - 2, k + n - 2);
 }
 
-static inline enum field_id find(const char *p, size_t n)
+/* `p` is a token. */
+static inline __attribute__((always_inline)) enum field_id find(const char *p, size_t n)
 {
-    if (n < 2 || n > NAME_MAX_KNOWN)
+    if (n - 2 > NAME_MAX_KNOWN - 2)
         return FIELD_OTHER;
     for (unsigned i = slot_of(p, n); slots[i]; i = (i + 1) % SLOTS) {
         const struct known *k = &known[slots[i]];
@@ -108,6 +106,9 @@ __attribute__((constructor(101))) static void fill_slots(void)
 
 enum field_id field_lookup(const char *name, size_t n)
 {
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)name[i] < ' ')
+            return FIELD_OTHER;
     return find(name, n);
 }
 

@@ -31,6 +31,8 @@ struct head {
     struct slice authority; /* absolute-form's authority, or absent */
     struct slice host;      /* the Host field's value, checked for form; equals authority where both are there;
                              * the authority, or absent, in HTTP/1.0 without Host */
+    struct slice host_name; /* host without its port, as received, IPv6 in brackets */
+    int host_port;          /* 0: none */
     /* status line */
     int status;
     struct slice reason;

@@ -12,8 +12,9 @@ void head_fields_clear(struct head *h)
 {
     struct slice none = { NULL, 0 };
     h->method = METHOD_OTHER;
-    h->method_text = h->target = h->path = h->authority = h->host = h->reason = none;
-    h->status = 0;
+    h->method_text = h->target = h->path = none;
+    h->authority = h->host = h->host_name = h->reason = none;
+    h->host_port = h->status = 0;
     h->minor = 0;
     h->framing = FRAMING_NONE;
     h->content_length = 0;
@@ -118,6 +119,11 @@ static bool connection_option(struct head *h, struct slice option, struct connec
 
 int head_fields_connection(struct head *h)
 {
+    const struct field *only = head_field(h, FIELD_CONNECTION);
+    if (slice_equal_nocase(field_value(only), SLICE("keep-alive")) && !head_next(h, only)) {
+        h->keep_alive = true; /* what nearly every client that sends it says */
+        return 0;
+    }
     struct connection c = { 0 };
     struct slice option;
     for (const struct field *f = head_field(h, FIELD_CONNECTION); f; f = head_next(h, f)) {

@@ -73,9 +73,15 @@ static size_t scheme_length(struct slice target)
     return 0;
 }
 
+/* The authority of the target, checked before Host is known. */
+static bool split_authority(const struct scan_engine *e, struct head *h)
+{
+    return host_split_in(e, h->authority.p, h->authority, &h->host_name, &h->host_port);
+}
+
 /* "http://authority/path?query". An empty path is "/", or "*" for OPTIONS (RFC 9112 section 3.2.4).
  * An empty path before a query is refused: no slice of the buffer says "/?query". */
-static bool absolute_form(struct head *h)
+static bool absolute_form(const struct scan_engine *e, struct head *h)
 {
     size_t n = scheme_length(h->target);
     if (!n)
@@ -87,18 +93,15 @@ static bool absolute_form(struct head *h)
     h->path = slice_of(q, (size_t)(end - q));
     if (q == end)
         h->path = h->method == METHOD_OPTIONS ? SLICE("*") : SLICE("/");
-    struct slice name;
-    int port;
-    return (q == end || *q == '/') && host_split(h->authority, &name, &port);
+    return (q == end || *q == '/') && split_authority(e, h);
 }
 
-static bool read_target(struct head *h)
+static bool read_target(const struct scan_engine *e, struct head *h)
 {
-    struct slice name, t = h->target;
-    int port;
+    struct slice t = h->target;
     if (h->method == METHOD_CONNECT) {
         h->authority = t;
-        return host_split(t, &name, &port) && port;
+        return split_authority(e, h) && h->host_port;
     }
     if (t.p[0] == '/') {
         h->path = t;
@@ -108,7 +111,7 @@ static bool read_target(struct head *h)
         h->path = t;
         return h->method == METHOD_OPTIONS;
     }
-    return absolute_form(h);
+    return absolute_form(e, h);
 }
 
 /* The request line at p: bytes taken, HEAD_MORE, or minus an error. */
@@ -124,23 +127,21 @@ static int read_line(const struct scan_engine *e, const char *low, struct slice 
     if (tail <= 0)
         return tail;
     h->target = slice_of(p + method, (size_t)(q - p) - (size_t)method);
-    if (h->target.n == 0 || !read_target(h))
+    if (h->target.n == 0 || !read_target(e, h))
         return -HEAD_POS_TARGET;
     return (int)(q - p) + tail;
 }
 
 /* An empty Host is ill-formed here: requests are routed by it. HTTP/1.0 may do without. */
-static int check_host(struct head *h)
+static int check_host(const struct scan_engine *e, const char *low, struct head *h)
 {
     const struct field *f = head_field(h, FIELD_HOST);
-    struct slice name;
-    int port;
     if (!f) {
         h->host = h->authority;
         return h->minor == 0 ? 0 : -HEAD_POS_HOST;
     }
     h->host = field_value(f);
-    if (!host_split(h->host, &name, &port))
+    if (!host_split_in(e, low, h->host, &h->host_name, &h->host_port))
         return -HEAD_POS_HOST;
     if (h->authority.p && !slice_equal_nocase(h->authority, h->host))
         return -HEAD_POS_HOST_DIFFERS;
@@ -188,9 +189,7 @@ static void read_te(struct head *h)
 
 static int check_fields(struct head *h)
 {
-    int e = check_host(h);
-    if (!e)
-        e = check_framing(h);
+    int e = check_framing(h);
     if (!e && h->first[FIELD_EXPECT])
         e = check_expect(h);
     h->keep_alive = h->minor == 1;
@@ -220,6 +219,8 @@ int head_request(const char *buf, size_t n, size_t seen, struct head *h)
     if (taken <= 0)
         return taken;
     p += taken;
-    int error = check_fields(h);
+    int error = check_host(engine, buf, h);
+    if (!error)
+        error = check_fields(h);
     return error ? error : (int)(p - buf);
 }

@@ -4,7 +4,6 @@
  * since routes, caches and upstreams must all read the same name in it.
  */
 #include "worker/http/host.h"
-#include "worker/http/scan.h"
 
 enum { PORT_DIGITS = 5, PORT_MAX = 65535, GROUPS = 8 };
 
@@ -85,24 +84,8 @@ static bool ipv6(const char *p, const char *end)
     return gap ? groups < GROUPS : groups == GROUPS;
 }
 
-/* The end of a host name at p, or NULL when a label is empty. */
-static const char *name_end(const char *p, const char *end)
-{
-    bool begin = true; /* of a label */
-    for (; p < end; p++) {
-        if (scan_is(*p, SCAN_NAME))
-            begin = false;
-        else if (*p != '.')
-            break;
-        else if (begin)
-            return NULL;
-        else
-            begin = true;
-    }
-    return p;
-}
-
-bool host_split(struct slice authority, struct slice *name, int *port)
+bool host_split_in(const struct scan_engine *e, const char *low, struct slice authority,
+                   struct slice *name, int *port)
 {
     const char *p = authority.p, *end = p + authority.n, *q;
     if (authority.n && *p == '[') {
@@ -111,10 +94,15 @@ bool host_split(struct slice authority, struct slice *name, int *port)
             return false;
         q++;
     } else {
-        q = name_end(p, end);
+        q = e->host(low, p, end);
         if (!q || q == p)
             return false;
     }
     *name = slice_of(p, (size_t)(q - p));
     return read_port(q, end, port);
+}
+
+bool host_split(struct slice authority, struct slice *name, int *port)
+{
+    return host_split_in(scan_engine(authority.n), authority.p, authority, name, port);
 }

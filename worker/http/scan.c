@@ -19,38 +19,38 @@ const uint8_t scan_table[256] = { CLASS_64(0), CLASS_64(64), CLASS_64(128), CLAS
 #define ENGINE
 #define INLINE static inline
 
-INLINE const char *skip(const char *p, const char *end, enum scan_class class)
+INLINE bool skip(const char **p, const char *end, enum scan_class class)
 {
-    while (p < end && scan_is(*p, class))
-        p++;
-    return p;
+    while (*p < end && scan_is(**p, class))
+        ++*p;
+    return *p < end;
 }
 
-INLINE const char *skip_token(const char *p, const char *end)
+INLINE bool skip_token(const char **p, const char *end)
 {
     return skip(p, end, SCAN_TOKEN);
 }
 
-INLINE const char *skip_value(const char *p, const char *end)
+INLINE bool skip_value(const char **p, const char *end)
 {
     return skip(p, end, SCAN_VALUE);
+}
+
+INLINE bool skip_target(const char **p, const char *end)
+{
+    return skip(p, end, SCAN_TARGET);
 }
 
 #include "worker/http/scan_walk.h"
 
-static const char *scan_to_target(const char *low, const char *p, const char *end)
+static const char *scan_host(const char *low, const char *p, const char *end)
 {
     (void)low;
-    return skip(p, end, SCAN_TARGET);
+    return host_by_bytes(p, end);
 }
 
-static const char *scan_to_value(const char *low, const char *p, const char *end)
-{
-    (void)low;
-    return skip(p, end, SCAN_VALUE);
-}
-
-const struct scan_engine scan_portable = { "portable", scan_to_target, scan_to_value, scan_lines };
+const struct scan_engine scan_portable = { "portable", scan_to_target, scan_to_value, scan_host,
+                                           scan_lines };
 
 bool scan_all(struct slice text, enum scan_class class)
 {

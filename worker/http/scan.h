@@ -33,6 +33,9 @@ struct scan_engine {
     const char *(*target)(const char *low, const char *p, const char *end);
     const char *(*value)(const char *low, const char *p,
                          const char *end); /* the same for SCAN_VALUE */
+    /* The end of a host name at p: the first byte that is neither of SCAN_NAME nor a dot, or end;
+     * NULL when a label of it is empty. A dot at its end is allowed. */
+    const char *(*host)(const char *low, const char *p, const char *end);
     /* Field lines and the empty line behind them: fills h->fields (all but id) and h->fields_n.
      * Returns the bytes taken, HEAD_MORE, or minus an error. */
     int (*lines)(const char *low, const char *p, const char *end, struct head *h);

@@ -9,6 +9,7 @@
 #define ENGINE __attribute__((target("avx2,bmi")))
 
 static const char token_rows[16] __attribute__((aligned(16))) = { SCAN_ROWS(SCAN_IS_TOKEN) };
+static const char host_rows[16] __attribute__((aligned(16))) = { SCAN_ROWS(SCAN_IS_HOST) };
 static const char halves[16] __attribute__((aligned(16))) = { SCAN_HALVES };
 
 ENGINE static inline __m256i block(const char *p)
@@ -21,13 +22,29 @@ ENGINE static inline __m256i both_lanes(const char *row)
     return _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(const void *)row));
 }
 
-ENGINE static inline uint32_t stops_token(const char *p)
+/* A mask of the bytes outside the ASCII class that `rows` describes. */
+ENGINE static inline uint32_t outside(const char *rows, const char *p)
 {
     __m256i v = block(p);
     __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
-    __m256i in = _mm256_and_si256(_mm256_shuffle_epi8(both_lanes(token_rows), v),
+    __m256i in = _mm256_and_si256(_mm256_shuffle_epi8(both_lanes(rows), v),
                                   _mm256_shuffle_epi8(both_lanes(halves), high));
     return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(in, _mm256_setzero_si256()));
+}
+
+ENGINE static inline uint32_t stops_token(const char *p)
+{
+    return outside(token_rows, p);
+}
+
+ENGINE static inline uint32_t stops_host(const char *p)
+{
+    return outside(host_rows, p);
+}
+
+ENGINE static inline uint32_t dots(const char *p)
+{
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(block(p), _mm256_set1_epi8('.')));
 }
 
 /* True for bytes up to `limit`, unsigned. */
@@ -56,7 +73,8 @@ ENGINE static inline uint32_t stops_target(const char *p)
 
 #include "worker/http/scan_lines.h"
 
-const struct scan_engine scan_avx2 = { "avx2", scan_to_target, scan_to_value, scan_lines };
+const struct scan_engine scan_avx2 = { "avx2", scan_to_target, scan_to_value, scan_host,
+                                       scan_lines };
 #else
 typedef int scan_avx2_is_for_x86;
 #endif

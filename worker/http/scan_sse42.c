@@ -9,6 +9,7 @@
 #define ENGINE __attribute__((target("sse4.2")))
 
 static const char token_rows[16] __attribute__((aligned(16))) = { SCAN_ROWS(SCAN_IS_TOKEN) };
+static const char host_rows[16] __attribute__((aligned(16))) = { SCAN_ROWS(SCAN_IS_HOST) };
 static const char halves[16] __attribute__((aligned(16))) = { SCAN_HALVES };
 
 ENGINE static inline __m128i block(const char *p)
@@ -21,13 +22,29 @@ ENGINE static inline __m128i table_of(const char *row)
     return _mm_load_si128((const __m128i *)(const void *)row);
 }
 
-ENGINE static inline uint32_t stops_token(const char *p)
+/* A mask of the bytes outside the ASCII class that `rows` describes. */
+ENGINE static inline uint32_t outside(const char *rows, const char *p)
 {
     __m128i v = block(p);
     __m128i high = _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(15));
-    __m128i in = _mm_and_si128(_mm_shuffle_epi8(table_of(token_rows), v),
+    __m128i in = _mm_and_si128(_mm_shuffle_epi8(table_of(rows), v),
                                _mm_shuffle_epi8(table_of(halves), high));
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(in, _mm_setzero_si128()));
+}
+
+ENGINE static inline uint32_t stops_token(const char *p)
+{
+    return outside(token_rows, p);
+}
+
+ENGINE static inline uint32_t stops_host(const char *p)
+{
+    return outside(host_rows, p);
+}
+
+ENGINE static inline uint32_t dots(const char *p)
+{
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block(p), _mm_set1_epi8('.')));
 }
 
 /* True for bytes up to `limit`, unsigned. */
@@ -54,7 +71,8 @@ ENGINE static inline uint32_t stops_target(const char *p)
 
 #include "worker/http/scan_lines.h"
 
-const struct scan_engine scan_sse42 = { "sse42", scan_to_target, scan_to_value, scan_lines };
+const struct scan_engine scan_sse42 = { "sse42", scan_to_target, scan_to_value, scan_host,
+                                        scan_lines };
 #else
 typedef int scan_sse42_is_for_x86;
 #endif
