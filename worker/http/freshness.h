@@ -18,6 +18,7 @@ struct cache_control {
     bool max_stale_any;   /* max-stale without a value */
     bool no_cache_fields; /* no-cache="field": names in no_cache_names, and no_cache is false */
     bool private_fields;
+    bool max_age_invalid, s_maxage_invalid; /* there but unreadable: freshness_lifetime says 0 */
     struct slice no_cache_names, private_names; /* as written between the quotes */
 };
 
@@ -26,7 +27,7 @@ void freshness_parse(struct slice value, struct cache_control *out); /* one line
 void freshness_clear(struct cache_control *out);
 
 /* How long a response is fresh, in seconds from its generation: s-maxage, max-age, Expires minus Date (a malformed
- * Expires is 0); FRESHNESS_UNSET when it says nothing. */
+ * Expires is 0, and so is an unreadable s-maxage or max-age, or a repeated Expires); FRESHNESS_UNSET when it says nothing. */
 int64_t freshness_lifetime(const struct head *response, const struct cache_control *cc, int64_t received);
 
 /* Age of a response when it arrived (RFC 9111 section 4.2.3, corrected_initial_age). */
