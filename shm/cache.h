@@ -26,7 +26,7 @@ struct cache_meta {
     uint8_t scope[16];   /* plugin instance id it was stored by */
     uint32_t flags;      /* CACHE_* below */
     uint16_t status;
-    uint16_t spare;
+    uint16_t private_n; /* bytes at the start of the head that are the cache's own lines and are not sent */
     uint64_t date;       /* for conditional requests: Last-Modified, 0 = none */
 };
 _Static_assert(sizeof(struct cache_meta) == 64, "layout");

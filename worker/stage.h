@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a stage of the request's way says when it returns, and the stages by name. The order is in stages.def. */
+/* What a stage of the request's way says when it returns, and the stages by name. The order is in
+ * stages.def. */
 #ifndef WORKER_STAGE_H
 #define WORKER_STAGE_H
 
 struct stream;
 
 enum stage_result {
-    STAGE_NEXT, /* go on with the next stage */
-    STAGE_WAIT, /* something will call stream_run() again; the same stage goes on */
-    STAGE_DONE, /* an answer is set (stream_answer, a cache hit): go on with the respond stage */
-    STAGE_FAIL, /* nothing can be said to the client any more: go on with the log stage, then close */
+    STAGE_NEXT,  /* go on with the next stage */
+    STAGE_WAIT,  /* something will call stream_run() again; the same stage goes on */
+    STAGE_RETRY, /* the peer failed and the request may be repeated: back to the balance stage */
+    STAGE_DONE,  /* an answer is set (stream_answer, a cache hit): go on with the respond stage */
+    STAGE_FAIL,  /* nothing can be said to the client any more: go on with the log stage, then close
+                  */
 };
 
 enum stage_id {

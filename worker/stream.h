@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream: one request and its response. HTTP/1 has one at a time on a connection; stages and plugins see a stream and
- * never ask which protocol carried it. This header is what plugins may use; the way the stream is driven is in
- * stream_life.h.
+ * A stream: one request and its response. HTTP/1 has one at a time on a connection; stages and
+ * plugins see a stream and never ask which protocol carried it. This header is what plugins may
+ * use; the way the stream is driven is in stream_life.h.
  */
 #ifndef WORKER_STREAM_H
 #define WORKER_STREAM_H
@@ -22,15 +22,15 @@ struct extra_field {
 };
 
 struct request {
-    struct head *head;        /* as parsed */
-    struct uri uri;           /* normalised path; query as received */
-    struct slice query;       /* what is sent upstream: uri.query, or a plugin's edit of it */
-    struct slice host;        /* lower case, without port; "" when HTTP/1.0 had none */
-    int port;                 /* of the Host field, or 0 */
+    struct head *head;         /* as parsed */
+    struct uri uri;            /* normalised path; query as received */
+    struct slice query;        /* what is sent upstream: uri.query, or a plugin's edit of it */
+    struct slice host;         /* lower case, without port; "" when HTTP/1.0 had none */
+    int port;                  /* of the Host field, or 0 */
     struct extra_field *extra; /* set by plugins, sent upstream in place of fields with that name */
-    uint8_t client_ip[16];    /* IPv4 mapped; after trusted_ips and real_ip_header */
-    bool secure;              /* arrived over TLS */
-    bool trusted;             /* the peer is in trusted_ips: its X-Forwarded-* count */
+    uint8_t client_ip[16];     /* IPv4 mapped; after trusted_ips and real_ip_header */
+    bool secure;               /* arrived over TLS */
+    bool trusted;              /* the peer is in trusted_ips: its X-Forwarded-* count */
 };
 
 /* Plugins: the stream's parts. */
@@ -38,30 +38,36 @@ struct request *stream_request(struct stream *s);
 const struct conf_route *stream_route(const struct stream *s);
 const struct conf_service *stream_service(const struct stream *s);
 const struct conf_credentials *stream_credentials(const struct stream *s);
-struct arena *stream_arena(struct stream *s);       /* lives until the request is logged */
-int64_t stream_now(const struct stream *s);         /* seconds since 1970, of this turn of the loop */
+struct arena *stream_arena(struct stream *s); /* lives until the request is logged */
+int64_t stream_now(const struct stream *s);   /* seconds since 1970, of this turn of the loop */
 int64_t stream_now_ms(const struct stream *s);
-struct slice stream_request_id(struct stream *s);   /* 32 hex digits, made when first asked for */
-uint64_t stream_counter(struct stream *s);          /* per worker, 1, 2, ... */
+struct slice stream_request_id(struct stream *s); /* 32 hex digits, made when first asked for */
+uint64_t stream_counter(struct stream *s);        /* per worker, 1, 2, ... */
 uint32_t stream_worker_index(const struct stream *s);
-struct slice stream_client_text(struct stream *s);  /* the client's address as text */
-struct slice stream_server_text(struct stream *s);  /* the listener's "address-port", for tracker ids */
+struct slice stream_client_text(struct stream *s); /* the client's address as text */
+struct slice
+stream_server_text(struct stream *s); /* the listener's "address-port", for tracker ids */
 
-/* Who is asking: sets the consumer and X-Consumer-ID, -Username, -Custom-ID, X-Credential-Identifier for the upstream
- * (names as Kong's), and X-Anonymous-Consumer: true when `anonymous`. `credential` may be empty. */
-void stream_authenticate(struct stream *s, const struct conf_consumer *consumer, struct slice credential, bool anonymous);
+/* Who is asking: sets the consumer and X-Consumer-ID, -Username, -Custom-ID,
+ * X-Credential-Identifier for the upstream (names as Kong's), and X-Anonymous-Consumer: true when
+ * `anonymous`. `credential` may be empty. */
+void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
+                         struct slice credential, bool anonymous);
 const struct conf_consumer *stream_consumer(const struct stream *s); /* NULL: unknown */
 
-/* Sets a field of the request that goes upstream (any of that name from the client is dropped), or takes it out. */
+/* Sets a field of the request that goes upstream (any of that name from the client is dropped), or
+ * takes it out. */
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value);
 void stream_drop_upstream(struct stream *s, struct slice name);
 /* Sets a field of the response that goes to the client, whoever makes it. */
 void stream_set_response(struct stream *s, struct slice name, struct slice value);
 
-/* Ends the request with an answer of the gateway's own: {"message": "...", "request_id": "..."} as JSON. `message` is
- * copied and escaped. Always returns STAGE_DONE. */
+/* Ends the request with an answer of the gateway's own: {"message": "...", "request_id": "..."} as
+ * JSON. `message` is copied and escaped. Always returns STAGE_DONE. */
 enum stage_result stream_answer(struct stream *s, int status, const char *message);
-/* The same with a body and type of the caller's own; slices must live in the arena or the configuration. */
-enum stage_result stream_answer_with(struct stream *s, int status, struct slice content_type, struct slice body);
+/* The same with a body and type of the caller's own; slices must live in the arena or the
+ * configuration. */
+enum stage_result stream_answer_with(struct stream *s, int status, struct slice content_type,
+                                     struct slice body);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "worker/base/heritage.h"
 
-/* Runs a worker until it is told to end; returns the exit status. The caller has dropped rights already. */
+/* Runs a worker until it is told to end; returns the exit status. The caller has dropped rights
+ * already. */
 int worker_main(const struct heritage *heritage);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bump allocator. Blocks of the usual size are kept on one free list per process, larger ones go back to malloc.
+ * A bump allocator. Blocks of the usual size are kept on one free list per process, larger ones go
+ * back to malloc.
  */
 #include "worker/base/arena.h"
 

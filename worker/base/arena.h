@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory that lives as long as a request: a bump allocator over blocks that come from a free list. The first block is
- * kept with its owner, so that a plain request allocates nothing.
+ * Memory that lives as long as a request: a bump allocator over blocks that come from a free list.
+ * The first block is kept with its owner, so that a plain request allocates nothing.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -23,7 +23,8 @@ void arena_init(struct arena *a, void *first, size_t n);
 void *arena_take(struct arena *a, size_t n);
 /* A copy in the arena, NUL-terminated behind its end; {NULL, 0} when there is no memory. */
 struct slice arena_copy(struct arena *a, struct slice text);
-struct slice arena_print(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct slice arena_print(struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Gives all blocks back; slices into it are gone. */
 void arena_reset(struct arena *a);
 

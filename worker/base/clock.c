@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two reads through the vDSO, no system call. Spans are measured with the monotonic clock; only dates and freshness
- * look at the real one, which an administrator may set.
+ * Two reads through the vDSO, no system call. Spans are measured with the monotonic clock; only
+ * dates and freshness look at the real one, which an administrator may set.
  */
 #include "worker/base/clock.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A turn: wait, read the clock once, hand out events (urgent ones first), run timers, run what was put off. Nothing is
- * freed while events of the same turn may still name it: that is what loop_defer() is for.
+ * A turn: wait, read the clock once, hand out events (urgent ones first), run timers, run what was
+ * put off. Nothing is freed while events of the same turn may still name it: that is what
+ * loop_defer() is for.
  */
 #include "worker/base/loop.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event loop: edge-triggered epoll with one registration per descriptor for its whole life. Events of idle upstream
- * connections (io->urgent) are handed out before all others of a turn, so that one that was closed is never used.
+ * The event loop: edge-triggered epoll with one registration per descriptor for its whole life.
+ * Events of idle upstream connections (io->urgent) are handed out before all others of a turn, so
+ * that one that was closed is never used.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -37,8 +38,8 @@ struct loop {
 bool loop_init(struct loop *l);
 void loop_close(struct loop *l);
 
-/* Registers for reading and writing, edge-triggered; `events` are added to that (EPOLLEXCLUSIVE listeners pass their
- * own with loop_watch). False: errno. */
+/* Registers for reading and writing, edge-triggered; `events` are added to that (EPOLLEXCLUSIVE
+ * listeners pass their own with loop_watch). False: errno. */
 bool loop_add(struct loop *l, struct loop_io *io);
 bool loop_watch(struct loop *l, struct loop_io *io, uint32_t events);
 void loop_unwatch(struct loop *l, struct loop_io *io);

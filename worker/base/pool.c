@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small objects are cut from blocks of 64 KiB; objects of a page and more are mapped one by one through malloc, so that
- * a burst of buffers can go back to the kernel.
+ * Small objects are cut from blocks of 64 KiB; objects of a page and more are mapped one by one
+ * through malloc, so that a burst of buffers can go back to the kernel.
  */
 #include "worker/base/pool.h"
 

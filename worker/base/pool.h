@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects of one size on a free list, last in first out, so that the next user finds warm memory. Blocks of objects
- * come from the kernel as they are needed; memory is not given back before the process ends, except objects of
- * a page or more beyond `keep`, which are.
+ * Objects of one size on a free list, last in first out, so that the next user finds warm memory.
+ * Blocks of objects come from the kernel as they are needed; memory is not given back before the
+ * process ends, except objects of a page or more beyond `keep`, which are.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
@@ -10,9 +10,9 @@
 #include <stddef.h>
 
 struct pool {
-    size_t size;   /* of an object, >= 16 */
-    size_t keep;   /* free objects kept */
-    void *free;    /* singly linked through the first word */
+    size_t size; /* of an object, >= 16 */
+    size_t keep; /* free objects kept */
+    void *free;  /* singly linked through the first word */
     size_t free_n, used;
     char *block, *block_end; /* not handed out yet */
 };

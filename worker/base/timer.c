@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One level of slots, 65 s around. A deadline further out is parked in the furthest slot and linked again when that
- * comes by; so is one that was moved away meanwhile. A bitmap of used slots says how long the loop may sleep.
+ * One level of slots, 65 s around. A deadline further out is parked in the furthest slot and linked
+ * again when that comes by; so is one that was moved away meanwhile. A bitmap of used slots says
+ * how long the loop may sleep.
  */
 #include "worker/base/timer.h"
 
@@ -70,8 +71,8 @@ void timer_drop(struct timers *ts, struct timer *t)
         unlink_timer(ts, t);
 }
 
-/* Empties one slot. What fires may set or drop any timer, also those of this slot: so the ring is taken from its head
- * one by one until it is empty; what is linked anew goes to a later tick. */
+/* Empties one slot. What fires may set or drop any timer, also those of this slot: so the ring is
+ * taken from its head one by one until it is empty; what is linked anew goes to a later tick. */
 static void run_slot(struct timers *ts, unsigned slot, int64_t now_ms)
 {
     struct timer *head = &ts->slots[slot];

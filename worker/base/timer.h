@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Timers for tens of thousands of connections whose deadlines move with every request and almost never expire. A wheel
- * of ticks; moving a deadline further away is one store, the timer is looked at again when its old tick comes by.
+ * Timers for tens of thousands of connections whose deadlines move with every request and almost
+ * never expire. A wheel of ticks; moving a deadline further away is one store, the timer is looked
+ * at again when its old tick comes by.
  */
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
@@ -26,7 +27,8 @@ struct timers {
 
 void timer_init(struct timers *ts, int64_t now_ms);
 
-/* Sets or moves the deadline. `fire` is called once, at or up to one tick after it, from timer_run(). */
+/* Sets or moves the deadline. `fire` is called once, at or up to one tick after it, from
+ * timer_run(). */
 void timer_set(struct timers *ts, struct timer *t, int64_t due_ms, void (*fire)(struct timer *));
 
 /* Takes the deadline away; the timer may stay in the wheel until its tick. */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one context of a worker process: what it inherited, what it made of it at start, and its
+ * pools. */
+#ifndef WORKER_CONTEXT_H
+#define WORKER_CONTEXT_H
+
+#include "conf/plugin_proxy_cache.h"
+#include "shm/cache.h"
+#include "shm/stats.h"
+#include "worker/accesslog.h"
+#include "worker/balance/balance.h"
+#include "worker/base/heritage.h"
+#include "worker/base/loop.h"
+#include "worker/base/pool.h"
+#include "worker/router.h"
+#include "worker/tls.h"
+
+enum { WORKER_SCRATCH = 96 * 1024, WORKER_SPOOL = 64 * 1024, WORKER_REPLY = 72 * 1024 };
+
+/* What the worker keeps for each route, by route index. */
+struct route_state {
+    struct stats_route_shm *stats;
+    bool cached; /* the chain holds a proxy-cache instance */
+};
+
+/* Idle connections to one peer with one kind of transport, newest first. */
+struct idle_pool {
+    struct upconn *newest, *oldest;
+    uint32_t n;
+};
+
+struct upstream_state {
+    struct balancer *balancer;
+    struct idle_pool *plain; /* by position of the peer in the upstream */
+    uint32_t idle_n;         /* over all its pools */
+};
+
+struct service_state {
+    struct tls_client *tls;   /* NULL: plain HTTP */
+    struct idle_pool *secure; /* as upstream_state.plain, for this service's TLS settings */
+};
+
+struct worker {
+    const struct heritage *heritage;
+    const struct conf *conf;
+    struct loop loop;
+    struct pool conns, streams, upconns, heads, windows, replies;
+    struct router *router;
+    struct route_state *routes;
+    struct upstream_state *upstreams;
+    struct service_state *services;
+    struct cache **dicts;
+    struct tls_server *tls;
+    struct accesslog *accesslog;
+    struct stats_process_shm *stats;
+    struct board_row_shm *row;
+    struct listener *listeners;
+    struct conn *conns_first; /* all client connections */
+    char *scratch; /* WORKER_SCRATCH bytes: heads are serialized here, then sent at once; behind
+                      them WORKER_SPOOL bytes for runs of a spooled body */
+    struct head *reply_head; /* where response heads are parsed; used up within one call */
+    uint64_t id_random[2];   /* request ids */
+    uint64_t counter;
+    uint32_t connections; /* client and upstream, against worker_connections */
+    bool retiring, stopping;
+    int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */
+};
+
+/* A connection more or less, for the limit and the board. */
+bool worker_admit(struct worker *w);
+void worker_dismiss(struct worker *w);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Written once a response into one piece of the arena; all of it is bounded. */
+#include "worker/own_fields.h"
+#include "worker/http/build.h"
+#include "worker/http/date.h"
+
+enum { OWN_MAX = 512 };
+
+struct slice own_fields_cache_status(enum stats_cache status)
+{
+    static const struct slice names[STATS_CACHE_KINDS] = {
+        [STATS_HIT] = { "Hit", 3 },           [STATS_MISS] = { "Miss", 4 },
+        [STATS_BYPASS] = { "Bypass", 6 },     [STATS_REFRESH] = { "Refresh", 7 },
+        [STATS_STALE] = { "Stale", 5 },       [STATS_REVALIDATED] = { "Revalidated", 11 },
+        [STATS_UPDATING] = { "Updating", 8 },
+    };
+
+    return names[status];
+}
+
+static char *put_key(char *p, const uint8_t id[CACHE_ID_SIZE])
+{
+    static const char hex[16] = "0123456789abcdef";
+
+    p = build_slice(p, SLICE("X-Cache-Key: "));
+    for (int i = 0; i < CACHE_ID_SIZE; i++) {
+        *p++ = hex[id[i] >> 4];
+        *p++ = hex[id[i] & 15];
+    }
+    return build_slice(p, SLICE("\r\n"));
+}
+
+static char *put_cache(char *p, const struct stream *s)
+{
+    const struct conf_proxy_cache *conf = s->cache_config;
+
+    if (conf->header_status)
+        p = build_field(p, SLICE("X-Cache-Status"), own_fields_cache_status(s->cache_status));
+    if (conf->header_key && s->cache_key.p)
+        p = put_key(p, s->cache_id);
+    if (s->answer == ANSWER_CACHED && conf->header_age) {
+        int64_t age = s->hit.meta->initial_age + s->w->loop.now.real_s - s->hit.meta->stored;
+        p = build_slice(p, SLICE("Age: "));
+        p = build_number(p, age > 0 ? (uint64_t)age : 0);
+        p = build_slice(p, SLICE("\r\n"));
+    }
+    return p;
+}
+
+static char *put_ms(char *p, struct slice name, int64_t us)
+{
+    p = build_slice(p, name);
+    p = build_number(p, us > 0 ? (uint64_t)us / 1000 : 0);
+    return build_slice(p, SLICE("\r\n"));
+}
+
+/* Of the gateway: all the time but what the upstream took. */
+static int64_t proxy_us(const struct stream *s)
+{
+    int64_t all = s->w->loop.now.us - s->head_at;
+
+    return s->up_head ? all - (s->up_head - s->up_began) : all;
+}
+
+static char *put_receipts(char *p, struct stream *s)
+{
+    const struct conf *conf = s->w->conf;
+
+    if (conf->header_upstream_latency && s->up_head)
+        p = put_ms(p, SLICE("X-Gateway-Upstream-Latency: "), s->up_head - s->up_began);
+    if (conf->header_proxy_latency)
+        p = put_ms(p, SLICE("X-Gateway-Proxy-Latency: "), s->head_at ? proxy_us(s) : 0);
+    if (conf->header_request_id)
+        p = build_field(p, SLICE("X-Gateway-Request-Id"), stream_request_id(s));
+    return p;
+}
+
+struct slice own_fields(struct stream *s, const struct head *h)
+{
+    char *start = arena_take(&s->arena, OWN_MAX), *p = start;
+
+    if (!p)
+        return (struct slice){ NULL, 0 };
+    if (s->answer == ANSWER_OWN)
+        p = build_slice(p, SLICE("Server: gateway\r\n"));
+    if (s->answer == ANSWER_OWN || (h && !head_field(h, FIELD_DATE))) {
+        p = build_slice(p, SLICE("Date: "));
+        date_format(s->w->loop.now.real_s, p);
+        p = build_slice(p + DATE_LENGTH, SLICE("\r\n"));
+    }
+    if (s->answer != ANSWER_OWN)
+        p = build_slice(p, SLICE("Via: 1.1 gateway\r\n"));
+    if (s->cache_asked)
+        p = put_cache(p, s);
+    p = put_receipts(p, s);
+    return slice_of(start, (size_t)(p - start));
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See request_body.h. Runs of payload go from where they lie to the socket in one call, chunk
+ * framing included. */
+#include "worker/request_body.h"
+
+#include "worker/http/build.h"
+#include "worker/upstream.h"
+#include <errno.h>
+
+struct slice request_body_head(struct stream *s)
+{
+    if (s->spool_in)
+        return upstream_head(s, false, true, spool_size(s->spool_in));
+    return upstream_head(s, s->intake.framing == FRAMING_CHUNKED,
+                         s->intake.framing == FRAMING_LENGTH, s->head.content_length);
+}
+
+static enum body_state state_of(enum intake_result r)
+{
+    switch (r) {
+    case INTAKE_BAD:
+        return BODY_MALFORMED;
+    case INTAKE_TOO_LARGE:
+        return BODY_TOO_LARGE;
+    case INTAKE_TIMEOUT:
+        return BODY_TIMEOUT;
+    case INTAKE_GONE:
+        return BODY_CLIENT_GONE;
+    default:
+        return BODY_GOING;
+    }
+}
+
+enum stage_result request_body_collect(struct stream *s)
+{
+    struct slice run;
+
+    for (;;) {
+        enum intake_result r = s->carrier->read_body(s, &run);
+        if (r == INTAKE_END)
+            return STAGE_NEXT;
+        if (r == INTAKE_WAIT)
+            return STAGE_WAIT;
+        if (r == INTAKE_RUN && spool_append(s->spool_in, run.p, run.n))
+            continue;
+        int status = r == INTAKE_BAD         ? 400
+                     : r == INTAKE_TOO_LARGE ? 413
+                     : r == INTAKE_TIMEOUT   ? 408
+                                             : 500;
+        if (r == INTAKE_GONE)
+            return STAGE_FAIL;
+        s->cause = "request body could not be taken";
+        stream_answer(s, status,
+                      status == 400   ? "Bad request"
+                      : status == 413 ? "Payload too large"
+                      : status == 408 ? "Request timeout"
+                                      : "An unexpected error occurred");
+        s->reply.close = true;
+        return STAGE_DONE;
+    }
+}
+
+static enum intake_result next_run(struct stream *s, struct slice *run)
+{
+    if (!s->spool_in)
+        return s->carrier->read_body(s, run);
+    if (s->spool_in_at == spool_size(s->spool_in))
+        return INTAKE_END;
+    char *to = s->w->scratch + WORKER_SCRATCH;
+    ssize_t n = spool_read(s->spool_in, s->spool_in_at, to, WORKER_SPOOL);
+    if (n <= 0)
+        return INTAKE_GONE;
+    s->spool_in_at += (uint64_t)n;
+    *run = slice_of(to, (size_t)n);
+    return INTAKE_RUN;
+}
+
+static bool chunked(const struct stream *s)
+{
+    return s->intake.framing == FRAMING_CHUNKED && !s->spool_in;
+}
+
+/* Sends `first` (may be empty), then a run in its framing, then the end where `end` says so. */
+static bool send_run(struct stream *s, struct slice first, struct slice run, bool end)
+{
+    struct upconn *u = s->up;
+    char size[24], *p = size;
+    struct iovec iov[5];
+    int k = 0;
+    struct slice last = SLICE("0\r\n\r\n");
+
+    if (first.n)
+        iov[k++] = (struct iovec){ (void *)(uintptr_t)first.p, first.n };
+    if (run.n && chunked(s)) {
+        p = build_hex(p, run.n);
+        p = build_slice(p, SLICE("\r\n"));
+        iov[k++] = (struct iovec){ size, (size_t)(p - size) };
+    }
+    if (run.n)
+        iov[k++] = (struct iovec){ (void *)(uintptr_t)run.p, run.n };
+    if (run.n && chunked(s))
+        iov[k++] = (struct iovec){ (void *)(uintptr_t) "\r\n", 2 };
+    if (end && chunked(s)) {
+        const struct chunk *c = &s->intake.chunk;
+        if (c->trailers_n)
+            last = arena_print(&s->arena, "0\r\n%.*s\r\n", (int)c->trailers_n, c->trailers);
+        iov[k++] = (struct iovec){ (void *)(uintptr_t)last.p, last.n };
+    }
+    s->request_sent = end;
+    if (!outbuf_send(&u->out, &u->t, iov, k))
+        return false;
+    if (outbuf_empty(&u->out))
+        u->connected = true;
+    return true;
+}
+
+enum body_state request_body_pump(struct stream *s, struct slice head)
+{
+    struct upconn *u = s->up;
+    struct slice none = { NULL, 0 };
+
+    if (!outbuf_empty(&u->out)) {
+        if (!outbuf_flush(&u->out, &u->t))
+            return BODY_UPSTREAM_BROKE;
+        if (outbuf_empty(&u->out))
+            u->connected = true;
+    }
+    while (!s->request_sent && outbuf_empty(&u->out)) {
+        struct slice run = none;
+        enum intake_result r = next_run(s, &run);
+        if (r != INTAKE_RUN && r != INTAKE_END && r != INTAKE_WAIT)
+            return state_of(r);
+        if (r == INTAKE_WAIT && head.n == 0)
+            return BODY_GOING;
+        bool end =
+            r == INTAKE_END || (r == INTAKE_RUN && !chunked(s) && !s->spool_in && s->intake.done);
+        if (!send_run(s, head, r == INTAKE_RUN ? run : none, end))
+            return errno == ENOMEM ? BODY_NO_MEMORY : BODY_UPSTREAM_BROKE;
+        head = none;
+        if (r == INTAKE_WAIT)
+            return BODY_GOING;
+    }
+    return s->request_sent && outbuf_empty(&u->out) ? BODY_SENT : BODY_GOING;
+}
+
+bool request_body_rewind(struct stream *s)
+{
+    s->spool_in_at = 0;
+    return s->spool_in || s->carrier->rewind_body(s);
+}

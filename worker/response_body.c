@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See response_body.h. A body that ends before its framing says so is never passed off as whole. */
+#include "worker/response_body.h"
+
+#include "worker/upstream.h"
+#include <errno.h>
+
+void response_body_begin(struct stream *s, const struct head *h)
+{
+    s->out_framing = h->framing;
+    s->out_left = h->framing == FRAMING_LENGTH ? h->content_length : 0;
+    s->up_keep = h->keep_alive && h->framing != FRAMING_CLOSE;
+    s->out_done = h->framing == FRAMING_NONE || (h->framing == FRAMING_LENGTH && s->out_left == 0);
+    if (h->framing == FRAMING_CHUNKED)
+        chunk_init(&s->out_chunk, arena_take(&s->arena, CHUNK_TRAILERS_KEPT));
+}
+
+static enum response_run broke(struct stream *s, const char *cause)
+{
+    s->cause = cause;
+    return RESPONSE_BROKE;
+}
+
+static enum response_run take(struct stream *s, struct slice *run)
+{
+    struct upconn *u = s->up;
+    struct slice raw = slice_of(u->buf + u->from, u->to - u->from);
+
+    if (s->out_framing == FRAMING_CHUNKED) {
+        enum chunk_verdict verdict = chunk_next(&s->out_chunk, &raw, run);
+        u->from = (uint32_t)(raw.p - u->buf);
+        if (verdict == CHUNK_END) {
+            s->out_done = true;
+            s->trailers_out = slice_of(s->out_chunk.trailers, s->out_chunk.trailers_n);
+            return RESPONSE_END;
+        }
+        return verdict == CHUNK_DATA   ? RESPONSE_RUN
+               : verdict == CHUNK_MORE ? RESPONSE_WAIT
+                                       : broke(s, "malformed chunk from the upstream");
+    }
+    if (s->out_framing == FRAMING_LENGTH && raw.n > s->out_left)
+        raw.n = (size_t)s->out_left;
+    *run = raw;
+    u->from += (uint32_t)raw.n;
+    if (s->out_framing == FRAMING_LENGTH) {
+        s->out_left -= raw.n;
+        s->out_done = s->out_left == 0;
+    }
+    return RESPONSE_RUN;
+}
+
+enum response_run response_body_next(struct stream *s, bool read, struct slice *run)
+{
+    struct upconn *u = s->up;
+
+    for (;;) {
+        if (s->out_done)
+            return RESPONSE_END;
+        if (u->from < u->to) {
+            enum response_run r = take(s, run);
+            if (r != RESPONSE_WAIT)
+                return r;
+        }
+        if (!read)
+            return RESPONSE_WAIT;
+        ssize_t got = upstream_read(u);
+        if (got > 0)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return u->expired ? broke(s, "upstream timed out inside the body") : RESPONSE_WAIT;
+        if (got < 0 && errno == ENOMEM)
+            return broke(s, "no memory for a response");
+        if (got == 0 && s->out_framing == FRAMING_CLOSE) {
+            s->out_done = true;
+            return RESPONSE_END;
+        }
+        return broke(s, "upstream closed the connection inside the body");
+    }
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a request: counters of the process and the route, and a line in the access log. */
+#include "worker/address.h"
+#include "worker/conn.h"
+#include "worker/own_fields.h"
+
+static void count(struct stream *s, int status, int64_t total_us)
+{
+    struct stats_route_shm *row =
+        s->route ? s->w->routes[s->route->index].stats : &s->w->stats->unrouted;
+
+    stats_add(&s->w->stats->requests, 1);
+    stats_add(&row->requests, 1);
+    stats_add(&row->bytes_in, s->bytes_in);
+    stats_add(&row->bytes_out, s->bytes_out);
+    stats_add(&row->status[status >= 100 && status < 600 ? status / 100 : 0], 1);
+    stats_latency(row, (uint64_t)total_us);
+    if (s->up_head)
+        stats_add(&row->upstream_sum, (uint64_t)(s->up_head - s->up_began));
+    if (s->cache_asked)
+        stats_add(&row->cache[s->cache_status], 1);
+}
+
+static struct slice text(const struct conf_text *t)
+{
+    return t ? slice_of(t->s, t->n) : (struct slice){ NULL, 0 };
+}
+
+static void write_line(struct stream *s, int status, int64_t total_us)
+{
+    char ip[ADDRESS_TEXT];
+    const struct clock *now = &s->w->loop.now;
+    int64_t upstream_us = s->up_head ? s->up_head - s->up_began : -1;
+    struct access_record r = {
+        .time_ms = now->real_ms - total_us / 1000,
+        .client_ip =
+            slice_of(ip, address_text(s->head_at ? s->request.client_ip : s->conn->peer_ip, ip)),
+        .method = s->head.method_text,
+        .target = s->head.target,
+        .protocol = s->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0"),
+        .host = s->request.host,
+        .status = status,
+        .bytes_in = s->bytes_in,
+        .bytes_out = s->bytes_out,
+        .body_out = s->body_sent,
+        .request_id = stream_request_id(s),
+        .route = text(s->route ? &s->route->name : NULL),
+        .service = text(s->service ? &s->service->name : NULL),
+        .consumer = text(s->consumer ? &s->consumer->username : NULL),
+        .upstream = text(s->peer ? &s->peer->text : NULL),
+        .upstream_status = s->answer == ANSWER_UPSTREAM ? s->reply.status : -1,
+        .tries = s->tries,
+        .total_us = total_us,
+        .proxy_us = upstream_us >= 0 ? total_us - upstream_us : total_us,
+        .upstream_us = upstream_us,
+        .referer = s->head_at ? field_value(head_find(&s->head, SLICE("Referer")))
+                              : (struct slice){ NULL, 0 },
+        .user_agent = s->head_at ? field_value(head_field(&s->head, FIELD_USER_AGENT))
+                                 : (struct slice){ NULL, 0 },
+        .error = s->cause ? slice_of(s->cause, strlen(s->cause)) : (struct slice){ NULL, 0 },
+    };
+
+    if (s->cache_asked)
+        r.cache = own_fields_cache_status(s->cache_status);
+    if (s->conn->t.tls && !s->conn->t.handshaking) {
+        const char *version = tls_version(s->conn->t.tls);
+        r.tls_version = slice_of(version, strlen(version));
+    }
+    accesslog_append(s->w->accesslog, &r);
+}
+
+enum stage_result stage_log(struct stream *s)
+{
+    int64_t total_us = s->w->loop.now.us - s->began;
+    int status = s->head_sent ? s->reply.status : 0;
+
+    if (s->ended)
+        return STAGE_NEXT;
+    s->ended = true;
+    if (s->head_at == 0 && status == 0)
+        return STAGE_NEXT; /* a connection that ended before it said anything whole */
+    count(s, status, total_us);
+    if (s->w->accesslog)
+        write_line(s, status, total_us);
+    return STAGE_NEXT;
+}

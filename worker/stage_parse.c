@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first stage: the request's head, its path in normal form, how its body is framed, and who the
+ * client is. What is malformed or ambiguous ends here, with the connection, and is never forwarded
+ * (RFC 9112).
+ */
+#include "worker/address.h"
+#include "worker/conn.h"
+
+static enum stage_result refuse(struct stream *s, int status, const char *why)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } texts[] = { { 400, "Bad request" },        { 405, "Method not allowed" },
+                  { 408, "Request timeout" },    { 414, "URI too long" },
+                  { 417, "Expectation failed" }, { 431, "Request header or cookie too large" },
+                  { 501, "Not implemented" },    { 505, "HTTP version not supported" } };
+
+    s->cause = why;
+    stats_add(&s->w->stats->bad_requests, 1);
+    enum stage_result r = STAGE_DONE;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].status == status)
+            r = stream_answer(s, status, texts[i].text);
+    s->reply.close = true;
+    return r;
+}
+
+static bool listed(const struct conf *conf, const uint8_t ip[16])
+{
+    return conf->trusted_ips_n > 0 && conf_trusts(conf, ip);
+}
+
+/* From the right of X-Forwarded-For, the first address that is no trusted proxy's. */
+static bool from_forwarded_for(const struct conf *conf, struct slice list, uint8_t ip[16])
+{
+    bool found = false;
+
+    while (list.n > 0) {
+        size_t start = list.n;
+        while (start > 0 && list.p[start - 1] != ',')
+            start--;
+        struct slice item = slice_of(list.p + start, list.n - start);
+        while (item.n > 0 && (*item.p == ' ' || *item.p == '\t'))
+            item = slice_of(item.p + 1, item.n - 1);
+        while (item.n > 0 && (item.p[item.n - 1] == ' ' || item.p[item.n - 1] == '\t'))
+            item.n--;
+        uint8_t one[16];
+        if (!address_parse(item, one))
+            return found;
+        memcpy(ip, one, 16);
+        found = true;
+        if (!conf_trusts(conf, one))
+            return true;
+        list.n = start > 0 ? start - 1 : 0;
+    }
+    return found;
+}
+
+/* The client's address: the peer's, unless that is a trusted proxy which names another one. */
+static void find_client(struct stream *s)
+{
+    const struct conf *conf = s->w->conf;
+    struct request *q = &s->request;
+
+    memcpy(q->client_ip, s->conn->peer_ip, 16);
+    q->trusted = listed(conf, s->conn->peer_ip);
+    if (!q->trusted)
+        return;
+    struct slice name = slice_of(conf->real_ip_header.s, conf->real_ip_header.n);
+    struct slice value = field_value(head_find(&s->head, name));
+    uint8_t ip[16];
+    bool ok = slice_equal_nocase(name, SLICE("X-Forwarded-For"))
+                  ? from_forwarded_for(conf, value, ip)
+                  : address_parse(value, ip);
+    if (ok)
+        memcpy(q->client_ip, ip, 16);
+}
+
+static bool find_target(struct stream *s)
+{
+    struct request *q = &s->request;
+    struct slice target = s->head.path;
+    char *path = NULL, *host;
+
+    if (slice_equal(target, SLICE("*"))) {
+        q->uri = (struct uri){ .path = target };
+    } else if (!uri_parse(target, NULL, 0, &q->uri)) {
+        path = arena_take(&s->arena, target.n + 1);
+        if (!path || !uri_parse(target, path, target.n + 1, &q->uri))
+            return false;
+    }
+    q->query = q->uri.query;
+    if (!s->head.host.p || s->head.host.n == 0)
+        return true;
+    host = arena_take(&s->arena, s->head.host.n);
+    return host && uri_host(s->head.host, host, s->head.host.n, &q->host, &q->port);
+}
+
+static void begin_intake(struct stream *s)
+{
+    struct intake *in = &s->intake;
+
+    in->framing = s->head.framing;
+    in->left = in->framing == FRAMING_LENGTH ? s->head.content_length : 0;
+    in->done = in->framing == FRAMING_NONE || (in->framing == FRAMING_LENGTH && in->left == 0);
+    in->limit = s->w->conf->request_body_max_size ? s->w->conf->request_body_max_size : UINT64_MAX;
+    in->continued = !(s->head.expect_continue && s->head.minor >= 1);
+    if (in->framing == FRAMING_CHUNKED)
+        chunk_init(&in->chunk, arena_take(&s->arena, CHUNK_TRAILERS_KEPT));
+}
+
+enum stage_result stage_parse(struct stream *s)
+{
+    int n = s->carrier->read_head(s);
+
+    if (n == 0)
+        return STAGE_WAIT;
+    if (n == -1)
+        return STAGE_FAIL;
+    if (n < 0)
+        return refuse(s, -n, s->cause);
+    conn_deadline(s->conn, CONN_WAIT_NONE, 0);
+    s->head_at = s->w->loop.now.us;
+    s->request.secure = s->conn->t.tls != NULL;
+    begin_intake(s);
+    if (s->head.method == METHOD_CONNECT || s->head.method == METHOD_TRACE)
+        return refuse(s, 405, "method refused");
+    if (!find_target(s))
+        return refuse(s, 400, "malformed request target");
+    find_client(s);
+    return STAGE_NEXT;
+}

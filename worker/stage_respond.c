@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The response to the client: the head once, then the body as it comes, from the upstream, from
+ * shared memory or of our own making. A slow client stops the upstream; with response_buffering the
+ * rest goes to the spool instead.
+ */
+#include "worker/conn.h"
+#include "worker/own_fields.h"
+#include "worker/plugin.h"
+#include "worker/request_body.h"
+#include "worker/response_body.h"
+#include "worker/store.h"
+#include "worker/tunnel.h"
+#include "worker/upstream.h"
+
+enum { RESPOND_RUNS = 32, RESPOND_PIECE = 128 * 1024, RESPOND_CACHE_IOV = 60 };
+
+enum step { STEP_HEAD, STEP_OWN, STEP_CACHED, STEP_STREAM, STEP_SPOOLED, STEP_TUNNEL, STEP_FLUSH };
+
+/* --- the head
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void run_filters(struct stream *s)
+{
+    const struct conf_chain *chain = s->route ? s->route->chain : s->w->conf->chain_unrouted;
+
+    for (size_t i = 0; chain && i < chain->links_n; i++) {
+        const struct plugin_ops *ops = plugin_table[chain->links[i].kind];
+        if (!ops->header_filter)
+            continue;
+        const struct conf_plugin *plugin = plugin_pick(&chain->links[i], s->consumer);
+        if (plugin)
+            ops->header_filter(s, plugin->config);
+    }
+}
+
+static bool bodiless(const struct stream *s, int status)
+{
+    return s->head.method == METHOD_HEAD || status == 204 || status == 304 || status < 200;
+}
+
+static void reply_own(struct stream *s)
+{
+    if (bodiless(s, s->reply.status)) {
+        s->reply.length = REPLY_NO_BODY;
+        s->reply.announce =
+            s->head.method == METHOD_HEAD && s->reply.status != 204 && s->reply.status != 304;
+        s->own_body.n = 0;
+    }
+    /* what was not read of the body and is not worth reading ends the connection */
+    if (!s->intake.done && (!s->intake.continued || s->intake.framing == FRAMING_CHUNKED ||
+                            s->intake.left > s->w->windows.size))
+        s->reply.close = true;
+}
+
+static void reply_cached(struct stream *s)
+{
+    const struct cache_hit *hit = &s->hit;
+
+    s->reply = (struct reply){
+        .status = hit->meta->status,
+        .lines = slice_of(hit->head + hit->meta->private_n, hit->head_n - hit->meta->private_n),
+        .length = bodiless(s, hit->meta->status) ? REPLY_NO_BODY : REPLY_LENGTH,
+        .announce = hit->meta->status != 204 && hit->meta->status != 304,
+        .content_length = hit->body_n,
+    };
+}
+
+static void reply_upstream(struct stream *s, const struct head *h)
+{
+    response_body_begin(s, h);
+    s->reply = (struct reply){ .status = h->status, .reason = h->reason, .head = h };
+    if (h->status == 101) {
+        s->reply.upgrade = true;
+        s->reply.length = REPLY_NO_BODY;
+        return;
+    }
+    const struct field *length = head_field(h, FIELD_CONTENT_LENGTH);
+    s->reply.length = h->framing == FRAMING_NONE     ? REPLY_NO_BODY
+                      : h->framing == FRAMING_LENGTH ? REPLY_LENGTH
+                                                     : REPLY_UNKNOWN;
+    s->reply.content_length = h->content_length;
+    if (h->framing == FRAMING_NONE && length && (s->head.method == METHOD_HEAD || h->status == 304))
+        s->reply.announce = true;
+    if (s->cache_store)
+        store_begin(s, h);
+}
+
+static enum stage_result begin(struct stream *s)
+{
+    struct head *h = s->answer == ANSWER_UPSTREAM ? s->w->reply_head : NULL;
+
+    switch (s->answer) {
+    case ANSWER_UPSTREAM:
+        reply_upstream(s, h);
+        s->step = h->status == 101 ? STEP_TUNNEL : STEP_STREAM;
+        break;
+    case ANSWER_CACHED:
+        reply_cached(s);
+        s->step = STEP_CACHED;
+        break;
+    default:
+        reply_own(s);
+        s->step = STEP_OWN;
+        break;
+    }
+    run_filters(s);
+    s->reply.extra = s->response_extra;
+    s->reply.own = own_fields(s, h);
+    return STAGE_NEXT;
+}
+
+/* Sends body vectors, the head with the first ones, and the end. */
+static bool give(struct stream *s, struct iovec *iov, int n, bool end)
+{
+    const struct reply *reply = s->head_sent ? NULL : &s->reply;
+
+    for (int i = 0; i < n; i++)
+        s->body_sent += iov[i].iov_len;
+    s->head_sent = true;
+    if (end)
+        s->step = STEP_FLUSH;
+    return s->carrier->send(s, reply, iov, n, end);
+}
+
+static enum stage_result gone(struct stream *s)
+{
+    if (!s->cause)
+        s->cause = "client closed the connection";
+    store_abort(s);
+    return STAGE_FAIL;
+}
+
+/* Part of a response went out and the rest never will. The client sees it by the framing; where the
+ * end of the connection is the framing, only a reset tells. */
+static enum stage_result cut_short(struct stream *s)
+{
+    s->cut = s->reply.length == REPLY_UNKNOWN && !s->chunked_out;
+    store_abort(s);
+    return STAGE_FAIL;
+}
+
+/* The peer broke. Nothing was said yet: there is still a proper answer. */
+static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
+{
+    stats_add(&s->w->stats->upstream_failures, 1);
+    if (s->head_sent)
+        return give(s, iov, n, false) ? cut_short(s) : gone(s);
+    store_abort(s);
+    upstream_drop(&s->up);
+    s->body_sent = 0;
+    stream_answer(s, 502, "An invalid response was received from the upstream server");
+    s->step = STEP_HEAD;
+    return STAGE_NEXT;
+}
+
+/* --- bodies
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static enum stage_result send_own(struct stream *s)
+{
+    struct iovec iov = { (void *)(uintptr_t)s->own_body.p, s->own_body.n };
+
+    return give(s, &iov, s->own_body.n ? 1 : 0, true) ? STAGE_NEXT : gone(s);
+}
+
+static enum stage_result send_cached(struct stream *s)
+{
+    struct iovec iov[RESPOND_CACHE_IOV];
+    bool broken;
+
+    while (s->step == STEP_CACHED) {
+        if (!s->carrier->flushed(s, &broken)) {
+            if (broken)
+                return gone(s);
+            return STAGE_WAIT;
+        }
+        size_t bytes = 0;
+        int n = 0;
+        if (s->reply.length == REPLY_LENGTH)
+            n = cache_body(s->cache, &s->hit, s->cached_at, iov, RESPOND_CACHE_IOV, &bytes);
+        for (; n > 1 && bytes > RESPOND_PIECE; n--)
+            bytes -= iov[n - 1].iov_len;
+        s->cached_at += bytes;
+        bool end = s->reply.length != REPLY_LENGTH || s->cached_at >= s->hit.body_n;
+        if (!give(s, iov, n, end))
+            return gone(s);
+        if (!end && s->cached_at == bytes && !cache_keep(s->cache, &s->hit)) {
+            s->hit.entry = NULL;
+            s->cause = "no room for a pin";
+            return cut_short(s);
+        }
+    }
+    cache_unpin(s->cache, &s->hit);
+    s->hit.entry = NULL;
+    return STAGE_NEXT;
+}
+
+/* The peer is done with: kept for others when both messages ended cleanly. */
+static void let_go(struct stream *s, bool clean)
+{
+    s->up_ended = s->w->loop.now.us;
+    upstream_deadline(s->up, 0);
+    if (clean && s->request_sent && s->up_keep)
+        upstream_keep(&s->up);
+    else
+        upstream_drop(&s->up);
+}
+
+/* What is there of the body, in one go. END: it is complete. */
+static enum response_run gather(struct stream *s, struct iovec *iov, int *n)
+{
+    enum response_run r = RESPONSE_RUN;
+    struct slice run;
+
+    for (*n = 0; *n < RESPOND_RUNS; ++*n) {
+        r = response_body_next(s, *n == 0, &run);
+        if (r != RESPONSE_RUN)
+            break;
+        store_append(s, run);
+        iov[*n] = (struct iovec){ (void *)(uintptr_t)run.p, run.n };
+    }
+    if (r == RESPONSE_RUN && s->out_done)
+        r = RESPONSE_END;
+    return r;
+}
+
+/* A body that is sent while it still comes: the request's own body may still be under way as well.
+ */
+static void keep_sending(struct stream *s)
+{
+    if (s->request_sent || s->up->write_broken)
+        return;
+    enum body_state b = request_body_pump(s, (struct slice){ NULL, 0 });
+    if (b != BODY_GOING && b != BODY_SENT)
+        s->up->write_broken = true;
+}
+
+static enum stage_result wait_for_more(struct stream *s, bool for_client)
+{
+    if (s->carrier->abandoned(s))
+        return gone(s);
+    upstream_deadline(s->up, for_client ? 0 : s->service->read_timeout);
+    return STAGE_WAIT;
+}
+
+static enum stage_result end_stream(struct stream *s, struct iovec *iov, int n)
+{
+    store_commit(s);
+    bool ok = give(s, iov, n, true);
+    let_go(s, true);
+    return ok ? STAGE_NEXT : gone(s);
+}
+
+static enum stage_result send_stream(struct stream *s)
+{
+    struct iovec iov[RESPOND_RUNS];
+    bool broken = false;
+    int n = 0;
+
+    keep_sending(s);
+    for (;;) {
+        bool clear = !s->head_sent || s->carrier->flushed(s, &broken);
+        if (broken)
+            return gone(s);
+        if (!clear && s->route->response_buffering) {
+            s->step = STEP_SPOOLED;
+            return STAGE_NEXT;
+        }
+        if (!clear)
+            return wait_for_more(s, true);
+        switch (gather(s, iov, &n)) {
+        case RESPONSE_END:
+            return end_stream(s, iov, n);
+        case RESPONSE_BROKE:
+            return broke(s, iov, n);
+        case RESPONSE_WAIT:
+            if (n == 0 && s->head_sent)
+                return wait_for_more(s, false);
+            break;
+        case RESPONSE_RUN:
+            break;
+        }
+        if (!give(s, iov, n, false))
+            return gone(s);
+    }
+}
+
+/* --- response_buffering
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* Takes all that the peer has, whatever the client takes. False: no memory, no disk, or the peer
+ * broke. */
+static bool fill_spool(struct stream *s)
+{
+    struct slice run;
+
+    if (!s->spool_out)
+        s->spool_out = spool_make(s->w->conf->prefix.s);
+    while (s->spool_out && s->up) {
+        switch (response_body_next(s, true, &run)) {
+        case RESPONSE_RUN:
+            store_append(s, run);
+            if (!spool_append(s->spool_out, run.p, run.n))
+                return false;
+            break;
+        case RESPONSE_END:
+            store_commit(s);
+            let_go(s, true);
+            break;
+        case RESPONSE_WAIT:
+            upstream_deadline(s->up, s->service->read_timeout);
+            return true;
+        case RESPONSE_BROKE:
+            return false;
+        }
+    }
+    return s->spool_out != NULL;
+}
+
+static enum stage_result send_spooled(struct stream *s)
+{
+    bool broken;
+
+    if (s->up)
+        keep_sending(s);
+    if (s->up && !fill_spool(s))
+        return cut_short(s);
+    for (;;) {
+        if (!s->carrier->flushed(s, &broken))
+            return broken ? gone(s) : STAGE_WAIT;
+        char *from = s->w->scratch + WORKER_SCRATCH;
+        ssize_t n = spool_read(s->spool_out, s->spool_out_at, from, WORKER_SPOOL);
+        if (n < 0)
+            return cut_short(s);
+        s->spool_out_at += (uint64_t)n;
+        bool drained = s->spool_out_at == spool_size(s->spool_out);
+        struct iovec iov = { from, (size_t)n };
+        if (!s->up && drained)
+            return give(s, &iov, n ? 1 : 0, true) ? STAGE_NEXT : gone(s);
+        if (n == 0)
+            return s->carrier->abandoned(s) ? gone(s) : STAGE_WAIT;
+        if (!give(s, &iov, 1, false))
+            return gone(s);
+    }
+}
+
+/* --- the rest
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static enum stage_result open_tunnel(struct stream *s)
+{
+    if (!s->head_sent) {
+        stats_add(&s->w->stats->upgraded, 1);
+        if (!give(s, NULL, 0, false))
+            return gone(s);
+    }
+    return tunnel_pump(s);
+}
+
+/* The stage ends when the last byte has left. */
+static enum stage_result flush(struct stream *s)
+{
+    bool broken;
+
+    if (s->carrier->flushed(s, &broken))
+        return STAGE_NEXT;
+    return broken ? gone(s) : STAGE_WAIT;
+}
+
+enum stage_result stage_respond(struct stream *s)
+{
+    static enum stage_result (*const steps[])(struct stream *) = {
+        [STEP_HEAD] = begin,         [STEP_OWN] = send_own,         [STEP_CACHED] = send_cached,
+        [STEP_STREAM] = send_stream, [STEP_SPOOLED] = send_spooled, [STEP_TUNNEL] = open_tunnel,
+        [STEP_FLUSH] = flush,
+    };
+
+    for (;;) {
+        uint16_t step = s->step;
+        enum stage_result r = steps[step](s);
+        if (r != STAGE_NEXT || step == STEP_FLUSH)
+            return r;
+    }
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exchange with a peer up to its response's head: a connection (reused or new), the request's
+ * head and body as it arrives, interim responses. A failure is sent again to another peer only when
+ * that is safe: nothing of a response came, the method is idempotent or nothing was sent, and the
+ * body can be had again.
+ */
+#include "shm/assert.h"
+#include "worker/base/log.h"
+#include "worker/conn.h"
+#include "worker/request_body.h"
+#include "worker/upstream.h"
+#include <errno.h>
+
+enum step { STEP_COLLECT, STEP_CONNECT, STEP_HANDSHAKE, STEP_SEND, STEP_HEAD };
+
+static bool idempotent(enum head_method m)
+{
+    return m == METHOD_GET || m == METHOD_HEAD || m == METHOD_PUT || m == METHOD_DELETE ||
+           m == METHOD_OPTIONS;
+}
+
+/* The peer failed: another try, or an answer of our own. */
+static enum stage_result failed(struct stream *s, int status, const char *cause)
+{
+    struct upconn *u = s->up;
+    bool sent = u && u->connected;
+    bool stale = u && u->reused && !s->retried_free;
+
+    s->cause = cause;
+    stats_add(&s->w->stats->upstream_failures, 1);
+    log_rarely(stale ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "upstream %s: %s%s%s", s->peer->text.s,
+               cause, u && u->t.tls ? ": " : "", u && u->t.tls ? tls_error(u->t.tls) : "");
+    if (s->up)
+        upstream_drop(&s->up);
+    bool safe = (!sent || idempotent(s->head.method)) && request_body_rewind(s);
+    if (safe && stale) {
+        s->retried_free = true; /* the connection was old, the peer may well be fine */
+        s->same_peer = true;
+        return STAGE_RETRY;
+    }
+    if (safe && s->tries <= s->service->retries) {
+        stats_add(&s->w->stats->upstream_retries, 1);
+        return STAGE_RETRY;
+    }
+    if (status == 504)
+        return stream_answer(s, 504, "The upstream server is timing out");
+    return stream_answer(s, 502, "An invalid response was received from the upstream server");
+}
+
+static const char *connect_cause(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return "connection refused";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+        return "no route to host";
+    case EMFILE:
+    case ENFILE:
+        return "no descriptor left";
+    case ENOMEM:
+    case ENOBUFS:
+        return "no memory for a connection";
+    default:
+        return strerror(error);
+    }
+}
+
+/* request_buffering: the whole body first. */
+static enum stage_result collect(struct stream *s)
+{
+    if (s->route->request_buffering && !s->intake.done && !s->spool_in) {
+        s->spool_in = spool_make(s->w->conf->prefix.s);
+        if (!s->spool_in)
+            return stream_answer(s, 500, "An unexpected error occurred");
+    }
+    if (s->spool_in && !s->intake.done) {
+        enum stage_result r = request_body_collect(s);
+        if (r != STAGE_NEXT)
+            return r;
+    }
+    s->step = STEP_CONNECT;
+    return STAGE_NEXT;
+}
+
+static enum stage_result connect_peer(struct stream *s)
+{
+    s->up_began = s->w->loop.now.us;
+    s->tries++;
+    s->up = s->retried_free ? NULL : upstream_reuse(s);
+    if (s->up) {
+        s->up->connected = true;
+        s->step = STEP_SEND;
+        return STAGE_NEXT;
+    }
+    s->up = upstream_connect(s);
+    if (!s->up)
+        return failed(s, 502, connect_cause(errno));
+    upstream_deadline(s->up, s->service->connect_timeout);
+    s->step = s->up->t.tls ? STEP_HANDSHAKE : STEP_SEND;
+    return STAGE_NEXT;
+}
+
+static enum stage_result handshake(struct stream *s)
+{
+    struct upconn *u = s->up;
+
+    switch (tls_handshake(u->t.tls)) {
+    case TLS_DONE:
+        u->t.handshaking = false;
+        u->t.readable = u->t.hangup || tls_pending(u->t.tls);
+        s->step = STEP_SEND;
+        return STAGE_NEXT;
+    case TLS_AGAIN:
+        if (u->expired)
+            return failed(s, 504, "TLS handshake timed out");
+        return STAGE_WAIT;
+    default:
+        return failed(s, 502, "TLS handshake failed");
+    }
+}
+
+/* The body on its way, and what its end means. */
+static enum stage_result pump_request(struct stream *s, struct slice head)
+{
+    switch (request_body_pump(s, head)) {
+    case BODY_GOING:
+    case BODY_SENT:
+        return STAGE_NEXT;
+    case BODY_MALFORMED:
+        s->cause = "malformed request body";
+        upstream_drop(&s->up);
+        stream_answer(s, 400, "Bad request");
+        break;
+    case BODY_TOO_LARGE:
+        s->cause = "request_body_max_size";
+        upstream_drop(&s->up);
+        stream_answer(s, 413, "Payload too large");
+        break;
+    case BODY_TIMEOUT:
+        s->cause = "client_body_timeout";
+        stats_add(&s->w->stats->timeouts, 1);
+        upstream_drop(&s->up);
+        stream_answer(s, 408, "Request timeout");
+        break;
+    case BODY_CLIENT_GONE:
+        s->cause = "client closed the connection";
+        return STAGE_FAIL;
+    case BODY_NO_MEMORY:
+        return stream_answer(s, 500, "An unexpected error occurred");
+    case BODY_UPSTREAM_BROKE:
+        if (!s->up->connected)
+            return failed(s, 502, connect_cause(errno));
+        s->up->write_broken = true; /* it may have answered before it closed */
+        s->up->t.readable = true;
+        return STAGE_NEXT;
+    }
+    s->reply.close = true;
+    return STAGE_DONE;
+}
+
+static enum stage_result send_head(struct stream *s)
+{
+    struct slice head = request_body_head(s);
+
+    if (!head.p) {
+        s->cause = "request head does not fit";
+        return stream_answer(s, 431, "Request header or cookie too large");
+    }
+    s->step = STEP_HEAD;
+    s->request_sent = false;
+    return pump_request(s, head);
+}
+
+/* Deadlines of the exchange: connecting, sending, waiting for the answer. */
+static void watch_over(struct stream *s)
+{
+    struct upconn *u = s->up;
+
+    if (!u->connected)
+        return; /* connect_timeout is running */
+    if (!outbuf_empty(&u->out) && !u->write_broken)
+        upstream_deadline(u, s->service->write_timeout);
+    else if (s->intake.done || u->write_broken)
+        upstream_deadline(u, s->service->read_timeout);
+    else
+        upstream_deadline(u, 0); /* the client's turn: its own clock runs */
+}
+
+/* 1xx: 100 is the gateway's own business, others are passed on. True: a final head may follow in
+ * the buffer. */
+static bool pass_interim(struct stream *s, const struct head *h)
+{
+    struct reply reply = {
+        .status = h->status, .reason = h->reason, .head = h, .length = REPLY_NO_BODY
+    };
+
+    if (h->status == 100)
+        return s->intake.continued = true;
+    return s->carrier->send_interim(s, &reply);
+}
+
+/* Parses what has come. NEXT: a final head is in w->reply_head; WAIT: more has to come. */
+static enum stage_result parse(struct stream *s)
+{
+    struct upconn *u = s->up;
+    struct head *h = s->w->reply_head;
+
+    while (u->from < u->to) {
+        int n = head_response(u->buf + u->from, u->to - u->from, u->seen, s->head.method, h);
+        if (n == 0) {
+            u->seen = u->to - u->from;
+            return STAGE_WAIT;
+        }
+        if (n < 0)
+            return failed(s, 502, head_error_text(n));
+        u->from += (uint32_t)n;
+        u->seen = 0;
+        if (h->status == 101 && s->head.upgrade && h->upgrade)
+            return STAGE_NEXT;
+        if (h->status == 101)
+            return failed(s, 502, "unasked protocol switch");
+        if (h->status >= 200)
+            return STAGE_NEXT;
+        if (!pass_interim(s, h))
+            return STAGE_FAIL;
+    }
+    return STAGE_WAIT;
+}
+
+static enum stage_result ended_early(struct stream *s, ssize_t got)
+{
+    int why = errno;
+
+    if (got == 0 || why == ECONNABORTED)
+        return failed(s, 502,
+                      s->up->to > s->up->from ? "connection closed inside the response head"
+                                              : "connection closed without a response");
+    if (why == ENOBUFS)
+        return failed(s, 502, "response head too large");
+    if (!s->up->connected)
+        return failed(s, 502, connect_cause(why));
+    return failed(s, 502, why == ECONNRESET ? "connection reset" : strerror(why));
+}
+
+static enum stage_result read_head(struct stream *s)
+{
+    struct upconn *u = s->up;
+
+    for (;;) {
+        enum stage_result r = parse(s);
+        if (r != STAGE_WAIT)
+            return r;
+        ssize_t got = upstream_read(u);
+        if (got > 0) {
+            u->connected = true;
+            continue;
+        }
+        if (got < 0 && errno == EAGAIN) {
+            if (u->write_broken && u->t.hangup)
+                return failed(s, 502, "connection closed");
+            break;
+        }
+        return ended_early(s, got);
+    }
+    if (u->expired)
+        return failed(s, 504,
+                      !u->connected           ? "connect timed out"
+                      : outbuf_empty(&u->out) ? "no response in time"
+                                              : "request not taken in time");
+    if (s->carrier->abandoned(s)) {
+        s->cause = "client closed the connection";
+        return STAGE_FAIL;
+    }
+    watch_over(s);
+    return STAGE_WAIT;
+}
+
+static enum stage_result exchange(struct stream *s)
+{
+    struct upconn *u = s->up;
+
+    if (!u->write_broken && (!s->request_sent || !outbuf_empty(&u->out))) {
+        enum stage_result r = pump_request(s, (struct slice){ NULL, 0 });
+        if (r != STAGE_NEXT)
+            return r;
+    }
+    if (!u->t.readable && u->from == u->to && u->connected && !u->expired && !s->conn->t.hangup) {
+        watch_over(s);
+        return STAGE_WAIT;
+    }
+    enum stage_result r = read_head(s);
+    if (r != STAGE_NEXT)
+        return r;
+    s->up_head = s->w->loop.now.us;
+    upstream_deadline(u, 0);
+    s->answer = ANSWER_UPSTREAM;
+    return STAGE_NEXT;
+}
+
+enum stage_result stage_upstream(struct stream *s)
+{
+    static enum stage_result (*const steps[])(struct stream *) = {
+        [STEP_COLLECT] = collect, [STEP_CONNECT] = connect_peer, [STEP_HANDSHAKE] = handshake,
+        [STEP_SEND] = send_head,  [STEP_HEAD] = exchange,
+    };
+
+    for (;;) {
+        uint16_t step = s->step;
+        enum stage_result r = steps[step](s);
+        if (r != STAGE_NEXT || step == STEP_HEAD)
+            return r;
+    }
+}

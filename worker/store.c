@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decides on storing, and feeds the fill. What a response's Vary names is kept with the object as
+ * lines of its own in front of the head (":name: value"), so that a request with other values is
+ * never answered with it.
+ */
+#include "worker/store.h"
+
+#include "worker/http/build.h"
+#include "worker/http/freshness.h"
+
+static bool listed_status(const struct conf_proxy_cache *conf, int status)
+{
+    for (size_t i = 0; i < conf->response_code.n; i++)
+        if (conf->response_code.v[i] == status)
+            return true;
+    return conf->response_code.n == 0;
+}
+
+/* --- content types
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static struct slice trim(struct slice s)
+{
+    while (s.n && (*s.p == ' ' || *s.p == '\t'))
+        s = slice_of(s.p + 1, s.n - 1);
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
+/* Up to the next `mark` outside quotes; *rest is what follows it. */
+static struct slice cut(struct slice *rest, char mark)
+{
+    struct slice all = *rest;
+    bool quoted = false;
+
+    for (size_t i = 0; i < all.n; i++) {
+        if (all.p[i] == '"')
+            quoted = !quoted;
+        if (all.p[i] == mark && !quoted) {
+            *rest = slice_of(all.p + i + 1, all.n - i - 1);
+            return slice_of(all.p, i);
+        }
+    }
+    *rest = slice_of(all.p + all.n, 0);
+    return all;
+}
+
+static struct slice text(const struct conf_text *t)
+{
+    return slice_of(t->s, t->n);
+}
+
+/* "name=value" without spaces around the parts, the value without its quotes; compared without
+ * case. */
+static bool same_parameter(struct slice a, struct slice b)
+{
+    struct slice a_name = trim(cut(&a, '=')), b_name = trim(cut(&b, '='));
+
+    a = trim(a);
+    b = trim(b);
+    if (a.n >= 2 && *a.p == '"')
+        a = slice_of(a.p + 1, a.n - 2);
+    if (b.n >= 2 && *b.p == '"')
+        b = slice_of(b.p + 1, b.n - 2);
+    return slice_equal_nocase(a_name, b_name) && slice_equal_nocase(a, b);
+}
+
+static bool has_parameter(struct slice list, struct slice wanted)
+{
+    while (list.n)
+        if (same_parameter(trim(cut(&list, ';')), wanted))
+            return true;
+    return false;
+}
+
+static size_t count_parameters(struct slice list)
+{
+    size_t n = 0;
+
+    while (list.n)
+        if (trim(cut(&list, ';')).n)
+            n++;
+    return n;
+}
+
+static bool same_mime(const struct conf_mime *m, struct slice value)
+{
+    struct slice rest = value, kind = trim(cut(&rest, ';')), subtype = kind;
+    struct slice type = trim(cut(&subtype, '/')), wanted = text(&m->parameters);
+
+    if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
+        return false;
+    if (!slice_equal(text(&m->subtype), SLICE("*")) &&
+        !slice_equal_nocase(text(&m->subtype), trim(subtype)))
+        return false;
+    if (count_parameters(wanted) != count_parameters(rest))
+        return false;
+    while (wanted.n)
+        if (!has_parameter(rest, trim(cut(&wanted, ';'))))
+            return false;
+    return true;
+}
+
+static bool listed_type(const struct conf_proxy_cache *conf, const struct head *h)
+{
+    const struct field *f = head_field(h, FIELD_CONTENT_TYPE);
+
+    for (size_t i = 0; f && i < conf->content_type_n; i++)
+        if (same_mime(&conf->content_type[i], field_value(f)))
+            return true;
+    return conf->content_type_n == 0;
+}
+
+/* --- may it be stored
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static bool varies_on_everything(const struct head *h)
+{
+    for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
+        struct slice rest = field_value(f);
+        while (rest.n)
+            if (slice_equal(trim(cut(&rest, ',')), SLICE("*")))
+                return true;
+    }
+    return false;
+}
+
+/* Why not; NULL: it may. */
+static const char *refusal(const struct stream *s, const struct head *h,
+                           const struct cache_control *cc)
+{
+    const struct conf_proxy_cache *conf = s->cache_config;
+    bool authorized = head_field(&s->head, FIELD_AUTHORIZATION) != NULL;
+
+    if (s->head.method == METHOD_HEAD)
+        return "a HEAD response has no body to store";
+    if (!listed_status(conf, h->status))
+        return "status not in response_code";
+    if (!listed_type(conf, h))
+        return "content type not in content_type";
+    if (cc->no_store)
+        return "response no-store";
+    if (cc->private_ || cc->private_fields)
+        return "response private";
+    if (head_field(h, FIELD_SET_COOKIE) && !conf->store_set_cookie)
+        return "response sets a cookie";
+    if (authorized && !cc->public_ && !cc->must_revalidate && cc->s_maxage == FRESHNESS_UNSET)
+        return "request has Authorization";
+    if (varies_on_everything(h))
+        return "Vary: *";
+    if (conf->cache_control && (cc->no_cache || cc->no_cache_fields))
+        return "response no-cache";
+    return NULL;
+}
+
+static bool set_times(struct stream *s, const struct head *h, const struct cache_control *cc,
+                      struct cache_meta *meta)
+{
+    const struct conf_proxy_cache *conf = s->cache_config;
+    int64_t now = s->w->loop.now.real_s, lifetime = FRESHNESS_UNSET;
+
+    meta->stored = now;
+    if (conf->cache_control) {
+        int64_t requested = now - (s->w->loop.now.us - s->up_began) / 1000000;
+        meta->initial_age = freshness_initial_age(h, requested, now);
+        lifetime = freshness_lifetime(h, cc, now);
+    }
+    if (lifetime == FRESHNESS_UNSET) {
+        lifetime = conf->cache_ttl;
+        meta->initial_age = 0;
+    }
+    meta->fresh_for = lifetime;
+    int64_t left = lifetime - meta->initial_age;
+    meta->keep_until = now + (conf->storage_ttl ? conf->storage_ttl : left);
+    return meta->keep_until > now;
+}
+
+/* --- the stored head
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static struct slice request_value(const struct stream *s, struct slice name)
+{
+    return field_value(head_find(&s->head, name));
+}
+
+static bool stores(const struct field *f)
+{
+    return !f->drop && !(field_flags((enum field_id)f->id) & FIELD_HOP) &&
+           f->id != FIELD_CONTENT_LENGTH && f->id != FIELD_AGE;
+}
+
+static char *put_vary(char *p, const char *end, const struct stream *s, const struct head *h)
+{
+    for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
+        struct slice rest = field_value(f);
+        while (rest.n) {
+            struct slice name = trim(cut(&rest, ',')), value = request_value(s, name);
+            if (name.n == 0)
+                continue;
+            if ((size_t)(end - p) < name.n + value.n + 8)
+                return NULL;
+            *p++ = value.p ? ':' : '!';
+            p = build_field(p, name, value);
+        }
+    }
+    return p;
+}
+
+/* The own lines and those of the response, in scratch memory; n 0 where they do not fit. */
+static struct slice stored_head(const struct stream *s, const struct head *h, uint16_t *private_n)
+{
+    char *start = s->w->scratch, *end = start + WORKER_SCRATCH;
+    char *p = put_vary(start, end, s, h);
+
+    if (!p || p - start > UINT16_MAX)
+        return (struct slice){ NULL, 0 };
+    *private_n = (uint16_t)(p - start);
+    for (int i = 0; i < h->fields_n; i++) {
+        const struct field *f = &h->fields[i];
+        if (!stores(f))
+            continue;
+        if ((size_t)(end - p) < f->name_n + f->value_n + 8u)
+            return (struct slice){ NULL, 0 };
+        p = build_field(p, slice_of(f->name, f->name_n), slice_of(f->value, f->value_n));
+    }
+    return slice_of(start, (size_t)(p - start));
+}
+
+bool store_fits(const struct stream *s, const struct cache_hit *hit)
+{
+    struct slice rest = slice_of(hit->head, hit->meta->private_n);
+
+    while (rest.n > 1) {
+        struct slice line = cut(&rest, '\n');
+        bool there = *line.p == ':';
+        struct slice value = slice_of(line.p + 1, line.n - 2), name = cut(&value, ':');
+        struct slice now = request_value(s, name);
+        if ((now.p != NULL) != there || !slice_equal(trim(value), now))
+            return false;
+    }
+    return true;
+}
+
+/* --- the fill
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+void store_begin(struct stream *s, const struct head *h)
+{
+    struct cache_control cc;
+    struct cache_meta meta = { .status = (uint16_t)h->status };
+
+    freshness_directives(h, &cc);
+    s->cache_reason = refusal(s, h, &cc);
+    if (!s->cache_reason && !set_times(s, h, &cc, &meta))
+        s->cache_reason = "response is stale on arrival";
+    if (s->cache_reason) {
+        s->cache_status = STATS_BYPASS;
+        return;
+    }
+    if (head_field(&s->head, FIELD_AUTHORIZATION) || cc.public_ || cc.s_maxage != FRESHNESS_UNSET ||
+        cc.must_revalidate)
+        meta.flags |= STORE_AUTHORIZED;
+    struct slice head = stored_head(s, h, &meta.private_n);
+    uint64_t hint = h->framing == FRAMING_LENGTH ? h->content_length : 0;
+    if (head.p)
+        s->fill = cache_fill_begin(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, &meta,
+                                   head.p, head.n, hint);
+    if (!s->fill)
+        s->cache_reason = "no room in the dictionary";
+}
+
+void store_append(struct stream *s, struct slice run)
+{
+    if (s->fill && !cache_fill_append(s->fill, run.p, run.n)) {
+        cache_fill_abort(&s->fill);
+        s->cache_reason = "no room in the dictionary";
+    }
+}
+
+void store_commit(struct stream *s)
+{
+    if (s->fill)
+        cache_fill_commit(&s->fill);
+}
+
+void store_abort(struct stream *s)
+{
+    if (s->fill)
+        cache_fill_abort(&s->fill);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a stream, and the loop that drives it through the stages of stages.def. A stage that
+ * waits is entered again at the next event of anything that the stream holds; it looks at the state
+ * of things, not at the event.
+ */
+#include "shm/assert.h"
+#include "worker/conn.h"
+#include "worker/http/json.h"
+#include "worker/spool.h"
+#include "worker/stream_life.h"
+#include "worker/upstream.h"
+
+const char *const stage_names[STAGES] = {
+#define STAGE(id, function) [STAGE_##id] = #function,
+#include "worker/stages.def"
+#undef STAGE
+};
+
+static enum stage_result (*const stages[STAGES])(struct stream *) = {
+#define STAGE(id, function) [STAGE_##id] = function,
+#include "worker/stages.def"
+#undef STAGE
+};
+
+static void go_to(struct stream *s, enum stage_id stage)
+{
+    s->stage = stage;
+    s->step = 0;
+}
+
+bool stream_run(struct stream *s)
+{
+    for (;;) {
+        switch (stages[s->stage](s)) {
+        case STAGE_NEXT:
+            if (s->stage == STAGES - 1)
+                return true;
+            go_to(s, s->stage + 1);
+            break;
+        case STAGE_RETRY:
+            go_to(s, STAGE_BALANCE);
+            break;
+        case STAGE_DONE:
+            go_to(s, STAGE_RESPOND);
+            break;
+        case STAGE_FAIL:
+            s->broken = true;
+            go_to(s, STAGE_LOG);
+            break;
+        case STAGE_WAIT:
+            return false;
+        }
+    }
+}
+
+struct stream *stream_begin(struct worker *w, struct conn *conn, const struct carrier *carrier)
+{
+    struct stream *s = pool_take(&w->streams);
+
+    if (!s)
+        return NULL;
+    /* all but the head, which its parser fills, and the first block of the arena */
+    memset(s, 0, offsetof(struct stream, head));
+    s->head.fields_n = 0;
+    s->head.keep_alive = true;
+    s->head.method = METHOD_OTHER;
+    s->head.method_text = s->head.target = (struct slice){ NULL, 0 };
+    s->head.minor = 1;
+    s->w = w;
+    s->conn = conn;
+    s->carrier = carrier;
+    s->request.head = &s->head;
+    s->response_extra_end = &s->response_extra;
+    s->intake.done = true;
+    s->began = w->loop.now.us;
+    arena_init(&s->arena, s->first_block, STREAM_FIRST_BLOCK);
+    stats_add(&w->stats->active, 1);
+    return s;
+}
+
+void stream_release(struct stream *s)
+{
+    if (s->up)
+        upstream_drop(&s->up);
+    if (s->hit.entry)
+        cache_unpin(s->cache, &s->hit);
+    if (s->fill)
+        cache_fill_abort(&s->fill);
+    spool_free(&s->spool_in);
+    spool_free(&s->spool_out);
+}
+
+void stream_free(struct stream **stream)
+{
+    struct stream *s = *stream;
+    struct worker *w = s->w;
+
+    *stream = NULL;
+    if (!s->ended)
+        stage_log(s);
+    stream_release(s);
+    if (s->head_buffer)
+        pool_give(s->head_buffer_cap == w->heads.size ? &w->heads : &w->windows, s->head_buffer);
+    if (s->arena.blocks)
+        arena_reset(&s->arena);
+    stats_add(&w->stats->active, (uint64_t)-1);
+    pool_give(&w->streams, s);
+}
+
+/* --- what plugins see
+ * --------------------------------------------------------------------------------------------------
+ */
+
+struct request *stream_request(struct stream *s)
+{
+    return &s->request;
+}
+
+const struct conf_route *stream_route(const struct stream *s)
+{
+    return s->route;
+}
+
+const struct conf_service *stream_service(const struct stream *s)
+{
+    return s->service;
+}
+
+const struct conf_credentials *stream_credentials(const struct stream *s)
+{
+    return s->w->conf->credentials;
+}
+
+struct arena *stream_arena(struct stream *s)
+{
+    return &s->arena;
+}
+
+int64_t stream_now(const struct stream *s)
+{
+    return s->w->loop.now.real_s;
+}
+
+int64_t stream_now_ms(const struct stream *s)
+{
+    return s->w->loop.now.real_ms;
+}
+
+/* 128 bits: the worker's random start, counted on and mixed, so that ids neither repeat nor show
+ * their order. */
+struct slice stream_request_id(struct stream *s)
+{
+    static const char hex[16] = "0123456789abcdef";
+
+    if (s->request_id.p)
+        return s->request_id;
+    char *p = arena_take(&s->arena, 32);
+    if (!p)
+        return SLICE("-");
+    uint64_t n = s->w->id_random[0] + 0x9e3779b97f4a7c15ull * ++s->w->counter;
+    for (int half = 0; half < 2; half++) {
+        n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9ull;
+        n = (n ^ (n >> 27)) * 0x94d049bb133111ebull;
+        n ^= n >> 31;
+        for (int i = 0; i < 16; i++)
+            p[half * 16 + i] = hex[n >> (60 - 4 * i) & 15];
+        n += s->w->id_random[1];
+    }
+    s->request_id = slice_of(p, 32);
+    return s->request_id;
+}
+
+uint64_t stream_counter(struct stream *s)
+{
+    return ++s->w->counter;
+}
+
+uint32_t stream_worker_index(const struct stream *s)
+{
+    return s->w->heritage->index;
+}
+
+/* --- fields and answers
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static struct extra_field *make_extra(struct stream *s, struct slice name, struct slice value)
+{
+    struct extra_field *e = arena_take(&s->arena, sizeof *e);
+
+    if (!e)
+        return NULL;
+    *e = (struct extra_field){ NULL, arena_copy(&s->arena, name), { NULL, 0 } };
+    if (value.p)
+        e->value = arena_copy(&s->arena, value);
+    return e->name.p ? e : NULL;
+}
+
+/* In place of an earlier one with that name. */
+static void put_extra(struct extra_field **list, struct extra_field *e)
+{
+    while (*list && !slice_equal_nocase((*list)->name, e->name))
+        list = &(*list)->next;
+    e->next = *list ? (*list)->next : NULL;
+    *list = e;
+}
+
+void stream_set_upstream(struct stream *s, struct slice name, struct slice value)
+{
+    struct extra_field *e = make_extra(s, name, value);
+
+    if (e)
+        put_extra(&s->request.extra, e);
+}
+
+void stream_drop_upstream(struct stream *s, struct slice name)
+{
+    stream_set_upstream(s, name, (struct slice){ NULL, 0 });
+}
+
+void stream_set_response(struct stream *s, struct slice name, struct slice value)
+{
+    struct extra_field *e = make_extra(s, name, value);
+
+    if (e)
+        put_extra(&s->response_extra, e);
+}
+
+static void set_or_drop(struct stream *s, const char *name, struct slice value)
+{
+    stream_set_upstream(s, slice_of(name, strlen(name)),
+                        value.n ? value : (struct slice){ NULL, 0 });
+}
+
+void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
+                         struct slice credential, bool anonymous)
+{
+    s->consumer = consumer;
+    s->anonymous = anonymous;
+    set_or_drop(s, "X-Consumer-ID", slice_of(consumer->id.s, consumer->id.n));
+    set_or_drop(s, "X-Consumer-Username", slice_of(consumer->username.s, consumer->username.n));
+    set_or_drop(s, "X-Consumer-Custom-ID", slice_of(consumer->custom_id.s, consumer->custom_id.n));
+    set_or_drop(s, "X-Credential-Identifier", anonymous ? (struct slice){ NULL, 0 } : credential);
+    set_or_drop(s, "X-Anonymous-Consumer", anonymous ? SLICE("true") : (struct slice){ NULL, 0 });
+}
+
+const struct conf_consumer *stream_consumer(const struct stream *s)
+{
+    return s->consumer;
+}
+
+enum stage_result stream_answer_with(struct stream *s, int status, struct slice content_type,
+                                     struct slice body)
+{
+    s->answer = ANSWER_OWN;
+    s->reply = (struct reply){
+        .status = status, .length = REPLY_LENGTH, .announce = true, .content_length = body.n
+    };
+    if (content_type.n)
+        stream_set_response(s, SLICE("Content-Type"), content_type);
+    s->own_body = body;
+    return STAGE_DONE;
+}
+
+enum stage_result stream_answer(struct stream *s, int status, const char *message)
+{
+    size_t n = strlen(message);
+    struct slice id = stream_request_id(s);
+    char *p = arena_take(&s->arena, n * JSON_GROWTH + id.n + 64), *at = p;
+
+    if (!p)
+        return stream_answer_with(s, status, SLICE("text/plain"), SLICE("out of memory"));
+    memcpy(at, "{\"message\":\"", 12);
+    at += 12;
+    at += json_escape(at, n * JSON_GROWTH, slice_of(message, n));
+    memcpy(at, "\",\"request_id\":\"", 16);
+    at += 16;
+    memcpy(at, id.p, id.n);
+    at += id.n;
+    memcpy(at, "\"}", 2);
+    at += 2;
+    return stream_answer_with(s, status, SLICE("application/json; charset=utf-8"),
+                              slice_of(p, (size_t)(at - p)));
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a stream, for the stages and for what carries it. Plugins include stream.h only.
+ */
+#ifndef WORKER_STREAM_LIFE_H
+#define WORKER_STREAM_LIFE_H
+
+#include "worker/context.h"
+#include "worker/http/chunk.h"
+#include "worker/reply.h"
+#include "worker/stream.h"
+
+enum { STREAM_FIRST_BLOCK = 1536 };
+
+struct conn;
+struct upconn;
+struct spool;
+
+/* How the next piece of a request's body came out. */
+enum intake_result {
+    INTAKE_RUN,       /* a run of payload */
+    INTAKE_WAIT,      /* nothing now */
+    INTAKE_END,       /* the body is complete */
+    INTAKE_BAD,       /* malformed: 400, the connection is lost */
+    INTAKE_TOO_LARGE, /* past request_body_max_size: 413 */
+    INTAKE_TIMEOUT,   /* client_body_timeout passed between two reads: 408 */
+    INTAKE_GONE,      /* the client went away */
+};
+
+/* The request's body as it arrives. */
+struct intake {
+    enum head_framing framing;
+    bool done;
+    bool continued;    /* 100 Continue was sent, or is not asked for */
+    uint64_t left;     /* FRAMING_LENGTH */
+    uint64_t received; /* payload bytes */
+    uint64_t limit;    /* request_body_max_size; UINT64_MAX = none */
+    struct chunk chunk;
+};
+
+/* What carries streams: HTTP/1 now. A stage calls these and never asks which. */
+struct carrier {
+    /* Parses the request's head into s->head. > 0: done; 0: more has to come; < 0: minus a status
+     * to answer with, the reason in s->cause (-1: the client is gone). */
+    int (*read_head)(struct stream *s);
+    /* The next run of the body; it holds until the next call. */
+    enum intake_result (*read_body)(struct stream *s, struct slice *run);
+    /* Takes the body up again from its first byte. False: it is not there any more. */
+    bool (*rewind_body)(struct stream *s);
+    /* An interim response (1xx). */
+    bool (*send_interim)(struct stream *s, const struct reply *reply);
+    /* Sends the head (reply not NULL, once, first), vectors of body, and the end of the message.
+     * Takes everything; what the client does not take now is kept. The vectors are used up. False:
+     * the client is gone. */
+    bool (*send)(struct stream *s, const struct reply *reply, struct iovec *body, int n, bool end);
+    /* True when all that was sent has left: more may be sent. False and *gone when the client is
+     * gone. */
+    bool (*flushed)(struct stream *s, bool *gone);
+    /* True when the client went away while it waited. */
+    bool (*abandoned)(struct stream *s);
+};
+
+enum answer_kind { ANSWER_NONE, ANSWER_OWN, ANSWER_CACHED, ANSWER_UPSTREAM, ANSWER_TUNNEL };
+
+struct stream {
+    struct worker *w;
+    struct conn *conn;
+    const struct carrier *carrier;
+    enum stage_id stage;
+    uint16_t step; /* within a stage: its own named steps; 0 on entry */
+    bool broken; /* nothing more can be said to the client: close at once, visibly cut where a body
+                    was under way */
+    bool cut;    /* part of a response went out and the rest never will */
+    bool ended;  /* the log stage is through */
+    const char *cause; /* why it failed, for the logs; NULL = it did not */
+
+    struct request request;
+    struct intake intake;
+    const struct conf_route *route;
+    const struct conf_service *service;
+    struct router_match match;
+    const struct conf_consumer *consumer;
+    bool anonymous;
+    uint16_t link; /* access: the next link of the chain */
+    struct slice request_id;
+
+    /* cache */
+    const struct conf_proxy_cache *cache_config;
+    const struct conf_plugin *cache_plugin;
+    struct cache *cache;
+    uint8_t cache_id[CACHE_ID_SIZE];
+    struct slice cache_key;
+    struct cache_hit hit;
+    struct cache_fill *fill;
+    enum stats_cache cache_status;
+    bool cache_asked; /* cache_status means something */
+    bool cache_store; /* the response may be stored */
+    const char *cache_reason;
+
+    /* upstream */
+    const struct conf_peer *peer;
+    struct upconn *up;
+    struct balance_query tried;
+    int tries;
+    bool up_keep;      /* the peer's response leaves its connection open */
+    bool request_sent; /* to this peer, body and all */
+    bool same_peer;    /* the balance stage keeps the peer: only the connection was stale */
+    bool retried_free; /* a stale idle connection was replaced once without counting */
+    struct spool *spool_in, *spool_out;
+    uint64_t spool_in_at, spool_out_at;
+
+    /* answer */
+    enum answer_kind answer;
+    struct reply reply;
+    struct extra_field *response_extra, **response_extra_end;
+    struct slice own_body;
+    enum head_framing out_framing; /* of the peer's response */
+    bool out_done;
+    uint64_t out_left;
+    struct chunk out_chunk;
+    uint64_t body_sent; /* payload bytes of the response given to the carrier */
+    uint64_t cached_at; /* how far a stored body went out */
+    bool head_sent;
+    bool tunnel_began, tunnel_up_ended,
+        tunnel_down_ended;     /* after 101; *_ended: no more bytes that way */
+    bool chunked_out;          /* the carrier frames the response's body in chunks */
+    struct slice trailers_out; /* lines that follow the last chunk */
+
+    /* times, microseconds, monotonic; 0 = did not happen */
+    int64_t began, head_at, up_began, up_head, up_ended;
+    uint64_t bytes_in, bytes_out;
+
+    /* the carrier's own: where the body begins in its buffer, and the buffer that the head lies in
+     * when the body moved to another one */
+    uint32_t body_at, head_buffer_cap;
+    char *head_buffer;
+
+    struct head head;
+    struct arena arena;
+    _Alignas(16) char first_block[STREAM_FIRST_BLOCK];
+};
+
+/* A stream at its first stage on a connection; NULL: no memory. */
+struct stream *stream_begin(struct worker *w, struct conn *conn, const struct carrier *carrier);
+/* Runs stages until one waits or the last is done; true: the stream has ended (and is still to be
+ * freed). */
+bool stream_run(struct stream *s);
+void stream_free(struct stream **stream);
+
+/* Lets go of everything that the stream holds outside: upstream connection, pins, fill, spools. */
+void stream_release(struct stream *s);
+
+#endif

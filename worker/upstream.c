@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection that is made is written to at once: on a near network it stands when connect()
+ * returns, and where it does not, the kernel says EAGAIN and an event follows. While idle it is
+ * marked urgent (see loop.h).
+ */
+#include "worker/upstream.h"
+
+#include "shm/assert.h"
+#include "worker/base/log.h"
+#include "worker/conn.h"
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct upstream_state *state_of(const struct upconn *u)
+{
+    return &u->w->upstreams[u->peer->upstream->index];
+}
+
+static struct idle_pool *pool_of(struct stream *s)
+{
+    struct service_state *service = &s->w->services[s->service->index];
+    struct idle_pool *pools =
+        service->tls ? service->secure : s->w->upstreams[s->peer->upstream->index].plain;
+
+    return &pools[s->peer - s->peer->upstream->peers];
+}
+
+static void unlink_idle(struct upconn *u)
+{
+    if (u->newer)
+        u->newer->older = u->older;
+    else
+        u->pool->newest = u->older;
+    if (u->older)
+        u->older->newer = u->newer;
+    else
+        u->pool->oldest = u->newer;
+    u->pool->n--;
+    state_of(u)->idle_n--;
+    stats_add(&u->w->stats->idle, (uint64_t)-1);
+    u->t.io.urgent = false;
+}
+
+static void free_upconn(struct loop_later *later)
+{
+    struct upconn *u = (struct upconn *)((char *)later - offsetof(struct upconn, later));
+
+    pool_give(&u->w->upconns, u);
+}
+
+static void give_buffer(struct upconn *u)
+{
+    if (u->buf)
+        pool_give(&u->w->replies, u->buf);
+    u->buf = NULL;
+    u->from = u->to = u->seen = 0;
+}
+
+static void destroy(struct upconn *u)
+{
+    must(u->t.io.fd >= 0);
+    give_buffer(u);
+    outbuf_free(&u->out);
+    transport_close(&u->t, false);
+    timer_drop(&u->w->loop.timers, &u->timer);
+    worker_dismiss(u->w);
+    loop_defer(&u->w->loop, &u->later, free_upconn);
+}
+
+void upstream_drop(struct upconn **up)
+{
+    struct upconn *u = *up;
+
+    *up = NULL;
+    destroy(u);
+}
+
+static void event(struct loop_io *io, uint32_t events)
+{
+    struct upconn *u = (struct upconn *)io;
+
+    transport_event(&u->t, events);
+    if (u->s) {
+        conn_drive(u->s->conn);
+        return;
+    }
+    if (events & ~(uint32_t)EPOLLOUT) { /* an idle one has nothing to say but that it ends */
+        unlink_idle(u);
+        destroy(u);
+    }
+}
+
+static void expire(struct timer *t)
+{
+    struct upconn *u = (struct upconn *)((char *)t - offsetof(struct upconn, timer));
+
+    u->expired = true;
+    if (u->s)
+        conn_drive(u->s->conn);
+}
+
+void upstream_deadline(struct upconn *u, int ms)
+{
+    if (ms > 0)
+        timer_set(&u->w->loop.timers, &u->timer, u->w->loop.now.ms + ms, expire);
+    else
+        timer_clear(&u->timer);
+}
+
+struct upconn *upstream_reuse(struct stream *s)
+{
+    struct upconn *u = pool_of(s)->newest;
+
+    if (!u)
+        return NULL;
+    unlink_idle(u);
+    u->s = s;
+    u->reused = true;
+    u->requests++;
+    stats_add(&s->w->stats->upstream_reused, 1);
+    return u;
+}
+
+static int open_socket(const struct conf_peer *peer)
+{
+    int on = 1;
+    int fd = socket(peer->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (peer->addr.ss_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    int rc;
+    do
+        rc = connect(fd, (const struct sockaddr *)&peer->addr, peer->addr_len);
+    while (rc < 0 && errno == EINTR);
+    if (rc < 0 && errno != EINPROGRESS) {
+        int why = errno;
+        close(fd);
+        errno = why == EAGAIN ? ECONNREFUSED : why; /* a Unix socket whose queue is full */
+        return -1;
+    }
+    return fd;
+}
+
+static bool start(struct upconn *u, struct stream *s)
+{
+    struct service_state *service = &s->w->services[s->service->index];
+
+    u->t.io = (struct loop_io){ .fd = open_socket(s->peer), .ready = event };
+    if (u->t.io.fd < 0)
+        return false;
+    if (service->tls) {
+        struct slice sni = s->route->preserve_host ? s->request.host : (struct slice){ NULL, 0 };
+        u->t.tls = tls_connect(service->tls, u->t.io.fd, s->peer->identity, sni);
+        u->t.handshaking = true;
+    }
+    if ((service->tls && !u->t.tls) || !loop_add(&s->w->loop, &u->t.io)) {
+        transport_close(&u->t, false);
+        errno = ENOMEM;
+        return false;
+    }
+    return true;
+}
+
+struct upconn *upstream_connect(struct stream *s)
+{
+    struct worker *w = s->w;
+
+    if (!worker_admit(w)) {
+        errno = EMFILE;
+        return NULL;
+    }
+    struct upconn *u = pool_take(&w->upconns);
+    if (u) {
+        memset(u, 0, sizeof *u);
+        u->w = w;
+        u->peer = s->peer;
+        u->pool = pool_of(s);
+        u->s = s;
+        u->requests = 1;
+        u->t.writable = true;
+        if (start(u, s)) {
+            stats_add(&w->stats->upstream_connects, 1);
+            return u;
+        }
+        int why = errno;
+        pool_give(&w->upconns, u);
+        errno = why;
+    } else {
+        errno = ENOMEM;
+    }
+    worker_dismiss(w);
+    return NULL;
+}
+
+void upstream_keep(struct upconn **up)
+{
+    struct upconn *u = *up;
+    struct upstream_state *state = state_of(u);
+    const struct conf_upstream *conf = u->peer->upstream;
+    struct idle_pool *pool = u->pool;
+
+    *up = NULL;
+    if (conf->keepalive_pool_size <= 0 || u->w->retiring || u->t.hangup || u->from < u->to) {
+        destroy(u);
+        return;
+    }
+    if (state->idle_n >= (uint32_t)conf->keepalive_pool_size && pool->oldest) {
+        struct upconn *old = pool->oldest;
+        unlink_idle(old);
+        destroy(old);
+    } else if (state->idle_n >= (uint32_t)conf->keepalive_pool_size) {
+        destroy(u);
+        return;
+    }
+    give_buffer(u);
+    u->s = NULL;
+    u->expired = false;
+    u->t.io.urgent = true;
+    u->newer = NULL;
+    u->older = pool->newest;
+    if (u->older)
+        u->older->newer = u;
+    else
+        pool->oldest = u;
+    pool->newest = u;
+    pool->n++;
+    state->idle_n++;
+    stats_add(&u->w->stats->idle, 1);
+    u->timer.due = 0;
+    u->idle_since = u->w->loop.now.ms;
+}
+
+ssize_t upstream_read(struct upconn *u)
+{
+    if (!u->buf) {
+        u->buf = pool_take(&u->w->replies);
+        if (!u->buf) {
+            errno = ENOMEM;
+            return -1;
+        }
+        u->from = u->to = u->seen = 0;
+    }
+    if (u->from == u->to)
+        u->from = u->to = 0;
+    if (u->to == WORKER_REPLY) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    ssize_t got = transport_read(&u->t, u->buf + u->to, WORKER_REPLY - u->to);
+    if (got > 0)
+        u->to += (uint32_t)got;
+    else if (u->from == u->to)
+        give_buffer(u);
+    return got;
+}
+
+static void sweep_pool(struct idle_pool *pool, int64_t before)
+{
+    while (pool->oldest && pool->oldest->idle_since < before) {
+        struct upconn *u = pool->oldest;
+        unlink_idle(u);
+        destroy(u);
+    }
+}
+
+void upstream_sweep(struct worker *w)
+{
+    for (size_t i = 0; i < w->conf->upstreams_n; i++) {
+        const struct conf_upstream *conf = &w->conf->upstreams[i];
+        int64_t before = w->loop.now.ms - (int64_t)(conf->keepalive_idle_timeout * 1000);
+
+        if (w->retiring)
+            before = INT64_MAX;
+        for (size_t k = 0; w->upstreams[i].idle_n && k < conf->peers_n; k++)
+            sweep_pool(&w->upstreams[i].plain[k], before);
+    }
+    for (size_t i = 0; i < w->conf->services_n; i++) {
+        const struct conf_upstream *conf = w->conf->services[i].upstream;
+        int64_t before = w->loop.now.ms - (int64_t)(conf->keepalive_idle_timeout * 1000);
+
+        if (w->retiring)
+            before = INT64_MAX;
+        for (size_t k = 0; w->services[i].tls && k < conf->peers_n; k++)
+            sweep_pool(&w->services[i].secure[k], before);
+    }
+}

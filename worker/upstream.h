@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections to peers: opened, kept idle, reused, dropped. An idle one that turned readable, or
+ * was closed by the peer, is never used: its event is handled before all others of a turn.
+ */
+#ifndef WORKER_UPSTREAM_H
+#define WORKER_UPSTREAM_H
+
+#include "worker/outbuf.h"
+#include "worker/stream_life.h"
+
+struct upconn {
+    struct transport t; /* first: events come with its io */
+    struct timer timer;
+    struct loop_later later;
+    struct worker *w;
+    const struct conf_peer *peer;
+    struct idle_pool *pool;
+    struct upconn *newer, *older; /* while idle */
+    struct stream *s;             /* NULL: idle */
+    char *buf;                    /* response bytes; NULL: none */
+    uint32_t from, to, seen;
+    struct outbuf out;
+    uint32_t requests;
+    int64_t idle_since; /* ms, monotonic */
+    bool connected;     /* the kernel took a byte: the connection stands */
+    bool reused;        /* it carried a request before */
+    bool expired;       /* the timer fired */
+    bool write_broken;  /* the peer takes no more; what it said may still be read */
+};
+
+/* An idle connection to the stream's peer, or NULL. */
+struct upconn *upstream_reuse(struct stream *s);
+/* A new one, on its way; NULL: errno says why not. */
+struct upconn *upstream_connect(struct stream *s);
+/* Back to the idle ones: the exchange ended cleanly. Closes it when there is no room. */
+void upstream_keep(struct upconn **up);
+void upstream_drop(struct upconn **up);
+
+/* Waits at most `ms` for the next event; 0: no limit. */
+void upstream_deadline(struct upconn *u, int ms);
+
+/* Makes room for response bytes and reads. > 0: bytes; 0: the end; -1: errno (EAGAIN, ENOBUFS: the
+ * buffer is full). */
+ssize_t upstream_read(struct upconn *u);
+
+/* Closes connections that were idle for longer than their upstream's keepalive_idle_timeout. Called
+ * about once a second. */
+void upstream_sweep(struct worker *w);
+
+/* The request's head for the stream's peer, in worker scratch memory. n 0: it does not fit. */
+struct slice upstream_head(struct stream *s, bool chunked, bool has_length, uint64_t length);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The request as it goes upstream, written anew from what was parsed: hop-by-hop fields are gone,
+ * X-Forwarded-* are the gateway's own (a trusted proxy's are believed), and what plugins set stands
+ * in place of what the client sent.
+ */
+#include "worker/address.h"
+#include "worker/conn.h"
+#include "worker/http/build.h"
+#include "worker/upstream.h"
+
+static struct slice trusted_value(const struct stream *s, enum field_id id, struct slice ours)
+{
+    struct slice theirs =
+        s->request.trusted ? field_value(head_field(&s->head, id)) : (struct slice){ NULL, 0 };
+
+    return theirs.n ? theirs : ours;
+}
+
+static char *put_forwarded_for(char *p, const struct stream *s)
+{
+    char ip[ADDRESS_TEXT];
+
+    p = build_slice(p, SLICE("X-Forwarded-For: "));
+    for (const struct field *f = s->request.trusted ? head_field(&s->head, FIELD_X_FORWARDED_FOR)
+                                                    : NULL;
+         f; f = head_next(&s->head, f)) {
+        p = build_slice(p, slice_of(f->value, f->value_n));
+        p = build_slice(p, SLICE(", "));
+    }
+    p = build_slice(p, slice_of(ip, address_text(s->conn->peer_ip, ip)));
+    p = build_slice(p, SLICE("\r\nX-Real-IP: "));
+    p = build_slice(p, slice_of(ip, address_text(s->request.client_ip, ip)));
+    return build_slice(p, SLICE("\r\n"));
+}
+
+static int listen_port(const struct stream *s)
+{
+    const struct conf_address *a = &s->w->listeners[s->conn->listener].conf->address;
+
+    if (a->u.any.sa_family == AF_INET)
+        return ntohs(a->u.in.sin_port);
+    return a->u.any.sa_family == AF_INET6 ? ntohs(a->u.in6.sin6_port) : 0;
+}
+
+static char *put_forwarded(char *p, const struct stream *s)
+{
+    char port[24], *end = build_number(port, (uint64_t)listen_port(s));
+    struct slice prefix = { NULL, 0 };
+
+    p = put_forwarded_for(p, s);
+    p = build_field(p, SLICE("X-Forwarded-Proto"),
+                    trusted_value(s, FIELD_X_FORWARDED_PROTO,
+                                  s->request.secure ? SLICE("https") : SLICE("http")));
+    p = build_field(p, SLICE("X-Forwarded-Host"),
+                    trusted_value(s, FIELD_X_FORWARDED_HOST, s->request.host));
+    p = build_field(p, SLICE("X-Forwarded-Port"),
+                    trusted_value(s, FIELD_X_FORWARDED_PORT, slice_of(port, (size_t)(end - port))));
+    p = build_field(p, SLICE("X-Forwarded-Path"),
+                    trusted_value(s, FIELD_X_FORWARDED_PATH, s->request.uri.path));
+    if (s->route->strip_path && s->match.stripped > 1)
+        prefix = slice_of(s->request.uri.path.p, s->match.stripped);
+    while (prefix.n > 1 && prefix.p[prefix.n - 1] == '/')
+        prefix.n--;
+    prefix = trusted_value(s, FIELD_X_FORWARDED_PREFIX, prefix);
+    if (prefix.n)
+        p = build_field(p, SLICE("X-Forwarded-Prefix"), prefix);
+    return p;
+}
+
+/* Kong's joining of the service's path and the rest of the request's: exactly one slash between
+ * them. */
+static char *put_path(char *p, const struct stream *s)
+{
+    struct slice base = slice_of(s->service->path.s, s->service->path.n),
+                 rest = s->request.uri.path;
+
+    if (s->route->strip_path && s->match.path)
+        rest = slice_of(rest.p + s->match.stripped, rest.n - s->match.stripped);
+    if (base.n && base.p[base.n - 1] == '/' && rest.n && *rest.p == '/')
+        base.n--;
+    p = build_slice(p, base);
+    if ((rest.n == 0 && base.n == 0) ||
+        (rest.n && *rest.p != '/' && (base.n == 0 || base.p[base.n - 1] != '/')))
+        *p++ = '/';
+    p = build_slice(p, rest);
+    if (s->request.query.p) {
+        *p++ = '?';
+        p = build_slice(p, s->request.query);
+    }
+    return p;
+}
+
+static char *put_host(char *p, const struct stream *s)
+{
+    const struct conf_service *service = s->service;
+    const struct conf_upstream *up = s->peer->upstream;
+    struct slice host = slice_of(service->host.s, service->host.n);
+    int usual = service->protocol == CONF_HTTPS ? 443 : 80;
+
+    if (s->route->preserve_host && s->head.host.n)
+        return build_field(p, SLICE("Host"), s->head.host);
+    if (up->host_header.n)
+        return build_field(p, SLICE("Host"), slice_of(up->host_header.s, up->host_header.n));
+    p = build_slice(p, SLICE("Host: "));
+    p = build_slice(p, host);
+    if (up->implied && service->port != usual && service->port > 0) {
+        *p++ = ':';
+        p = build_number(p, (uint64_t)service->port);
+    }
+    return build_slice(p, SLICE("\r\n"));
+}
+
+static bool forwards(const struct stream *s, const struct field *f)
+{
+    if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS))
+        return false;
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        if (slice_equal_nocase(e->name, slice_of(f->name, f->name_n)))
+            return false;
+    return true;
+}
+
+static char *put_fields(char *p, const struct stream *s)
+{
+    for (int i = 0; i < s->head.fields_n; i++) {
+        const struct field *f = &s->head.fields[i];
+        if (forwards(s, f))
+            p = build_field(p, slice_of(f->name, f->name_n), slice_of(f->value, f->value_n));
+    }
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        if (e->value.p)
+            p = build_field(p, e->name, e->value);
+    for (const struct field *f = head_field(&s->head, FIELD_VIA); f; f = head_next(&s->head, f))
+        p = build_field(p, SLICE("Via"), slice_of(f->value, f->value_n));
+    return build_slice(p, s->head.minor ? SLICE("Via: 1.1 gateway\r\n")
+                                        : SLICE("Via: 1.0 gateway\r\n"));
+}
+
+static size_t space(const struct stream *s)
+{
+    size_t n = 2048 + s->service->path.n + s->service->host.n + 2 * s->head.target.n +
+               s->request.query.n + s->request.uri.path.n + s->head.host.n +
+               s->peer->upstream->host_header.n;
+
+    for (int i = 0; i < s->head.fields_n; i++)
+        n += s->head.fields[i].name_n + s->head.fields[i].value_n + 8u;
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        n += e->name.n + e->value.n + 4;
+    return n;
+}
+
+struct slice upstream_head(struct stream *s, bool chunked, bool has_length, uint64_t length)
+{
+    char *start = s->w->scratch, *p = start;
+
+    if (space(s) > WORKER_SCRATCH)
+        return (struct slice){ NULL, 0 };
+    p = build_slice(p, s->head.method_text);
+    *p++ = ' ';
+    p = put_path(p, s);
+    p = build_slice(p, SLICE(" HTTP/1.1\r\n"));
+    p = put_host(p, s);
+    p = put_fields(p, s);
+    p = put_forwarded(p, s);
+    if (s->head.te_trailers)
+        p = build_slice(p, SLICE("TE: trailers\r\nConnection: TE\r\n"));
+    if (s->head.upgrade) {
+        p = build_slice(p, SLICE("Connection: Upgrade\r\n"));
+        for (const struct field *f = head_field(&s->head, FIELD_UPGRADE); f;
+             f = head_next(&s->head, f))
+            p = build_field(p, SLICE("Upgrade"), slice_of(f->value, f->value_n));
+    }
+    if (chunked)
+        p = build_slice(p, SLICE("Transfer-Encoding: chunked\r\n"));
+    if (has_length) {
+        p = build_slice(p, SLICE("Content-Length: "));
+        p = build_number(p, length);
+        p = build_slice(p, SLICE("\r\n"));
+    }
+    p = build_slice(p, SLICE("\r\n"));
+    return slice_of(start, (size_t)(p - start));
+}

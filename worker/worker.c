@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker process: makes what it needs of the configuration that it inherited, says that it is
+ * ready, and turns its loop until it is told to retire and its last connection has gone.
+ */
+#include "worker/worker.h"
+
+#include "shm/health.h"
+#include "worker/base/channel.h"
+#include "worker/base/log.h"
+#include "worker/conn.h"
+#include "worker/upstream.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { TURN_MS = 1000, HOUSEKEEPING_MS = 1000, KEEP_STREAMS = 1024, KEEP_BUFFERS = 1024 };
+
+bool worker_admit(struct worker *w)
+{
+    if (w->connections >= (uint32_t)w->conf->worker_connections)
+        return false;
+    w->connections++;
+    atomic_store_explicit(&w->row->connections, w->connections, memory_order_relaxed);
+    return true;
+}
+
+void worker_dismiss(struct worker *w)
+{
+    w->connections--;
+    atomic_store_explicit(&w->row->connections, w->connections, memory_order_relaxed);
+}
+
+/* --- start
+ * ----------------------------------------------------------------------------------------------------------------
+ */
+
+static bool has_cache(const struct conf_chain *chain)
+{
+    for (size_t i = 0; i < chain->links_n; i++)
+        if (chain->links[i].kind == CONF_PLUGIN_PROXY_CACHE)
+            return true;
+    return false;
+}
+
+static bool make_routes(struct worker *w)
+{
+    const struct heritage *h = w->heritage;
+
+    w->routes = calloc(w->conf->routes_n + 1, sizeof *w->routes);
+    for (size_t i = 0; w->routes && i < w->conf->routes_n; i++) {
+        const struct conf_route *route = &w->conf->routes[i];
+        int row = stats_row(&h->stats, route->id.s);
+        w->routes[i].stats = row >= 0 ? stats_route(&h->stats, h->slot, row) : &w->stats->unrouted;
+        w->routes[i].cached = has_cache(route->chain);
+    }
+    w->router = router_make(w->conf);
+    return w->routes && w->router;
+}
+
+static bool make_upstreams(struct worker *w)
+{
+    w->upstreams = calloc(w->conf->upstreams_n + 1, sizeof *w->upstreams);
+    for (size_t i = 0; w->upstreams && i < w->conf->upstreams_n; i++) {
+        const struct conf_upstream *u = &w->conf->upstreams[i];
+        w->upstreams[i].balancer = balance_make(u, w->heritage);
+        w->upstreams[i].plain = calloc(u->peers_n + 1, sizeof(struct idle_pool));
+        if (!w->upstreams[i].balancer || !w->upstreams[i].plain)
+            return false;
+    }
+    return w->upstreams != NULL;
+}
+
+static bool make_services(struct worker *w)
+{
+    w->services = calloc(w->conf->services_n + 1, sizeof *w->services);
+    for (size_t i = 0; w->services && i < w->conf->services_n; i++) {
+        const struct conf_service *service = &w->conf->services[i];
+        if (service->protocol != CONF_HTTPS)
+            continue;
+        w->services[i].tls = tls_client_make(service);
+        w->services[i].secure = calloc(service->upstream->peers_n + 1, sizeof(struct idle_pool));
+        if (!w->services[i].tls || !w->services[i].secure)
+            return false;
+    }
+    return w->services != NULL;
+}
+
+static bool make_caches(struct worker *w)
+{
+    w->dicts = calloc(w->conf->shared_dicts_n + 1, sizeof *w->dicts);
+    for (size_t i = 0; w->dicts && i < w->conf->shared_dicts_n; i++) {
+        w->dicts[i] = cache_attach(&w->heritage->dicts[i], w->heritage->slot);
+        if (!w->dicts[i])
+            log_write(LOG_LEVEL_ERROR,
+                      "shared_dicts: \"%s\" cannot be used: nothing is cached in it",
+                      w->conf->shared_dicts[i].name.s);
+    }
+    return w->dicts != NULL;
+}
+
+static bool make_tls(struct worker *w)
+{
+    for (size_t i = 0; i < w->conf->proxy_listen_n; i++)
+        if (w->conf->proxy_listen[i].ssl && !w->tls) {
+            w->tls = tls_server_make(w->conf, &w->heritage->tickets);
+            if (!w->tls)
+                return false;
+        }
+    return true;
+}
+
+static void make_pools(struct worker *w)
+{
+    size_t window = w->conf->client_request_buffer_max_size;
+
+    pool_init(&w->conns, sizeof(struct conn), 0);
+    pool_init(&w->upconns, sizeof(struct upconn), 0);
+    pool_init(&w->streams, sizeof(struct stream), KEEP_STREAMS);
+    pool_init(&w->heads, w->conf->client_header_buffer_size, KEEP_BUFFERS);
+    pool_init(&w->windows, window < 4096 ? 4096 : window, KEEP_BUFFERS / 4);
+    pool_init(&w->replies, WORKER_REPLY, KEEP_BUFFERS / 4);
+    w->scratch = malloc(WORKER_SCRATCH + WORKER_SPOOL);
+    w->reply_head = malloc(sizeof *w->reply_head);
+}
+
+static void reset_gauges(struct worker *w)
+{
+    w->stats->idle = 0;
+    w->stats->active = 0;
+    atomic_store(&w->row->connections, 0);
+    atomic_store(&w->row->streams, 0);
+}
+
+static bool make_worker(struct worker *w, const struct heritage *h)
+{
+    w->heritage = h;
+    w->conf = h->conf;
+    w->row = &board_of(&h->board)->rows[h->slot];
+    w->stats = stats_process(&h->stats, h->slot);
+    reset_gauges(w);
+    make_pools(w);
+    if (getrandom(w->id_random, sizeof w->id_random, 0) != sizeof w->id_random)
+        w->id_random[0] = (uint64_t)(uintptr_t)w ^ (uint64_t)getpid();
+    w->accesslog = accesslog_open(w->conf->access_log.s, w->conf->access_log_format);
+    w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
+    return loop_init(&w->loop) && w->scratch && w->reply_head && w->listeners && make_routes(w) &&
+           make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
+}
+
+static bool listen_all(struct worker *w)
+{
+    for (size_t i = 0; i < w->conf->proxy_listen_n; i++)
+        if (!conn_listen(w, &w->listeners[i], w->heritage->proxy[i], &w->conf->proxy_listen[i])) {
+            log_errno(LOG_LEVEL_ERROR, "cannot watch %s", w->conf->proxy_listen[i].address.text.s);
+            return false;
+        }
+    return true;
+}
+
+/* --- the master's word
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct ear {
+    struct loop_io io;
+    struct worker *w;
+    struct channel_message *message;
+};
+
+static void retire(struct worker *w)
+{
+    if (w->retiring)
+        return;
+    w->retiring = true;
+    atomic_store(&w->row->state, BOARD_DRAINING);
+    conn_retire(w);
+    upstream_sweep(w);
+}
+
+static void hear(struct loop_io *io, uint32_t events)
+{
+    struct ear *ear = (struct ear *)io;
+    int got;
+
+    (void)events;
+    while ((got = channel_receive(io->fd, ear->message)) > 0) {
+        if (ear->message->op == CHANNEL_RETIRE)
+            retire(ear->w);
+        if (ear->message->op == CHANNEL_REOPEN_LOGS) {
+            log_reopen();
+            accesslog_reopen(ear->w->accesslog);
+        }
+    }
+    if (got < 0)
+        ear->w->stopping = true; /* the master is gone */
+}
+
+/* --- the loop
+ * ----------------------------------------------------------------------------------------------------------------
+ */
+
+static void keep_house(struct worker *w)
+{
+    accesslog_flush(w->accesslog);
+    upstream_sweep(w);
+}
+
+static void turn_until_done(struct worker *w)
+{
+    int64_t next = 0;
+
+    while (!w->stopping && !(w->retiring && !w->conns_first)) {
+        loop_turn(&w->loop, w->resume_at ? 50 : TURN_MS);
+        atomic_store_explicit(&w->row->beat, (uint64_t)w->loop.now.us * 1000, memory_order_relaxed);
+        if (w->resume_at && w->loop.now.ms >= w->resume_at)
+            conn_resume(w);
+        if (w->loop.now.ms >= next) {
+            keep_house(w);
+            next = w->loop.now.ms + HOUSEKEEPING_MS;
+        }
+    }
+}
+
+int worker_main(const struct heritage *heritage)
+{
+    static struct worker w;
+    char who[32];
+    struct ear ear = { .io = { .fd = heritage->channel, .ready = hear }, .w = &w };
+
+    snprintf(who, sizeof who, "worker %u", heritage->index);
+    log_who(who);
+    ear.message = malloc(sizeof *ear.message);
+    if (!ear.message || !make_worker(&w, heritage)) {
+        log_errno(LOG_LEVEL_ERROR, "cannot start");
+        return 1;
+    }
+    board_catch(w.row);
+    if (!loop_add(&w.loop, &ear.io) || !listen_all(&w))
+        return 1;
+    atomic_store(&w.row->state, BOARD_RUNNING);
+    channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0);
+    turn_until_done(&w);
+    accesslog_close(&w.accesslog);
+    log_write(LOG_LEVEL_INFO, "ends");
+    return 0;
+}
