@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stricter than most readers on purpose: what another reader could understand in another way is
+ * refused. So there is no padding and no foreign byte in base64url, no unused bit set at its end,
+ * nothing behind the JSON text, no name twice in an object, and no NUL anywhere. Names of
+ * algorithms are those that Kong knows, to tell "invalid alg" (there is no such thing, or it is
+ * "none") from one that is merely not the credential's.
+ */
+#include "worker/plugins/jwt_token.h"
+#include <jansson.h>
+
+static const char *const algorithms[] = {
+    [CONF_HS256] = "HS256", [CONF_HS384] = "HS384", [CONF_HS512] = "HS512",
+    [CONF_RS256] = "RS256", [CONF_RS384] = "RS384", [CONF_RS512] = "RS512",
+    [CONF_ES256] = "ES256", [CONF_ES384] = "ES384", [CONF_ES512] = "ES512",
+};
+static const char *const foreign_algorithms[] = { "PS256", "PS384", "PS512", "EdDSA" };
+
+const char *jwt_token_algorithm(enum conf_jwt_algorithm algorithm)
+{
+    return algorithms[algorithm];
+}
+
+const char *jwt_token_fault_text(enum jwt_token_fault fault)
+{
+    static const char *const texts[] = {
+#define JWT_TOKEN_FAULT_TEXT(id, text) text,
+        JWT_TOKEN_FAULTS(JWT_TOKEN_FAULT_TEXT)
+#undef JWT_TOKEN_FAULT_TEXT
+    };
+    return texts[fault];
+}
+
+/* --- base64
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static int digit(unsigned char c, bool any)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '-' || (any && c == '+'))
+        return 62;
+    return c == '_' || (any && c == '/') ? 63 : -1;
+}
+
+ptrdiff_t jwt_token_base64(struct slice in, bool any, char *out)
+{
+    uint32_t bits = 0;
+    int held = 0;
+    char *at = out;
+    bool padded = any && in.n > 0 && in.n % 4 == 0;
+    for (int i = 0; padded && i < 2 && in.p[in.n - 1] == '='; i++)
+        in.n--;
+    for (size_t i = 0; i < in.n; i++) {
+        int value = digit((unsigned char)in.p[i], any);
+        if (value < 0)
+            return -1;
+        bits = bits << 6 | (uint32_t)value;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            *at++ = (char)(bits >> held & 0xff);
+        }
+    }
+    if (held == 6 || (bits & ((1U << held) - 1)) != 0)
+        return -1; /* a lone digit, or bits that nobody would read */
+    return at - out;
+}
+
+/* --- the parts
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* What precedes the next "." and the rest behind it; false: there is none. */
+static bool split(struct slice *rest, struct slice *part)
+{
+    const char *dot = rest->n ? memchr(rest->p, '.', rest->n) : NULL;
+    if (!dot)
+        return false;
+    *part = slice_of(rest->p, (size_t)(dot - rest->p));
+    *rest = slice_of(dot + 1, rest->n - part->n - 1);
+    return true;
+}
+
+static json_t *parse(struct slice part, char *scratch)
+{
+    json_error_t error;
+    ptrdiff_t n = jwt_token_base64(part, false, scratch);
+    if (n <= 0)
+        return NULL;
+    return json_loadb(scratch, (size_t)n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+}
+
+static const char *known_algorithm(const json_t *header)
+{
+    const char *alg = json_string_value(json_object_get(header, "alg"));
+    for (size_t i = 0; alg && i < sizeof(algorithms) / sizeof(*algorithms); i++)
+        if (strcmp(alg, algorithms[i]) == 0)
+            return alg;
+    for (size_t i = 0; alg && i < sizeof(foreign_algorithms) / sizeof(*foreign_algorithms); i++)
+        if (strcmp(alg, foreign_algorithms[i]) == 0)
+            return alg;
+    return NULL;
+}
+
+static enum jwt_token_fault check(struct jwt_token *token, struct slice signature, char *scratch)
+{
+    if (!token->header || !token->claims)
+        return JWT_TOKEN_JSON;
+    token->alg = known_algorithm(token->header);
+    if (!token->alg)
+        return JWT_TOKEN_ALG;
+    if (!json_is_object(token->claims))
+        return JWT_TOKEN_CLAIMS;
+    return jwt_token_base64(signature, false, scratch) >= 0 ? JWT_TOKEN_SOUND : JWT_TOKEN_SIGNATURE;
+}
+
+enum jwt_token_fault jwt_token_read(struct slice text, char *scratch, struct jwt_token *token)
+{
+    struct slice header, claims;
+    *token = (struct jwt_token){ 0 };
+    if (!split(&text, &header) || !split(&text, &claims))
+        return JWT_TOKEN_JSON;
+    token->header = parse(header, scratch);
+    token->claims = token->header ? parse(claims, scratch) : NULL;
+    enum jwt_token_fault fault = check(token, text, scratch);
+    if (fault != JWT_TOKEN_SOUND)
+        jwt_token_free(token);
+    return fault;
+}
+
+void jwt_token_free(struct jwt_token *token)
+{
+    json_decref(token->header);
+    json_decref(token->claims);
+    *token = (struct jwt_token){ 0 };
+}
+
+/* --- claims
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+enum jwt_token_key jwt_token_key(const struct jwt_token *token, const char *claim,
+                                 struct slice *key)
+{
+    const json_t *value = json_object_get(token->claims, claim);
+    if (!value || json_is_false(value))
+        value = json_object_get(token->header, claim);
+    if (!value || json_is_false(value))
+        return JWT_KEY_MISSING;
+    if (!json_is_string(value) || json_string_length(value) == 0)
+        return JWT_KEY_INVALID;
+    *key = slice_of(json_string_value(value), json_string_length(value));
+    return JWT_KEY_FOUND;
+}
+
+static const char *const not_a_number = "must be a number";
+
+const char *jwt_token_exp(const struct jwt_token *token, int64_t now)
+{
+    const json_t *exp = json_object_get(token->claims, "exp");
+    if (!json_is_number(exp))
+        return not_a_number;
+    return json_number_value(exp) <= (double)now ? "token expired" : NULL;
+}
+
+const char *jwt_token_nbf(const struct jwt_token *token, int64_t now)
+{
+    const json_t *nbf = json_object_get(token->claims, "nbf");
+    if (!json_is_number(nbf))
+        return not_a_number;
+    return json_number_value(nbf) > (double)now ? "token not valid yet" : NULL;
+}
+
+const char *jwt_token_lifetime(const struct jwt_token *token, int64_t now, int seconds)
+{
+    const json_t *exp = json_object_get(token->claims, "exp");
+    if (json_is_number(exp) && json_number_value(exp) - (double)now <= seconds)
+        return NULL;
+    return "exceeds maximum allowed expiration";
+}
