@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dispatch of the control API by one table. Before a row is looked for, a caller of the TCP listener has to show that it
- * is no web page: a page that a browser on this machine shows can send requests to loopback, but it cannot take away
- * the Origin field or name an address as the Host that it was loaded from.
+ * Dispatch of the control API by one table. Before a row is looked for, a caller of the TCP
+ * listener has to show that it is no web page: a page that a browser on this machine shows can send
+ * requests to loopback, but it cannot take away the Origin field or name an address as the Host
+ * that it was loaded from.
  */
 #include "master/api.h"
 #include "worker/base/log.h"
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 
 static const struct api_route routes[] = {
-#define ROUTE(method, pattern, rights, handler, summary) { METHOD_##method, pattern, API_##rights, handler, summary },
+#define ROUTE(method, pattern, rights, handler, summary)                                           \
+    { METHOD_##method, pattern, API_##rights, handler, summary },
 #include "master/api_routes.def"
 #undef ROUTE
 };
@@ -63,7 +65,8 @@ const struct api_route *api_find(struct api_request *request, struct api_reply *
 {
     for (size_t i = 0; i < ROUTES; i++) {
         const struct api_route *route = &routes[i];
-        if (!open_to(route, request->caller->door) || !fits(route->pattern, request->path, request->args))
+        if (!open_to(route, request->caller->door) ||
+            !fits(route->pattern, request->path, request->args))
             continue;
         if (route->method == request->method)
             return route;
@@ -87,7 +90,8 @@ static bool host_is_local(const struct head *head)
     struct slice name;
     int port;
 
-    if (head->host.n == 0 || head->host.n >= sizeof buf || !uri_host(head->host, buf, sizeof buf, &name, &port))
+    if (head->host.n == 0 || head->host.n >= sizeof buf ||
+        !uri_host(head->host, buf, sizeof buf, &name, &port))
         return false;
     if (slice_equal(name, SLICE("localhost")))
         return true;
@@ -128,9 +132,12 @@ void api_index(struct api *api, const struct api_request *request, struct api_re
 
     (void)api, (void)request;
     for (size_t i = 0; i < ROUTES; i++)
-        json_array_append_new(list, json_pack("{ssssss}", "method", method_name(routes[i].method), "path",
-                                              routes[i].pattern, "summary", routes[i].summary));
-    api_reply_json(reply, 200, json_pack("{sssssO}", "name", "gateway", "version", GATEWAY_VERSION, "calls", list));
+        json_array_append_new(list,
+                              json_pack("{ssssss}", "method", method_name(routes[i].method), "path",
+                                        routes[i].pattern, "summary", routes[i].summary));
+    api_reply_json(
+        reply, 200,
+        json_pack("{sssssO}", "name", "gateway", "version", GATEWAY_VERSION, "calls", list));
     json_decref(list);
 }
 
@@ -157,7 +164,8 @@ void api_result(struct api_reply *reply, uint32_t number, const char *text, size
     reply->waits = 0;
     if (number != 0 && reply->asked == CHANNEL_RELOAD) {
         json_t *value = json_object();
-        json_object_set_new(value, "message", json_string("The configuration is refused; nothing has changed"));
+        json_object_set_new(value, "message",
+                            json_string("The configuration is refused; nothing has changed"));
         json_object_set_new(value, "errors", lines_of(said.p, said.n));
         api_reply_json(reply, 422, value);
         return;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control API: what can be asked, and by whom. A request that the connection has read completely becomes a reply;
- * nothing here touches a socket. Handlers read shared memory and the configuration, and let the master do what needs
- * rights: they leave a question's id in the reply, and the answer follows when the master has one.
+ * The control API: what can be asked, and by whom. A request that the connection has read
+ * completely becomes a reply; nothing here touches a socket. Handlers read shared memory and the
+ * configuration, and let the master do what needs rights: they leave a question's id in the reply,
+ * and the answer follows when the master has one.
  */
 #ifndef MASTER_API_H
 #define MASTER_API_H
@@ -13,8 +14,12 @@
 #include "worker/http/head.h"
 #include <jansson.h>
 
-enum api_door { API_DOOR_CONTROL, API_DOOR_STATUS, API_DOOR_ADMIN }; /* the listener that a caller came through */
-enum api_rights { API_PUBLIC, API_READ, API_CHANGE };                /* API_DOOR_STATUS opens API_PUBLIC alone */
+enum api_door {
+    API_DOOR_CONTROL,
+    API_DOOR_STATUS,
+    API_DOOR_ADMIN
+};                                                    /* the listener that a caller came through */
+enum api_rights { API_PUBLIC, API_READ, API_CHANGE }; /* API_DOOR_STATUS opens API_PUBLIC alone */
 
 enum { API_ARGS = 2, API_CALLER_TEXT = 64, API_ALLOW_TEXT = 64, API_PARAMETER_MAX = 8192 };
 
@@ -26,7 +31,8 @@ struct api_caller {
 /* What handlers may use; one in the control process. */
 struct api {
     const struct heritage *heritage;
-    struct cache *caches[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts; NULL: could not be attached */
+    struct cache *caches[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts; NULL: could not
+                                                 be attached */
     int64_t now;                              /* seconds since 1970 */
     uint64_t now_ns;                          /* CLOCK_MONOTONIC */
     /* Asks the master; returns the question's id, or 0 when it cannot be asked. */
@@ -36,24 +42,25 @@ struct api {
 struct api_request {
     const struct api_caller *caller;
     const struct head *head;
-    enum head_method method;      /* METHOD_GET for HEAD too */
-    struct slice path;            /* normalised */
-    struct slice query;           /* undecoded; absent without "?" */
+    enum head_method method; /* METHOD_GET for HEAD too */
+    struct slice path;       /* normalised */
+    struct slice query;      /* undecoded; absent without "?" */
     struct slice body;
-    struct slice args[API_ARGS];  /* segments that the pattern took */
+    struct slice args[API_ARGS]; /* segments that the pattern took */
 };
 
 struct api_reply {
-    int status;                  /* 0: not known yet, `waits` says for what */
-    const char *type;            /* Content-Type; NULL: no body */
-    char *body;                  /* malloc'd, owned by the reply; may be NULL */
+    int status;       /* 0: not known yet, `waits` says for what */
+    const char *type; /* Content-Type; NULL: no body */
+    char *body;       /* malloc'd, owned by the reply; may be NULL */
     size_t body_n;
-    char allow[API_ALLOW_TEXT];  /* value of Allow with 405, or "" */
-    uint64_t waits;              /* id of the question to the master; 0: none */
-    enum channel_op asked;       /* what it was */
+    char allow[API_ALLOW_TEXT]; /* value of Allow with 405, or "" */
+    uint64_t waits;             /* id of the question to the master; 0: none */
+    enum channel_op asked;      /* what it was */
 };
 
-typedef void api_handler(struct api *api, const struct api_request *request, struct api_reply *reply);
+typedef void api_handler(struct api *api, const struct api_request *request,
+                         struct api_reply *reply);
 
 struct api_route {
     enum head_method method;
@@ -67,11 +74,12 @@ struct api_route {
 #include "master/api_routes.def"
 #undef ROUTE
 
-/* Checks who asks, finds the row, runs its handler. *reply is filled, whatever happens; api_reply_free() ends it.
- * `request` has everything but method and args, which are set here. */
+/* Checks who asks, finds the row, runs its handler. *reply is filled, whatever happens;
+ * api_reply_free() ends it. `request` has everything but method and args, which are set here. */
 void api_dispatch(struct api *api, struct api_request *request, struct api_reply *reply);
 
-/* The row for a method and path at a door, with the pattern's segments in args; NULL with *reply filled (404, 405). */
+/* The row for a method and path at a door, with the pattern's segments in args; NULL with *reply
+ * filled (404, 405). */
 const struct api_route *api_find(struct api_request *request, struct api_reply *reply);
 
 /* The master's answer to what `reply` waits for. `text`: lines of text, may be NULL. */
@@ -83,7 +91,8 @@ void api_reply_message(struct api_reply *reply, int status, const char *format, 
     __attribute__((format(printf, 3, 4)));
 void api_reply_free(struct api_reply *reply);
 
-/* A query parameter, decoded and terminated in out[0..cap). False: not there, malformed or too long. */
+/* A query parameter, decoded and terminated in out[0..cap). False: not there, malformed or too
+ * long. */
 bool api_parameter(const struct api_request *request, const char *name, char *out, size_t cap);
 
 /* A JSON string of any bytes: what is no UTF-8 becomes U+FFFD. */
@@ -91,7 +100,9 @@ json_t *api_text(const char *p, size_t n);
 json_t *api_conf_text(struct conf_text text);
 json_t *api_conf_texts(struct conf_texts texts);
 
-/* One line in the log for a call that changes something: the text, made printable, and who asked. */
-void api_audit(const struct api_request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One line in the log for a call that changes something: the text, made printable, and who asked.
+ */
+void api_audit(const struct api_request *request, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

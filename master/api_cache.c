@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * API: the shared dictionaries. Kong's paths for one object and for all of them, and beyond those a listing and a purge
- * by URL, which removes every variant of it: any method, consumer, route and vary value. A key is looked for in every
- * dictionary, as Kong does. Walks take what they find in bounded portions.
+ * API: the shared dictionaries. Kong's paths for one object and for all of them, and beyond those a
+ * listing and a purge by URL, which removes every variant of it: any method, consumer, route and
+ * vary value. A key is looked for in every dictionary, as Kong does. Walks take what they find in
+ * bounded portions.
  */
 #include "master/api_object.h"
 #include <stdio.h>
@@ -10,7 +11,9 @@
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, PORTION = 1024, PORTIONS_MAX = 4096 };
 
-/* --- what there is ------------------------------------------------------------------------------------------------ */
+/* --- what there is
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static json_t *stats_json(const struct api *api, size_t dict)
 {
@@ -109,18 +112,22 @@ void api_cache_keys(struct api *api, const struct api_request *request, struct a
     }
     l.list = json_array();
     for (l.dict = 0; l.dict < conf->shared_dicts_n && l.left > 0; l.dict++)
-        if (api->caches[l.dict] != NULL && (dict[0] == '\0' || strcmp(dict, conf->shared_dicts[l.dict].name.s) == 0))
+        if (api->caches[l.dict] != NULL &&
+            (dict[0] == '\0' || strcmp(dict, conf->shared_dicts[l.dict].name.s) == 0))
             cache_walk(api->caches[l.dict], api->now, list_object, &l);
     json_t *value = json_object();
     json_object_set_new(value, "keys", l.list);
     api_reply_json(reply, 200, value);
 }
 
-/* --- one object --------------------------------------------------------------------------------------------------- */
+/* --- one object
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* Finds the object in any dictionary; `plugin` NULL: stored by any instance. True: *hit is pinned in caches[*dict]. */
-static bool find(struct api *api, const uint8_t id[CACHE_ID_SIZE], const uint8_t *plugin, size_t *dict,
-                 struct cache_hit *hit)
+/* Finds the object in any dictionary; `plugin` NULL: stored by any instance. True: *hit is pinned
+ * in caches[*dict]. */
+static bool find(struct api *api, const uint8_t id[CACHE_ID_SIZE], const uint8_t *plugin,
+                 size_t *dict, struct cache_hit *hit)
 {
     for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++) {
         if (api->caches[i] == NULL || !cache_find(api->caches[i], id, NULL, 0, api->now, hit))
@@ -163,9 +170,12 @@ void api_cache_get_of(struct api *api, const struct api_request *request, struct
         api_reply_message(reply, 404, "Not found");
 }
 
-/* --- purge -------------------------------------------------------------------------------------------------------- */
+/* --- purge
+ * --------------------------------------------------------------------------------------------------------
+ */
 
-/* How many dictionaries had it. It is removed where it is seen and where it is not: a fill may be under way. */
+/* How many dictionaries had it. It is removed where it is seen and where it is not: a fill may be
+ * under way. */
 static uint64_t purge_id(struct api *api, const uint8_t id[CACHE_ID_SIZE])
 {
     uint64_t n = 0;
@@ -188,7 +198,8 @@ void api_cache_delete(struct api *api, const struct api_request *request, struct
     reply->status = 204;
 }
 
-void api_cache_delete_of(struct api *api, const struct api_request *request, struct api_reply *reply)
+void api_cache_delete_of(struct api *api, const struct api_request *request,
+                         struct api_reply *reply)
 {
     uint8_t plugin[CACHE_ID_SIZE], id[CACHE_ID_SIZE];
     struct cache_hit hit;
@@ -256,7 +267,8 @@ static uint64_t purge_url_in(const struct api *api, size_t dict, const struct ap
 }
 
 /* False: not a URL. */
-static bool purge_url(struct api *api, const struct api_request *request, const char *text, uint64_t *removed)
+static bool purge_url(struct api *api, const struct api_request *request, const char *text,
+                      uint64_t *removed)
 {
     struct api_object_url url;
 
@@ -270,7 +282,8 @@ static bool purge_url(struct api *api, const struct api_request *request, const 
 }
 
 /* Does what the body says. NULL: done; otherwise what is wrong with it. */
-static const char *purge_by(struct api *api, const struct api_request *request, const json_t *body, uint64_t *removed)
+static const char *purge_by(struct api *api, const struct api_request *request, const json_t *body,
+                            uint64_t *removed)
 {
     static const char form[] = "The body must be {\"url\": URL}, {\"key\": KEY} or {\"all\": true}";
     const char *url = json_string_value(json_object_get(body, "url"));

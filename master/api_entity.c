@@ -104,7 +104,8 @@ static json_t *service_json(const struct conf_service *service)
     json_object_set_new(o, "name", api_conf_text(service->name));
     json_object_set_new(o, "id", api_conf_text(service->id));
     json_object_set_new(o, "enabled", json_boolean(service->enabled));
-    json_object_set_new(o, "protocol", json_string(service->protocol == CONF_HTTPS ? "https" : "http"));
+    json_object_set_new(o, "protocol",
+                        json_string(service->protocol == CONF_HTTPS ? "https" : "http"));
     json_object_set_new(o, "host", api_conf_text(service->host));
     json_object_set_new(o, "port", json_integer(service->port));
     json_object_set_new(o, "path", api_conf_text(service->path));
@@ -118,7 +119,8 @@ static json_t *service_json(const struct conf_service *service)
     return o;
 }
 
-void api_entity_services(struct api *api, const struct api_request *request, struct api_reply *reply)
+void api_entity_services(struct api *api, const struct api_request *request,
+                         struct api_reply *reply)
 {
     const struct conf *conf = api->heritage->conf;
     json_t *list = json_array(), *value = json_object();
@@ -180,7 +182,8 @@ static json_t *upstream_json(const struct api *api, const struct conf_upstream *
     return o;
 }
 
-void api_entity_upstreams(struct api *api, const struct api_request *request, struct api_reply *reply)
+void api_entity_upstreams(struct api *api, const struct api_request *request,
+                          struct api_reply *reply)
 {
     const struct conf *conf = api->heritage->conf;
     json_t *list = json_array(), *value = json_object();

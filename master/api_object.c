@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys and heads of stored objects were made from what clients and upstreams sent. They are read here by bounds, and
- * shown as JSON text, never as they are.
+ * Keys and heads of stored objects were made from what clients and upstreams sent. They are read
+ * here by bounds, and shown as JSON text, never as they are.
  */
 #include "master/api_object.h"
 #include "worker/http/cache_key.h"
@@ -28,7 +28,8 @@ bool api_object_url(struct slice text, struct api_object_url *url)
     else if (starts_nocase(text, SLICE("https://")))
         text = skip(text, 8);
     size_t host_n = 0;
-    while (host_n < text.n && text.p[host_n] != '/' && text.p[host_n] != '?' && text.p[host_n] != '#')
+    while (host_n < text.n && text.p[host_n] != '/' && text.p[host_n] != '?' &&
+           text.p[host_n] != '#')
         host_n++;
     struct slice host = slice_of(text.p, host_n), target = skip(text, host_n);
     const char *fragment = target.n > 0 ? memchr(target.p, '#', target.n) : NULL;
@@ -78,7 +79,8 @@ bool api_object_is_at(const struct cache_hit *hit, const struct api_object_url *
 {
     struct cache_key_parts parts;
 
-    return cache_key_read(hit->key, hit->key_n, &parts) && cache_key_matches(&parts, url->host, url->path, url->query);
+    return cache_key_read(hit->key, hit->key_n, &parts) &&
+           cache_key_matches(&parts, url->host, url->path, url->query);
 }
 
 static json_t *hex_json(const uint8_t *p, size_t n)
@@ -97,7 +99,8 @@ static json_t *hex_json(const uint8_t *p, size_t n)
 static json_t *route_json(const struct conf *conf, struct slice id)
 {
     for (size_t i = 0; i < conf->routes_n; i++)
-        if (slice_equal(slice_of(conf->routes[i].id.s, conf->routes[i].id.n), id) && conf->routes[i].name.n > 0)
+        if (slice_equal(slice_of(conf->routes[i].id.s, conf->routes[i].id.n), id) &&
+            conf->routes[i].name.n > 0)
             return api_conf_text(conf->routes[i].name);
     return id.p != NULL ? api_text(id.p, id.n) : json_null();
 }
@@ -121,8 +124,8 @@ static json_t *url_json(const struct cache_key_parts *parts)
 {
     char text[CACHE_KEY_MAX + 2];
     size_t n = 0;
-    const struct slice pieces[] = { parts->host, parts->path, parts->query.p != NULL ? SLICE("?") : SLICE(""),
-                                    parts->query };
+    const struct slice pieces[] = { parts->host, parts->path,
+                                    parts->query.p != NULL ? SLICE("?") : SLICE(""), parts->query };
 
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
         if (pieces[i].n > sizeof text - n)
@@ -201,8 +204,8 @@ static json_t *uuid_json(const uint8_t id[16])
     int n = 0;
 
     for (int i = 0; i < 16; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-                      id[i]);
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s%02x",
+                      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
     return json_string(text);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stored objects as the API names and shows them: by id in hex, by URL, as JSON. Pure but for shared memory. */
+/* Stored objects as the API names and shows them: by id in hex, by URL, as JSON. Pure but for
+ * shared memory. */
 #ifndef MASTER_API_OBJECT_H
 #define MASTER_API_OBJECT_H
 
@@ -7,22 +8,27 @@
 
 enum { API_OBJECT_URL_MAX = 8192, API_OBJECT_HOST_MAX = 256 };
 
-/* A URL as keys hold it. The slices point into the buffers and into the text that it was made from. */
+/* A URL as keys hold it. The slices point into the buffers and into the text that it was made from.
+ */
 struct api_object_url {
     struct slice host, path, query;
     char host_text[API_OBJECT_HOST_MAX], path_text[API_OBJECT_URL_MAX];
 };
 
-/* "http://host[:port]/path?query"; scheme and path may be missing. False: not one. `text` must outlive *url. */
+/* "http://host[:port]/path?query"; scheme and path may be missing. False: not one. `text` must
+ * outlive *url. */
 bool api_object_url(struct slice text, struct api_object_url *url);
 
-/* 32 hex digits of any case (dashes are skipped, so that a UUID is read as well) into 16 bytes. False: not an id. */
+/* 32 hex digits of any case (dashes are skipped, so that a UUID is read as well) into 16 bytes.
+ * False: not an id. */
 bool api_object_id(struct slice text, uint8_t id[CACHE_ID_SIZE]);
 
-/* Whether the object answers requests for that URL, by any method, consumer, route and vary value. */
+/* Whether the object answers requests for that URL, by any method, consumer, route and vary value.
+ */
 bool api_object_is_at(const struct cache_hit *hit, const struct api_object_url *url);
 
-/* What is known of it: key, request, times, size. `head` true: its header fields too. NULL: no memory. */
+/* What is known of it: key, request, times, size. `head` true: its header fields too. NULL: no
+ * memory. */
 json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CACHE_ID_SIZE],
                         const struct cache_hit *hit, bool head);
 

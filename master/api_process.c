@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* API: the processes of the gateway, and what only the master can do: reload, stop, quit, reopen. */
+/* API: the processes of the gateway, and what only the master can do: reload, stop, quit, reopen.
+ */
 #include "master/api.h"
 
 static const char *const role_names[ROLE_COUNT] = {
@@ -72,7 +73,8 @@ void api_process_list(struct api *api, const struct api_request *request, struct
     api_reply_json(reply, 200, value);
 }
 
-void api_process_version(struct api *api, const struct api_request *request, struct api_reply *reply)
+void api_process_version(struct api *api, const struct api_request *request,
+                         struct api_reply *reply)
 {
     json_t *value = json_object();
 
@@ -82,8 +84,8 @@ void api_process_version(struct api *api, const struct api_request *request, str
     api_reply_json(reply, 200, value);
 }
 
-static void ask(struct api *api, const struct api_request *request, struct api_reply *reply, enum channel_op op,
-                const char *what)
+static void ask(struct api *api, const struct api_request *request, struct api_reply *reply,
+                enum channel_op op, const char *what)
 {
     api_audit(request, "%s", what);
     reply->asked = op;

@@ -10,17 +10,31 @@ struct counter {
     size_t offset;
 };
 
+/* clang-format off */
 #define PROCESS(name) { "process." #name, offsetof(struct stats_process_shm, name) }
+#define CACHE(name)   { #name, offsetof(struct cache_stats, name) }
+/* clang-format on */
 
 static const struct counter process_counters[] = {
-    PROCESS(accepted),        PROCESS(closed),          PROCESS(requests),       PROCESS(bad_requests),
-    PROCESS(timeouts),        PROCESS(tls_handshakes),  PROCESS(tls_resumed),    PROCESS(tls_failures),
-    PROCESS(upstream_connects), PROCESS(upstream_reused), PROCESS(upstream_failures), PROCESS(upstream_retries),
-    PROCESS(upgraded),        PROCESS(accept_failures), PROCESS(out_of_memory),  PROCESS(log_failures),
-    PROCESS(idle),            PROCESS(active),
+    PROCESS(accepted),
+    PROCESS(closed),
+    PROCESS(requests),
+    PROCESS(bad_requests),
+    PROCESS(timeouts),
+    PROCESS(tls_handshakes),
+    PROCESS(tls_resumed),
+    PROCESS(tls_failures),
+    PROCESS(upstream_connects),
+    PROCESS(upstream_reused),
+    PROCESS(upstream_failures),
+    PROCESS(upstream_retries),
+    PROCESS(upgraded),
+    PROCESS(accept_failures),
+    PROCESS(out_of_memory),
+    PROCESS(log_failures),
+    PROCESS(idle),
+    PROCESS(active),
 };
-
-#define CACHE(name) { #name, offsetof(struct cache_stats, name) }
 
 static const struct counter cache_counters[] = {
     CACHE(size),    CACHE(used),      CACHE(free_pages),    CACHE(pages),  CACHE(objects),
@@ -28,7 +42,8 @@ static const struct counter cache_counters[] = {
     CACHE(expired), CACHE(overhead),  CACHE(generation),
 };
 
-static void add(json_t *o, uint64_t value, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add(json_t *o, uint64_t value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void add(json_t *o, uint64_t value, const char *format, ...)
 {
@@ -41,7 +56,8 @@ static void add(json_t *o, uint64_t value, const char *format, ...)
     json_object_set_new(o, name, json_integer((json_int_t)(value & INT64_MAX)));
 }
 
-static void add_table(json_t *o, const char *prefix, const void *block, const struct counter *table, size_t n)
+static void add_table(json_t *o, const char *prefix, const void *block, const struct counter *table,
+                      size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t value;
@@ -91,7 +107,8 @@ static void add_dicts(const struct api *api, json_t *o)
             continue;
         cache_stats(api->caches[i], &stats);
         snprintf(prefix, sizeof prefix, "dict.%s.", conf->shared_dicts[i].name.s);
-        add_table(o, prefix, &stats, cache_counters, sizeof cache_counters / sizeof cache_counters[0]);
+        add_table(o, prefix, &stats, cache_counters,
+                  sizeof cache_counters / sizeof cache_counters[0]);
     }
 }
 
@@ -107,7 +124,8 @@ void api_stat_get(struct api *api, const struct api_request *request, struct api
     add(o, board->reloads, "reloads");
     add(o, board->reload_failures, "reload_failures");
     add(o, board->restarts, "restarts");
-    add_table(o, "", &process, process_counters, sizeof process_counters / sizeof process_counters[0]);
+    add_table(o, "", &process, process_counters,
+              sizeof process_counters / sizeof process_counters[0]);
     add_route(o, "(none)", &process.unrouted);
     add_dicts(api, o);
     add_routes(api, o);

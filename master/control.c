@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control process: one loop over three listeners, the channel to the master, and a signalfd. It has no rights of its
- * own: what needs them it asks the master for, with a number, and several questions may be open at once. Told to retire,
- * it lets go of the listeners, which its successor has inherited as well, and stays until the last answer is out.
+ * The control process: one loop over three listeners, the channel to the master, and a signalfd. It
+ * has no rights of its own: what needs them it asks the master for, with a number, and several
+ * questions may be open at once. Told to retire, it lets go of the listeners, which its successor
+ * has inherited as well, and stays until the last answer is out.
  */
 #include "master/control.h"
 #include "master/control_conn.h"
-#include "shm/assert.h"
 #include "shm/board.h"
 #include "worker/base/log.h"
 #include <errno.h>
@@ -41,9 +41,11 @@ struct control {
     struct loop loop;
 };
 
-#define OWNER(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define OWNER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-/* --- the master --------------------------------------------------------------------------------------------------- */
+/* --- the master
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t ask(struct api *api, enum channel_op op)
 {
@@ -79,7 +81,8 @@ static void retire(struct control *c)
         l->io.fd = -1;
     }
     control_conn_drain(&c->conns);
-    timer_set(&c->loop.timers, &c->retirement, c->loop.now.ms + (limit > DRAIN_MIN_MS ? limit : DRAIN_MIN_MS), retired);
+    timer_set(&c->loop.timers, &c->retirement,
+              c->loop.now.ms + (limit > DRAIN_MIN_MS ? limit : DRAIN_MIN_MS), retired);
 }
 
 static void obey(struct control *c, const struct channel_message *message)
@@ -104,7 +107,8 @@ static void channel_ready(struct loop_io *io, uint32_t events)
         c->over = true;
 }
 
-/* --- signals and listeners ---------------------------------------------------------------------------------------- */
+/* --- signals and listeners
+ * ---------------------------------------------------------------------------------------- */
 
 static void signals_ready(struct loop_io *io, uint32_t events)
 {
@@ -120,7 +124,8 @@ static void signals_ready(struct loop_io *io, uint32_t events)
     }
 }
 
-/* SIGINT and SIGHUP may come from a terminal to every process at once: the master says what is to be done. */
+/* SIGINT and SIGHUP may come from a terminal to every process at once: the master says what is to
+ * be done. */
 static int open_signals(void)
 {
     static const int caught[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
@@ -139,7 +144,8 @@ static void listen_again(struct timer *t)
     struct listener *l = OWNER(t, struct listener, pause);
 
     if (!loop_watch(&l->control->loop, &l->io, EPOLLIN))
-        timer_set(&l->control->loop.timers, &l->pause, l->control->loop.now.ms + ACCEPT_PAUSE_MS, listen_again);
+        timer_set(&l->control->loop.timers, &l->pause, l->control->loop.now.ms + ACCEPT_PAUSE_MS,
+                  listen_again);
 }
 
 static void listener_ready(struct loop_io *io, uint32_t events)
@@ -173,7 +179,9 @@ static bool open_listeners(struct control *c)
     return true;
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void attach_caches(struct control *c)
 {
@@ -182,7 +190,8 @@ static void attach_caches(struct control *c)
     for (size_t i = 0; i < h->conf->shared_dicts_n && i < HERITAGE_DICTS_MAX; i++) {
         c->api.caches[i] = cache_attach(&h->dicts[i], h->slot);
         if (c->api.caches[i] == NULL)
-            log_write(LOG_LEVEL_ERROR, "control: shared dict %s cannot be attached", h->conf->shared_dicts[i].name.s);
+            log_write(LOG_LEVEL_ERROR, "control: shared dict %s cannot be attached",
+                      h->conf->shared_dicts[i].name.s);
     }
 }
 
@@ -208,7 +217,8 @@ static void live(struct control *c)
     board_doing(c->row, "serving");
     while (!c->over && !(c->conns.draining && control_conn_count(&c->conns) == 0)) {
         atomic_store_explicit(&c->row->beat, (uint64_t)c->loop.now.us * 1000, memory_order_relaxed);
-        atomic_store_explicit(&c->row->connections, control_conn_count(&c->conns), memory_order_relaxed);
+        atomic_store_explicit(&c->row->connections, control_conn_count(&c->conns),
+                              memory_order_relaxed);
         loop_turn(&c->loop, TURN_MS);
     }
     control_conn_end(&c->conns);
@@ -217,11 +227,11 @@ static void live(struct control *c)
 
 int control_main(const struct heritage *heritage)
 {
-    must(heritage->slot < BOARD_SLOTS);
     struct control *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        return EXIT_FAILURE;
+
     log_who("control");
+    if (c == NULL || heritage->slot >= BOARD_SLOTS)
+        return EXIT_FAILURE;
     c->heritage = heritage;
     c->row = &board_of(&heritage->board)->rows[heritage->slot];
     board_catch(c->row);

@@ -5,7 +5,8 @@
 
 #include "worker/base/heritage.h"
 
-/* Serves the control API until it is told to end; returns the exit status. The caller has dropped rights already. */
+/* Serves the control API until it is told to end; returns the exit status. The caller has dropped
+ * rights already. */
 int control_main(const struct heritage *heritage);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection of the control process. Whoever may open the socket may also be broken or hostile: a request has a
- * deadline from its first byte on, what is held for slow readers is bounded over all connections, a client that sends
- * without end gets its turn and no more. After its last answer a connection is shut for writing and read for a moment,
- * so that the answer is not lost to a reset.
+ * A connection of the control process. Whoever may open the socket may also be broken or hostile: a
+ * request has a deadline from its first byte on, what is held for slow readers is bounded over all
+ * connections, a client that sends without end gets its turn and no more. After its last answer a
+ * connection is shut for writing and read for a moment, so that the answer is not lost to a reset.
  */
 #include "master/control_conn.h"
 #include "worker/base/log.h"
@@ -38,7 +38,8 @@ static struct control_conn *of_io(struct loop_io *io)
 
 static void release(struct loop_later *later)
 {
-    struct control_conn *c = (struct control_conn *)((char *)later - offsetof(struct control_conn, later));
+    struct control_conn *c =
+        (struct control_conn *)((char *)later - offsetof(struct control_conn, later));
 
     control_http_free(&c->http);
     free(c);
@@ -62,14 +63,20 @@ static void shut(struct control_conn *c)
     loop_defer(loop, &c->later, release);
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------------------------- */
+/* --- deadlines
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void go(struct control_conn *c);
 
 static void late(struct timer *t)
 {
-    struct control_conn *c = (struct control_conn *)((char *)t - offsetof(struct control_conn, deadline));
+    struct control_conn *c =
+        (struct control_conn *)((char *)t - offsetof(struct control_conn, deadline));
 
+    if (c->phase != PHASE_IDLE && c->phase != PHASE_LINGER)
+        log_write(LOG_LEVEL_INFO, "control: %s: out of time while %s", c->http.caller.text,
+                  control_http_doing(&c->http));
     if (c->phase == PHASE_READ)
         control_http_refuse(&c->http, c->conns->api, 408, "The request took too long");
     else if (c->phase == PHASE_WAIT)
@@ -129,7 +136,9 @@ static void set_deadline(struct control_conn *c)
     timer_set(&loop->timers, &c->deadline, loop->now.ms + limit_of(c, phase), late);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------------------- */
+/* --- bytes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* Each returns true when something moved and there may be more to do. */
 static bool fill(struct control_conn *c)
@@ -190,7 +199,8 @@ static bool linger(struct control_conn *c)
     return n > 0;
 }
 
-/* What all connections hold for slow readers is bounded: a large answer past that is replaced by an excuse. */
+/* What all connections hold for slow readers is bounded: a large answer past that is replaced by an
+ * excuse. */
 static void bound(struct control_conn *c)
 {
     size_t held = 0;
@@ -254,7 +264,9 @@ static void ready(struct loop_io *io, uint32_t events)
         go(c);
 }
 
-/* --- accept ------------------------------------------------------------------------------------------------------- */
+/* --- accept
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void name_unix(int fd, struct api_caller *caller)
 {
@@ -262,7 +274,8 @@ static void name_unix(int fd, struct api_caller *caller)
     socklen_t n = sizeof peer;
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0)
-        snprintf(caller->text, sizeof caller->text, "uid=%u pid=%d", (unsigned)peer.uid, (int)peer.pid);
+        snprintf(caller->text, sizeof caller->text, "uid=%u pid=%d", (unsigned)peer.uid,
+                 (int)peer.pid);
     else
         snprintf(caller->text, sizeof caller->text, "unknown");
 }
@@ -275,7 +288,8 @@ static void name_inet(const struct sockaddr_storage *from, struct api_caller *ca
 
     if (from->ss_family == AF_INET6) {
         inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
-        snprintf(caller->text, sizeof caller->text, "[%s]:%u", text, (unsigned)ntohs(in6->sin6_port));
+        snprintf(caller->text, sizeof caller->text, "[%s]:%u", text,
+                 (unsigned)ntohs(in6->sin6_port));
         return;
     }
     inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
@@ -284,7 +298,8 @@ static void name_inet(const struct sockaddr_storage *from, struct api_caller *ca
 
 static void turn_away(int fd)
 {
-    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    static const char answer[] =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
     (void)send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
@@ -292,7 +307,8 @@ static void turn_away(int fd)
 
 static void begin(struct control_conns *conns, int fd, const struct api_caller *caller)
 {
-    struct control_conn *c = conns->open[caller->door] < CONTROL_CONN_MAX ? malloc(sizeof *c) : NULL;
+    struct control_conn *c =
+        conns->open[caller->door] < CONTROL_CONN_MAX ? malloc(sizeof *c) : NULL;
 
     if (c == NULL) {
         log_rarely(LOG_LEVEL_WARN, "control: no room for a connection from %s", caller->text);
@@ -338,7 +354,8 @@ bool control_conn_accept(struct control_conns *conns, int listener, enum api_doo
     }
 }
 
-/* --- what concerns all -------------------------------------------------------------------------------------------- */
+/* --- what concerns all
+ * -------------------------------------------------------------------------------------------- */
 
 void control_conn_result(struct control_conns *conns, const struct channel_message *message)
 {
@@ -380,5 +397,6 @@ void control_conn_end(struct control_conns *conns)
 
 unsigned control_conn_count(const struct control_conns *conns)
 {
-    return conns->open[API_DOOR_CONTROL] + conns->open[API_DOOR_STATUS] + conns->open[API_DOOR_ADMIN];
+    return conns->open[API_DOOR_CONTROL] + conns->open[API_DOOR_STATUS] +
+           conns->open[API_DOOR_ADMIN];
 }

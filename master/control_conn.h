@@ -6,7 +6,9 @@
 #include "master/control_http.h"
 #include "worker/base/loop.h"
 
-enum { CONTROL_CONN_MAX = 64 }; /* through one door; another door has its own, so that none shuts out the next */
+enum {
+    CONTROL_CONN_MAX = 64
+}; /* through one door; another door has its own, so that none shuts out the next */
 
 /* How long something may take, in ms. */
 enum {
@@ -28,7 +30,8 @@ struct control_conns {
     bool draining;
 };
 
-/* Accepts what waits at `listener`. False: accept() fails for want of descriptors or memory; try later. */
+/* Accepts what waits at `listener`. False: accept() fails for want of descriptors or memory; try
+ * later. */
 bool control_conn_accept(struct control_conns *conns, int listener, enum api_door door);
 
 /* Hands the master's answer to the connection that asked. */

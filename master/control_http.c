@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The head is parsed where it was read and stays there until the answer is out, since the request is slices of it. Body
- * bytes are moved out from behind it as they come, so the input buffer never has to grow; what follows the body is the
- * next request. A request that breaks a rule is answered once and ends the connection.
+ * The head is parsed where it was read and stays there until the answer is out, since the request
+ * is slices of it. Body bytes are moved out from behind it as they come, so the input buffer never
+ * has to grow; what follows the body is the next request. A request that breaks a rule is answered
+ * once and ends the connection.
  */
 #include "master/control_http.h"
 #include "worker/http/date.h"
 #include "worker/http/uri.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+const char *control_http_doing(const struct control_http *h)
+{
+    static const char *const texts[] = {
+#define CONTROL_HTTP_TEXT(id, text) [CONTROL_HTTP_##id] = (text),
+        CONTROL_HTTP_STATES(CONTROL_HTTP_TEXT)
+#undef CONTROL_HTTP_TEXT
+    };
+
+    return texts[h->state];
+}
 
 void control_http_init(struct control_http *h, const struct api_caller *caller)
 {
@@ -26,7 +38,8 @@ void control_http_free(struct control_http *h)
 
 char *control_http_room(struct control_http *h, size_t *n)
 {
-    *n = h->state == CONTROL_HTTP_HEAD || h->state == CONTROL_HTTP_BODY ? sizeof h->in - h->in_n : 0;
+    *n =
+        h->state == CONTROL_HTTP_HEAD || h->state == CONTROL_HTTP_BODY ? sizeof h->in - h->in_n : 0;
     return h->in + h->in_n;
 }
 
@@ -35,7 +48,9 @@ void control_http_take(struct control_http *h, size_t n)
     h->in_n += n;
 }
 
-/* --- the answer --------------------------------------------------------------------------------------------------- */
+/* --- the answer
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static const char *reason(int status)
 {
@@ -67,7 +82,8 @@ static const char *reason(int status)
     return "Unknown";
 }
 
-static void print(struct control_http *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void print(struct control_http *h, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Appends to the answer's head, which has room for the longest. */
 static void print(struct control_http *h, const char *format, ...)
@@ -90,8 +106,8 @@ static void answer(struct control_http *h, const struct api *api)
     h->last = h->last || h->draining || !h->head.keep_alive;
     h->out_n = h->sent = 0;
     date_format(api->now, date);
-    print(h, "HTTP/1.1 %d %s\r\nDate: %.*s\r\nServer: gateway\r\n", reply->status, reason(reply->status), DATE_LENGTH,
-          date);
+    print(h, "HTTP/1.1 %d %s\r\nDate: %.*s\r\nServer: gateway\r\n", reply->status,
+          reason(reply->status), DATE_LENGTH, date);
     if (reply->type != NULL)
         print(h, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", reply->type);
     if (reply->status != 204)
@@ -99,7 +115,9 @@ static void answer(struct control_http *h, const struct api *api)
     if (reply->allow[0] != '\0')
         print(h, "Allow: %s\r\n", reply->allow);
     print(h, "Cache-Control: no-store\r\n%s\r\n",
-          h->last ? "Connection: close\r\n" : h->head.minor == 0 ? "Connection: keep-alive\r\n" : "");
+          h->last              ? "Connection: close\r\n"
+          : h->head.minor == 0 ? "Connection: keep-alive\r\n"
+                               : "");
     if (h->head.method == METHOD_HEAD)
         h->reply.body_n = 0;
     h->state = CONTROL_HTTP_SEND;
@@ -119,7 +137,8 @@ void control_http_refuse(struct control_http *h, struct api *api, int status, co
     answer(h, api);
 }
 
-void control_http_result(struct control_http *h, struct api *api, uint32_t number, const char *text, size_t text_n)
+void control_http_result(struct control_http *h, struct api *api, uint32_t number, const char *text,
+                         size_t text_n)
 {
     if (h->state != CONTROL_HTTP_WAIT)
         return;
@@ -127,11 +146,15 @@ void control_http_result(struct control_http *h, struct api *api, uint32_t numbe
     answer(h, api);
 }
 
-/* --- the request -------------------------------------------------------------------------------------------------- */
+/* --- the request
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void call(struct control_http *h, struct api *api)
 {
-    struct api_request request = { .caller = &h->caller, .head = &h->head, .body = { h->body, h->body_n } };
+    struct api_request request = { .caller = &h->caller,
+                                   .head = &h->head,
+                                   .body = { h->body, h->body_n } };
     struct uri uri;
 
     if (!uri_parse(h->head.path, h->path, sizeof h->path, &uri)) {
@@ -264,7 +287,9 @@ void control_http_run(struct control_http *h, struct api *api)
         ;
 }
 
-/* --- what is sent ------------------------------------------------------------------------------------------------- */
+/* --- what is sent
+ * -------------------------------------------------------------------------------------------------
+ */
 
 int control_http_pending(const struct control_http *h, struct iovec iov[2])
 {

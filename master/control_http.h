@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One HTTP/1.1 conversation with the control API, without its socket: bytes go in, a call is made when a request is
- * complete, bytes to send come out. One request at a time; what a client sends ahead waits. Everything is bounded.
+ * One HTTP/1.1 conversation with the control API, without its socket: bytes go in, a call is made
+ * when a request is complete, bytes to send come out. One request at a time; what a client sends
+ * ahead waits. Everything is bounded.
  */
 #ifndef MASTER_CONTROL_HTTP_H
 #define MASTER_CONTROL_HTTP_H
@@ -16,12 +17,12 @@ enum {
     CONTROL_HTTP_INPUT = CONTROL_HTTP_HEAD_MAX + 4096,
 };
 
-#define CONTROL_HTTP_STATES(X)                                                                                         \
-    X(HEAD, "reading a head")                                                                                          \
-    X(CONTINUE, "sending 100 Continue")                                                                                \
-    X(BODY, "reading a body")                                                                                          \
-    X(WAIT, "waiting for the master")                                                                                  \
-    X(SEND, "sending an answer")                                                                                       \
+#define CONTROL_HTTP_STATES(X)                                                                     \
+    X(HEAD, "reading a head")                                                                      \
+    X(CONTINUE, "sending 100 Continue")                                                            \
+    X(BODY, "reading a body")                                                                      \
+    X(WAIT, "waiting for the master")                                                              \
+    X(SEND, "sending an answer")                                                                   \
     X(OVER, "over")
 
 enum control_http_state {
@@ -33,11 +34,11 @@ enum control_http_state {
 struct control_http {
     enum control_http_state state;
     struct api_caller caller;
-    bool draining;      /* set from outside: this request is the last one */
-    bool last;          /* the connection ends with this answer */
-    uint64_t served;    /* requests answered completely */
-    size_t in_n, seen;  /* bytes in `in`; of them, looked at for the end of a head */
-    size_t head_n;      /* of the request in hand */
+    bool draining;     /* set from outside: this request is the last one */
+    bool last;         /* the connection ends with this answer */
+    uint64_t served;   /* requests answered completely */
+    size_t in_n, seen; /* bytes in `in`; of them, looked at for the end of a head */
+    size_t head_n;     /* of the request in hand */
     struct head head;
     struct chunk chunk;
     uint64_t body_left; /* of Content-Length */
@@ -50,6 +51,9 @@ struct control_http {
     char path[CONTROL_HTTP_INPUT]; /* where a path is normalised to */
 };
 
+/* "reading a head", ... for the log. */
+const char *control_http_doing(const struct control_http *h);
+
 void control_http_init(struct control_http *h, const struct api_caller *caller);
 void control_http_free(struct control_http *h); /* what it holds; not *h */
 
@@ -57,18 +61,20 @@ void control_http_free(struct control_http *h); /* what it holds; not *h */
 char *control_http_room(struct control_http *h, size_t *n);
 void control_http_take(struct control_http *h, size_t n);
 
-/* Goes on as far as it can: reads a request, makes the call. Afterwards `state` says what is wanted: more input (HEAD,
- * BODY), output (CONTINUE, SEND), the master's answer (WAIT), or the end (OVER). */
+/* Goes on as far as it can: reads a request, makes the call. Afterwards `state` says what is
+ * wanted: more input (HEAD, BODY), output (CONTINUE, SEND), the master's answer (WAIT), or the end
+ * (OVER). */
 void control_http_run(struct control_http *h, struct api *api);
 
 /* The master's answer to h->reply.waits. */
-void control_http_result(struct control_http *h, struct api *api, uint32_t number, const char *text, size_t text_n);
+void control_http_result(struct control_http *h, struct api *api, uint32_t number, const char *text,
+                         size_t text_n);
 
 /* Ends the request in hand with an error, and the connection after it. */
 void control_http_refuse(struct control_http *h, struct api *api, int status, const char *message);
 
-/* What is to be sent, up to two vectors; returns how many. Then how much was sent: after the last byte the state moves
- * on, and control_http_run() may find the next request. */
+/* What is to be sent, up to two vectors; returns how many. Then how much was sent: after the last
+ * byte the state moves on, and control_http_run() may find the next request. */
 int control_http_pending(const struct control_http *h, struct iovec iov[2]);
 void control_http_sent(struct control_http *h, size_t n);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gatewayctl: the shared dictionaries. An object is named by its key (32 hex digits, what X-Cache-Key says) or by its URL,
- * which may stand for several objects: one for each method, route, consumer and vary value.
+ * gatewayctl: the shared dictionaries. An object is named by its key (32 hex digits, what
+ * X-Cache-Key says) or by its URL, which may stand for several objects: one for each method, route,
+ * consumer and vary value.
  */
-#include "master/ctl.h"
 #include "master/ctl_client.h"
+#include "master/ctl_command.h"
 #include "master/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,16 @@
 enum { PATH_MAX_TEXT = 32768, URL_MAX_TEXT = 24576 };
 
 static const struct ctl_table_column object_columns[] = {
-    { "KEY", "key", CTL_TABLE_TEXT },           { "DICT", "dict", CTL_TABLE_TEXT },
-    { "STATUS", "status", CTL_TABLE_NUMBER },   { "SIZE", "size", CTL_TABLE_BYTES },
-    { "AGE", "age", CTL_TABLE_S },              { "TTL", "ttl", CTL_TABLE_S },
-    { "HITS", "hits", CTL_TABLE_NUMBER },       { "ROUTE", "route", CTL_TABLE_TEXT },
-    { "CONSUMER", "consumer", CTL_TABLE_TEXT }, { "METHOD", "method", CTL_TABLE_TEXT },
+    { "KEY", "key", CTL_TABLE_TEXT },
+    { "DICT", "dict", CTL_TABLE_TEXT },
+    { "STATUS", "status", CTL_TABLE_NUMBER },
+    { "SIZE", "size", CTL_TABLE_BYTES },
+    { "AGE", "age", CTL_TABLE_S },
+    { "TTL", "ttl", CTL_TABLE_S },
+    { "HITS", "hits", CTL_TABLE_NUMBER },
+    { "ROUTE", "route", CTL_TABLE_TEXT },
+    { "CONSUMER", "consumer", CTL_TABLE_TEXT },
+    { "METHOD", "method", CTL_TABLE_TEXT },
     { "URL", "url", CTL_TABLE_TEXT },
 };
 
@@ -38,7 +44,9 @@ static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, 
 {
     const struct {
         const char *name, *value;
-    } parts[] = { { "limit", ctl->limit }, { "dict", ctl->dict }, { "method", method }, { "url", url } };
+    } parts[] = {
+        { "limit", ctl->limit }, { "dict", ctl->dict }, { "method", method }, { "url", url }
+    };
     char path[PATH_MAX_TEXT] = "/cache/keys", encoded[URL_MAX_TEXT];
     size_t n = strlen(path);
 
@@ -46,25 +54,35 @@ static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, 
     for (size_t i = 0; i < LENGTH(parts); i++) {
         if (parts[i].value == NULL)
             continue;
-        if (!ctl_client_encode(parts[i].value, encoded, sizeof encoded) || n + strlen(encoded) + 16 > sizeof path)
+        if (!ctl_client_encode(parts[i].value, encoded, sizeof encoded) ||
+            n + strlen(encoded) + 16 > sizeof path)
             return usage(ctl, "that is too long");
-        n += (size_t)snprintf(path + n, sizeof path - n, "%c%s=%s", strchr(path, '?') ? '&' : '?', parts[i].name,
-                              encoded);
+        n += (size_t)snprintf(path + n, sizeof path - n, "%c%s=%s", strchr(path, '?') ? '&' : '?',
+                              parts[i].name, encoded);
     }
-    const struct ctl_client_call call = { .method = "GET", .path = path, .patience = CTL_CLIENT_PATIENCE_RELOAD };
+    const struct ctl_client_call call = { .method = "GET",
+                                          .path = path,
+                                          .patience = CTL_CLIENT_PATIENCE_RELOAD };
     return ctl_client_ask(ctl, &call, value);
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------------ */
+/* --- looking
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 enum ctl_exit ctl_cache_stat(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
-        { "DICT", "name", CTL_TABLE_TEXT },          { "SIZE", "size", CTL_TABLE_BYTES },
-        { "USED", "used", CTL_TABLE_BYTES },         { "OVERHEAD", "overhead", CTL_TABLE_BYTES },
-        { "OBJECTS", "objects", CTL_TABLE_NUMBER },  { "FILLS", "fills", CTL_TABLE_NUMBER },
-        { "EVICTIONS", "evictions", CTL_TABLE_NUMBER }, { "EXPIRED", "expired", CTL_TABLE_NUMBER },
-        { "PURGES", "purges", CTL_TABLE_NUMBER },    { "NO MEMORY", "no_memory", CTL_TABLE_NUMBER },
+        { "DICT", "name", CTL_TABLE_TEXT },
+        { "SIZE", "size", CTL_TABLE_BYTES },
+        { "USED", "used", CTL_TABLE_BYTES },
+        { "OVERHEAD", "overhead", CTL_TABLE_BYTES },
+        { "OBJECTS", "objects", CTL_TABLE_NUMBER },
+        { "FILLS", "fills", CTL_TABLE_NUMBER },
+        { "EVICTIONS", "evictions", CTL_TABLE_NUMBER },
+        { "EXPIRED", "expired", CTL_TABLE_NUMBER },
+        { "PURGES", "purges", CTL_TABLE_NUMBER },
+        { "NO MEMORY", "no_memory", CTL_TABLE_NUMBER },
     };
     json_t *value;
     enum ctl_exit result = ctl_client_get(ctl, "/cache", &value);
@@ -81,7 +99,8 @@ enum ctl_exit ctl_cache_ls(struct ctl *ctl)
     enum ctl_exit result = find(ctl, ctl->url, NULL, &value);
 
     if (result == CTL_OK && !ctl->json)
-        ctl_table_print(ctl->out, object_columns, LENGTH(object_columns), json_object_get(value, "keys"));
+        ctl_table_print(ctl->out, object_columns, LENGTH(object_columns),
+                        json_object_get(value, "keys"));
     json_decref(value);
     return result;
 }
@@ -89,19 +108,27 @@ enum ctl_exit ctl_cache_ls(struct ctl *ctl)
 static void show_object(struct ctl *ctl, const json_t *object)
 {
     static const struct ctl_table_column facts[] = {
-        { "key", "key", CTL_TABLE_TEXT },           { "dict", "dict", CTL_TABLE_TEXT },
-        { "method", "method", CTL_TABLE_TEXT },     { "url", "url", CTL_TABLE_TEXT },
-        { "route", "route", CTL_TABLE_TEXT },       { "consumer", "consumer", CTL_TABLE_TEXT },
-        { "vary", "vary", CTL_TABLE_TEXT },         { "plugin", "plugin", CTL_TABLE_TEXT },
-        { "status", "status", CTL_TABLE_NUMBER },   { "size", "size", CTL_TABLE_BYTES },
-        { "age", "age", CTL_TABLE_S },              { "fresh for", "ttl", CTL_TABLE_S },
-        { "kept for", "kept_for", CTL_TABLE_S },    { "hits", "hits", CTL_TABLE_NUMBER },
+        { "key", "key", CTL_TABLE_TEXT },
+        { "dict", "dict", CTL_TABLE_TEXT },
+        { "method", "method", CTL_TABLE_TEXT },
+        { "url", "url", CTL_TABLE_TEXT },
+        { "route", "route", CTL_TABLE_TEXT },
+        { "consumer", "consumer", CTL_TABLE_TEXT },
+        { "vary", "vary", CTL_TABLE_TEXT },
+        { "plugin", "plugin", CTL_TABLE_TEXT },
+        { "status", "status", CTL_TABLE_NUMBER },
+        { "size", "size", CTL_TABLE_BYTES },
+        { "age", "age", CTL_TABLE_S },
+        { "fresh for", "ttl", CTL_TABLE_S },
+        { "kept for", "kept_for", CTL_TABLE_S },
+        { "hits", "hits", CTL_TABLE_NUMBER },
     };
     const char *name;
     json_t *field;
 
     ctl_table_facts(ctl->out, facts, LENGTH(facts), object);
-    json_object_foreach(json_object_get(object, "headers"), name, field) {
+    json_object_foreach(json_object_get(object, "headers"), name, field)
+    {
         char *cell = ctl_table_cell(field, CTL_TABLE_TEXT);
         fprintf(ctl->out, "  %s: %s\n", name, cell != NULL ? cell : "");
         free(cell);
@@ -169,7 +196,9 @@ enum ctl_exit ctl_cache_key(struct ctl *ctl)
     return result;
 }
 
-/* --- purging ------------------------------------------------------------------------------------------------------ */
+/* --- purging
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static enum ctl_exit purge_by(struct ctl *ctl, json_t *by)
 {
@@ -184,7 +213,8 @@ static enum ctl_exit purge_by(struct ctl *ctl, json_t *by)
         return usage(ctl, "that is no text in UTF-8");
     enum ctl_exit result = ctl_client_ask(ctl, &call, &value);
     if (result == CTL_OK && !ctl->json)
-        fprintf(ctl->out, "%lld purged\n", (long long)json_integer_value(json_object_get(value, "purged")));
+        fprintf(ctl->out, "%lld purged\n",
+                (long long)json_integer_value(json_object_get(value, "purged")));
     json_decref(value);
     free(body);
     return result;
@@ -198,7 +228,9 @@ static enum ctl_exit purge_key(struct ctl *ctl, const char *key)
     if (!is_key(key))
         return usage(ctl, "a key has 32 hex digits; a URL goes with --url");
     snprintf(path, sizeof path, "/proxy-cache/%s", key);
-    const struct ctl_client_call call = { .method = "DELETE", .path = path, .patience = CTL_CLIENT_PATIENCE };
+    const struct ctl_client_call call = { .method = "DELETE",
+                                          .path = path,
+                                          .patience = CTL_CLIENT_PATIENCE };
     enum ctl_exit result = ctl_client_send(ctl, &call, &answer);
     if (result == CTL_OK && answer.status == 404) {
         result = nothing(ctl, key);

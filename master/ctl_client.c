@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small HTTP/1.1 client: one connection a call, closed by the gateway after the answer, so that the answer ends where
- * the stream ends; its Content-Length then says whether it came whole.
+ * A small HTTP/1.1 client: one connection a call, closed by the gateway after the answer, so that
+ * the answer ends where the stream ends; its Content-Length then says whether it came whole.
  */
 #include "master/ctl_client.h"
 #include <errno.h>
@@ -156,14 +156,16 @@ static bool write_call(int fd, const struct ctl_client_call *call, long long unt
 {
     size_t body_n = call->body != NULL ? strlen(call->body) : 0;
     char *head = NULL;
-    int n = asprintf(&head,
-                     "%s %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatewayctl/%s\r\nConnection: close\r\n"
-                     "Content-Length: %zu\r\n\r\n",
-                     call->method, call->path, GATEWAY_VERSION, body_n);
+    int n = asprintf(
+        &head,
+        "%s %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatewayctl/%s\r\nConnection: close\r\n"
+        "Content-Length: %zu\r\n\r\n",
+        call->method, call->path, GATEWAY_VERSION, body_n);
 
     if (n < 0)
         return false;
-    bool sent = write_all(fd, head, (size_t)n, until) && (body_n == 0 || write_all(fd, call->body, body_n, until));
+    bool sent = write_all(fd, head, (size_t)n, until) &&
+                (body_n == 0 || write_all(fd, call->body, body_n, until));
     /* A refusal may come before all was read: it is still to be read. */
     if (!sent && errno == EPIPE)
         sent = true;
@@ -171,7 +173,8 @@ static bool write_call(int fd, const struct ctl_client_call *call, long long unt
     return sent;
 }
 
-enum ctl_exit ctl_client_send(struct ctl *ctl, const struct ctl_client_call *call, struct ctl_client_answer *answer)
+enum ctl_exit ctl_client_send(struct ctl *ctl, const struct ctl_client_call *call,
+                              struct ctl_client_answer *answer)
 {
     long long until = now_ms() + call->patience;
     size_t n, body_at;
@@ -187,7 +190,8 @@ enum ctl_exit ctl_client_send(struct ctl *ctl, const struct ctl_client_call *cal
     if (bytes == NULL)
         return unreachable(ctl, "no answer");
     if (!ctl_client_parse(bytes, n, &answer->status, &body_at)) {
-        fprintf(ctl->err, "gatewayctl: %s: the answer is %s\n", ctl->socket, n == 0 ? "empty" : "cut or malformed");
+        fprintf(ctl->err, "gatewayctl: %s: the answer is %s\n", ctl->socket,
+                n == 0 ? "empty" : "cut or malformed");
         free(bytes);
         return CTL_UNREACHABLE;
     }
@@ -215,9 +219,8 @@ static void say_why(struct ctl *ctl, int status, const json_t *value)
         fprintf(ctl->err, "gatewayctl: %s\n", message);
     else
         fprintf(ctl->err, "gatewayctl: the gateway answered %d\n", status);
-    json_array_foreach(errors, i, line)
-        if (json_is_string(line))
-            fprintf(ctl->err, "%s\n", json_string_value(line));
+    json_array_foreach(errors, i, line) if (json_is_string(line))
+        fprintf(ctl->err, "%s\n", json_string_value(line));
 }
 
 enum ctl_exit ctl_client_ask(struct ctl *ctl, const struct ctl_client_call *call, json_t **value)
@@ -247,14 +250,17 @@ enum ctl_exit ctl_client_ask(struct ctl *ctl, const struct ctl_client_call *call
 
 enum ctl_exit ctl_client_get(struct ctl *ctl, const char *path, json_t **value)
 {
-    const struct ctl_client_call call = { .method = "GET", .path = path, .patience = CTL_CLIENT_PATIENCE };
+    const struct ctl_client_call call = { .method = "GET",
+                                          .path = path,
+                                          .patience = CTL_CLIENT_PATIENCE };
 
     return ctl_client_ask(ctl, &call, value);
 }
 
 bool ctl_client_encode(const char *text, char *out, size_t cap)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
     size_t n = 0;
 
     for (; *text != '\0'; text++) {

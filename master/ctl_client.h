@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gatewayctl's side of the control API: one call over the Unix socket, with an end in time whatever happens. */
+/* gatewayctl's side of the control API: one call over the Unix socket, with an end in time whatever
+ * happens. */
 #ifndef MASTER_CTL_CLIENT_H
 #define MASTER_CTL_CLIENT_H
 
-#include "master/ctl.h"
+#include "master/ctl_command.h"
 #include <jansson.h>
 #include <stddef.h>
 
@@ -26,11 +27,13 @@ struct ctl_client_answer {
 };
 
 /* CTL_OK when there is an answer, of whatever status. Otherwise one sentence went to ctl->err. */
-enum ctl_exit ctl_client_send(struct ctl *ctl, const struct ctl_client_call *call, struct ctl_client_answer *answer);
+enum ctl_exit ctl_client_send(struct ctl *ctl, const struct ctl_client_call *call,
+                              struct ctl_client_answer *answer);
 void ctl_client_free(struct ctl_client_answer *answer);
 
-/* The same, and reads the answer: CTL_OK with *value (NULL when it has no body) for 2xx; CTL_REFUSED after the reason went
- * to ctl->err. With -o json the body goes to ctl->out, refused or not, and *value is not to be shown again. */
+/* The same, and reads the answer: CTL_OK with *value (NULL when it has no body) for 2xx;
+ * CTL_REFUSED after the reason went to ctl->err. With -o json the body goes to ctl->out, refused or
+ * not, and *value is not to be shown again. */
 enum ctl_exit ctl_client_ask(struct ctl *ctl, const struct ctl_client_call *call, json_t **value);
 
 /* GET of `path` with the usual patience. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl: the configured entities with their state, and all counters. */
-#include "master/ctl.h"
 #include "master/ctl_client.h"
+#include "master/ctl_command.h"
 #include "master/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +11,10 @@
 enum ctl_exit ctl_entity_routes(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
-        { "NAME", "name", CTL_TABLE_TEXT },       { "SERVICE", "service", CTL_TABLE_TEXT },
+        { "NAME", "name", CTL_TABLE_TEXT },           { "SERVICE", "service", CTL_TABLE_TEXT },
         { "PROTOCOLS", "protocols", CTL_TABLE_TEXT }, { "METHODS", "methods", CTL_TABLE_TEXT },
-        { "HOSTS", "hosts", CTL_TABLE_TEXT },     { "PATHS", "paths", CTL_TABLE_TEXT },
-        { "PLUGINS", "plugins", CTL_TABLE_TEXT }, { "REQUESTS", "requests", CTL_TABLE_NUMBER },
+        { "HOSTS", "hosts", CTL_TABLE_TEXT },         { "PATHS", "paths", CTL_TABLE_TEXT },
+        { "PLUGINS", "plugins", CTL_TABLE_TEXT },     { "REQUESTS", "requests", CTL_TABLE_NUMBER },
     };
     json_t *value;
     enum ctl_exit result = ctl_client_get(ctl, "/routes", &value);
@@ -35,19 +35,19 @@ static const char *text_of(const json_t *object, const char *field)
 enum ctl_exit ctl_entity_services(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
-        { "NAME", "name", CTL_TABLE_TEXT },          { "URL", "url", CTL_TABLE_TEXT },
-        { "UPSTREAM", "upstream", CTL_TABLE_TEXT },  { "RETRIES", "retries", CTL_TABLE_NUMBER },
+        { "NAME", "name", CTL_TABLE_TEXT },         { "URL", "url", CTL_TABLE_TEXT },
+        { "UPSTREAM", "upstream", CTL_TABLE_TEXT }, { "RETRIES", "retries", CTL_TABLE_NUMBER },
         { "ROUTES", "routes", CTL_TABLE_TEXT },
     };
     json_t *value, *service;
     enum ctl_exit result = ctl_client_get(ctl, "/services", &value);
     size_t i;
 
-    json_array_foreach(json_object_get(value, "services"), i, service)
-        json_object_set_new(service, "url",
-                            json_sprintf("%s://%s:%d%s", text_of(service, "protocol"), text_of(service, "host"),
-                                         (int)json_integer_value(json_object_get(service, "port")),
-                                         text_of(service, "path")));
+    json_array_foreach(json_object_get(value, "services"), i, service) json_object_set_new(
+        service, "url",
+        json_sprintf("%s://%s:%d%s", text_of(service, "protocol"), text_of(service, "host"),
+                     (int)json_integer_value(json_object_get(service, "port")),
+                     text_of(service, "path")));
     if (result == CTL_OK && !ctl->json)
         ctl_table_print(ctl->out, columns, LENGTH(columns), json_object_get(value, "services"));
     json_decref(value);
@@ -60,8 +60,10 @@ static json_t *targets_of(const json_t *upstreams)
     json_t *rows = json_array(), *upstream, *target;
     size_t i, k;
 
-    json_array_foreach(upstreams, i, upstream) {
-        json_array_foreach(json_object_get(upstream, "targets"), k, target) {
+    json_array_foreach(upstreams, i, upstream)
+    {
+        json_array_foreach(json_object_get(upstream, "targets"), k, target)
+        {
             json_object_set(target, "upstream", json_object_get(upstream, "name"));
             json_object_set(target, "algorithm", json_object_get(upstream, "algorithm"));
             json_array_append(rows, target);
@@ -73,10 +75,14 @@ static json_t *targets_of(const json_t *upstreams)
 enum ctl_exit ctl_entity_upstreams(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
-        { "UPSTREAM", "upstream", CTL_TABLE_TEXT },     { "ALGORITHM", "algorithm", CTL_TABLE_TEXT },
-        { "TARGET", "address", CTL_TABLE_TEXT },        { "WEIGHT", "weight", CTL_TABLE_NUMBER },
-        { "STATE", "state", CTL_TABLE_TEXT },           { "IN FLIGHT", "in_flight", CTL_TABLE_NUMBER },
-        { "REQUESTS", "requests", CTL_TABLE_NUMBER },   { "FAILURES", "failures", CTL_TABLE_NUMBER },
+        { "UPSTREAM", "upstream", CTL_TABLE_TEXT },
+        { "ALGORITHM", "algorithm", CTL_TABLE_TEXT },
+        { "TARGET", "address", CTL_TABLE_TEXT },
+        { "WEIGHT", "weight", CTL_TABLE_NUMBER },
+        { "STATE", "state", CTL_TABLE_TEXT },
+        { "IN FLIGHT", "in_flight", CTL_TABLE_NUMBER },
+        { "REQUESTS", "requests", CTL_TABLE_NUMBER },
+        { "FAILURES", "failures", CTL_TABLE_NUMBER },
         { "CONNECTS", "connects", CTL_TABLE_NUMBER },
     };
     json_t *value;
@@ -102,9 +108,10 @@ enum ctl_exit ctl_entity_stat(struct ctl *ctl)
         json_decref(value);
         return result;
     }
+    json_object_foreach(value, name, number) width =
+        (int)strlen(name) > width ? (int)strlen(name) : width;
     json_object_foreach(value, name, number)
-        width = (int)strlen(name) > width ? (int)strlen(name) : width;
-    json_object_foreach(value, name, number) {
+    {
         char *cell = ctl_table_cell(number, CTL_TABLE_NUMBER);
         fprintf(ctl->out, "%-*s  %s\n", width, name, cell != NULL ? cell : "");
         free(cell);
@@ -115,7 +122,9 @@ enum ctl_exit ctl_entity_stat(struct ctl *ctl)
 
 enum ctl_exit ctl_entity_metrics(struct ctl *ctl)
 {
-    const struct ctl_client_call call = { .method = "GET", .path = "/metrics", .patience = CTL_CLIENT_PATIENCE };
+    const struct ctl_client_call call = { .method = "GET",
+                                          .path = "/metrics",
+                                          .patience = CTL_CLIENT_PATIENCE };
     struct ctl_client_answer answer;
     enum ctl_exit result = ctl_client_send(ctl, &call, &answer);
 

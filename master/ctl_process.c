@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gatewayctl: the gateway as a whole and its processes; reload, stop, quit, reopen; checking a configuration file. */
-#include "master/ctl.h"
+/* gatewayctl: the gateway as a whole and its processes; reload, stop, quit, reopen; checking a
+ * configuration file. */
 #include "master/ctl_client.h"
+#include "master/ctl_command.h"
 #include "master/ctl_table.h"
 #include <errno.h>
 #include <stdint.h>
@@ -76,7 +77,9 @@ enum ctl_exit ctl_process_workers(struct ctl *ctl)
 
 static enum ctl_exit order(struct ctl *ctl, const char *path)
 {
-    const struct ctl_client_call call = { .method = "POST", .path = path, .patience = CTL_CLIENT_PATIENCE_RELOAD };
+    const struct ctl_client_call call = { .method = "POST",
+                                          .path = path,
+                                          .patience = CTL_CLIENT_PATIENCE_RELOAD };
     json_t *value;
     enum ctl_exit result = ctl_client_ask(ctl, &call, &value);
     const char *message = json_string_value(json_object_get(value, "message"));
@@ -107,7 +110,8 @@ enum ctl_exit ctl_process_reopen(struct ctl *ctl)
     return order(ctl, "/reopen");
 }
 
-/* The daemon that lies beside this program, or where an installation puts it. False: neither is there. */
+/* The daemon that lies beside this program, or where an installation puts it. False: neither is
+ * there. */
 static bool beside(char *path, size_t cap)
 {
     static const char *const names[] = { "gateway", "../sbin/gateway" };
@@ -119,7 +123,8 @@ static bool beside(char *path, size_t cap)
     char *slash = strrchr(path, '/');
     size_t at = slash != NULL ? (size_t)(slash - path) + 1 : 0;
     for (size_t i = 0; i < LENGTH(names); i++) {
-        if (snprintf(path + at, cap - at, "%s", names[i]) < (int)(cap - at) && access(path, X_OK) == 0)
+        if (snprintf(path + at, cap - at, "%s", names[i]) < (int)(cap - at) &&
+            access(path, X_OK) == 0)
             return true;
     }
     return false;
@@ -129,8 +134,8 @@ static bool beside(char *path, size_t cap)
 enum ctl_exit ctl_process_check(struct ctl *ctl)
 {
     char path[4096];
-    char *const words[] = { (char *)(uintptr_t)"gateway", (char *)(uintptr_t)"-t", (char *)(uintptr_t)"-c",
-                            ctl->argv[0], NULL };
+    char *const words[] = { (char *)(uintptr_t) "gateway", (char *)(uintptr_t) "-t",
+                            (char *)(uintptr_t) "-c", ctl->argv[0], NULL };
 
     fflush(NULL);
     if (beside(path, sizeof path))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cells hold what clients of the gateway sent (paths, header fields), so control characters never reach the terminal.
- * Widths are counted in characters, so that names outside ASCII align as well.
+ * Cells hold what clients of the gateway sent (paths, header fields), so control characters never
+ * reach the terminal. Widths are counted in characters, so that names outside ASCII align as well.
  */
 #include "master/ctl_table.h"
 #include <stdbool.h>
@@ -24,7 +24,9 @@ static const json_t *at_path(const json_t *object, const char *path)
     return json_object_get(object, path);
 }
 
-/* --- cells -------------------------------------------------------------------------------------------------------- */
+/* --- cells
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void write_bytes(FILE *out, double n)
 {
@@ -128,7 +130,9 @@ char *ctl_table_cell(const json_t *value, enum ctl_table_kind kind)
     return text;
 }
 
-/* --- tables ------------------------------------------------------------------------------------------------------- */
+/* --- tables
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static int width_of(const char *text)
 {
@@ -170,18 +174,24 @@ static int column_width(const struct ctl_table_column *column, const json_t *row
     return width;
 }
 
-static void print_row(FILE *out, const struct ctl_table_column *columns, size_t n, const int *widths, const json_t *row)
+static void print_row(FILE *out, const struct ctl_table_column *columns, size_t n,
+                      const int *widths, const json_t *row)
 {
     for (size_t i = 0; i < n; i++) {
-        char *text = row != NULL ? ctl_table_cell(at_path(row, columns[i].field), columns[i].kind) : NULL;
-        put(out, row == NULL ? columns[i].title : text != NULL ? text : "", widths[i],
-            columns[i].kind != CTL_TABLE_TEXT, i + 1 == n);
+        char *text =
+            row != NULL ? ctl_table_cell(at_path(row, columns[i].field), columns[i].kind) : NULL;
+        put(out,
+            row == NULL    ? columns[i].title
+            : text != NULL ? text
+                           : "",
+            widths[i], columns[i].kind != CTL_TABLE_TEXT, i + 1 == n);
         free(text);
     }
     fputc('\n', out);
 }
 
-void ctl_table_print(FILE *out, const struct ctl_table_column *columns, size_t n, const json_t *rows)
+void ctl_table_print(FILE *out, const struct ctl_table_column *columns, size_t n,
+                     const json_t *rows)
 {
     int widths[CELL_MAX];
 
@@ -194,7 +204,8 @@ void ctl_table_print(FILE *out, const struct ctl_table_column *columns, size_t n
         print_row(out, columns, n, widths, json_array_get(rows, i));
 }
 
-void ctl_table_facts(FILE *out, const struct ctl_table_column *columns, size_t n, const json_t *object)
+void ctl_table_facts(FILE *out, const struct ctl_table_column *columns, size_t n,
+                     const json_t *object)
 {
     int width = 0;
 

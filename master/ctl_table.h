@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables for eyes, made from JSON: aligned columns, sizes and times in units that can be read. No colours, no tricks. */
+/* Tables for eyes, made from JSON: aligned columns, sizes and times in units that can be read. No
+ * colours, no tricks. */
 #ifndef MASTER_CTL_TABLE_H
 #define MASTER_CTL_TABLE_H
 
@@ -21,10 +22,12 @@ struct ctl_table_column {
 };
 
 /* One line an object of the array `rows`, under a line of titles. */
-void ctl_table_print(FILE *out, const struct ctl_table_column *columns, size_t n, const json_t *rows);
+void ctl_table_print(FILE *out, const struct ctl_table_column *columns, size_t n,
+                     const json_t *rows);
 
 /* One line a column: title and value of the one object. */
-void ctl_table_facts(FILE *out, const struct ctl_table_column *columns, size_t n, const json_t *object);
+void ctl_table_facts(FILE *out, const struct ctl_table_column *columns, size_t n,
+                     const json_t *object);
 
 /* The text of a cell, printable whatever the value is; malloc'd, NULL: no memory. */
 char *ctl_table_cell(const json_t *value, enum ctl_table_kind kind);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gatewayctl: the operator's tool. One table of commands is what is parsed, what help prints and what is run. Exit
- * codes: 0 ok, 1 refused, 2 usage, 3 unreachable.
+ * gatewayctl: the operator's tool. One table of commands is what is parsed, what help prints and
+ * what is run. Exit codes: 0 ok, 1 refused, 2 usage, 3 unreachable.
  */
-#include "master/ctl.h"
+#include "master/ctl_command.h"
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 static const struct ctl_command commands[] = {
     { "status", "", "the whole gateway at a glance", 0, 0, 0, ctl_process_status },
     { "workers", "", "every process: slot, role, pid, state, load", 0, 0, 0, ctl_process_workers },
-    { "reload", "", "load the configuration anew; says what was refused and why", 0, 0, 0, ctl_process_reload },
+    { "reload", "", "load the configuration anew; says what was refused and why", 0, 0, 0,
+      ctl_process_reload },
     { "stop", "", "end at once", 0, 0, 0, ctl_process_stop },
     { "quit", "", "end when open requests are done", 0, 0, 0, ctl_process_quit },
     { "reopen", "", "open the log files anew, after rotation", 0, 0, 0, ctl_process_reopen },
@@ -21,12 +22,13 @@ static const struct ctl_command commands[] = {
     { "routes", "", "routes and what they match", 0, 0, 0, ctl_entity_routes },
     { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
     { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
-    { "purge", "KEY | --url URL | --all", "remove stored objects", CTL_URL | CTL_ALL, 0, 1, ctl_cache_purge },
+    { "purge", "KEY | --url URL | --all", "remove stored objects", CTL_URL | CTL_ALL, 0, 1,
+      ctl_cache_purge },
     { "cache stat", "", "what each shared dictionary holds", 0, 0, 0, ctl_cache_stat },
-    { "cache get", "KEY | URL", "one stored object, or all variants of a URL", CTL_LIMIT | CTL_DICT, 1, 1,
-      ctl_cache_get },
-    { "cache key", "[METHOD] URL", "keys of the objects that are stored for a URL", CTL_LIMIT | CTL_DICT, 1, 2,
-      ctl_cache_key },
+    { "cache get", "KEY | URL", "one stored object, or all variants of a URL", CTL_LIMIT | CTL_DICT,
+      1, 1, ctl_cache_get },
+    { "cache key", "[METHOD] URL", "keys of the objects that are stored for a URL",
+      CTL_LIMIT | CTL_DICT, 1, 2, ctl_cache_key },
     { "cache ls", "", "list stored objects", CTL_URL | CTL_LIMIT | CTL_DICT, 0, 0, ctl_cache_ls },
     { "stat", "", "every counter", 0, 0, 0, ctl_entity_stat },
     { "metrics", "", "the Prometheus text", 0, 0, 0, ctl_entity_metrics },
@@ -46,13 +48,16 @@ static const struct {
 
 static const char default_socket[] = "/run/gateway/control.sock";
 
-/* --- help --------------------------------------------------------------------------------------------------------- */
+/* --- help
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void print_command(FILE *out, const struct ctl_command *c)
 {
     char line[128];
 
-    snprintf(line, sizeof line, "%s%s%s", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments);
+    snprintf(line, sizeof line, "%s%s%s", c->name, c->arguments[0] != '\0' ? " " : "",
+             c->arguments);
     fprintf(out, "  %-32s  %s\n", line, c->summary);
 }
 
@@ -74,14 +79,17 @@ static void print_help(FILE *out)
 static void print_help_of(FILE *out, const struct ctl_command *c)
 {
     fprintf(out, "usage: gatewayctl %s%s%s%s\n\n%s\n", c->name,
-            (c->options & (CTL_LIMIT | CTL_DICT)) ? " [OPTION]..." : "", c->arguments[0] != '\0' ? " " : "",
-            c->arguments, c->summary);
+            (c->options & (CTL_LIMIT | CTL_DICT)) ? " [OPTION]..." : "",
+            c->arguments[0] != '\0' ? " " : "", c->arguments, c->summary);
     for (size_t i = 0; i < LENGTH(options); i++)
         if (c->options & options[i].bit)
-            fprintf(out, "  --%s %-12s  %s\n", options[i].name, options[i].argument, options[i].summary);
+            fprintf(out, "  --%s %-12s  %s\n", options[i].name, options[i].argument,
+                    options[i].summary);
 }
 
-/* --- the command -------------------------------------------------------------------------------------------------- */
+/* --- the command
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* The command that words[0] or words[0..1] name; *used is how many words that took. NULL: none. */
 static const struct ctl_command *find(char *const *words, int n, int *used)
@@ -92,7 +100,8 @@ static const struct ctl_command *find(char *const *words, int n, int *used)
         *used = strchr(commands[i].name, ' ') != NULL ? 2 : 1;
         if (n < *used)
             continue;
-        snprintf(two, sizeof two, *used == 2 ? "%s %s" : "%s", words[0], *used == 2 ? words[1] : "");
+        snprintf(two, sizeof two, *used == 2 ? "%s %s" : "%s", words[0],
+                 *used == 2 ? words[1] : "");
         if (strcmp(two, commands[i].name) == 0)
             return &commands[i];
     }
@@ -105,7 +114,8 @@ static enum ctl_exit unknown(char *const *words, int n)
 
     for (size_t i = 0; n > 0 && i < LENGTH(commands); i++) {
         size_t length = strlen(words[0]);
-        group |= strncmp(commands[i].name, words[0], length) == 0 && commands[i].name[length] == ' ';
+        group |=
+            strncmp(commands[i].name, words[0], length) == 0 && commands[i].name[length] == ' ';
     }
     if (n == 0)
         fputs("gatewayctl: a command is missing; ", stderr);
@@ -149,7 +159,8 @@ static enum ctl_exit run(struct ctl *ctl, char *const *words, int n, unsigned gi
         return CTL_USAGE;
     }
     if (ctl->argc < c->min || ctl->argc > c->max) {
-        fprintf(stderr, "usage: gatewayctl %s%s%s\n", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments);
+        fprintf(stderr, "usage: gatewayctl %s%s%s\n", c->name, c->arguments[0] != '\0' ? " " : "",
+                c->arguments);
         return CTL_USAGE;
     }
     enum ctl_exit result = c->run(ctl);
@@ -160,7 +171,9 @@ static enum ctl_exit run(struct ctl *ctl, char *const *words, int n, unsigned gi
     return result;
 }
 
-/* --- options ------------------------------------------------------------------------------------------------------ */
+/* --- options
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 enum { LETTER_URL = 256, LETTER_ALL, LETTER_LIMIT, LETTER_DICT };
 
@@ -217,15 +230,20 @@ static void take(struct ctl *ctl, struct asked *asked, int letter)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "socket", required_argument, NULL, 's' },      { "output", required_argument, NULL, 'o' },
-        { "help", no_argument, NULL, 'h' },              { "version", no_argument, NULL, 'V' },
-        { "url", required_argument, NULL, LETTER_URL },  { "all", no_argument, NULL, LETTER_ALL },
-        { "limit", required_argument, NULL, LETTER_LIMIT }, { "dict", required_argument, NULL, LETTER_DICT },
+        { "socket", required_argument, NULL, 's' },
+        { "output", required_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { "url", required_argument, NULL, LETTER_URL },
+        { "all", no_argument, NULL, LETTER_ALL },
+        { "limit", required_argument, NULL, LETTER_LIMIT },
+        { "dict", required_argument, NULL, LETTER_DICT },
         { NULL, 0, NULL, 0 },
     };
     const char *from_environment = getenv("GATEWAY_CONTROL_SOCKET");
-    struct ctl ctl = { .socket = from_environment != NULL && from_environment[0] != '\0' ? from_environment
-                                                                                          : default_socket,
+    struct ctl ctl = { .socket = from_environment != NULL && from_environment[0] != '\0'
+                                     ? from_environment
+                                     : default_socket,
                        .out = stdout,
                        .err = stderr };
     struct asked asked = { 0 };

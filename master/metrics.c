@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /metrics. Names follow the conventions for exporters: a prefix, base units (seconds, bytes), _total on counters.
- * Rows of routes are summed once, then written family by family, since the lines of a family have to stand together.
+ * GET /metrics. Names follow the conventions for exporters: a prefix, base units (seconds, bytes),
+ * _total on counters. Rows of routes are summed once, then written family by family, since the
+ * lines of a family have to stand together.
  */
 #include "master/metrics.h"
 #include "master/status.h"
@@ -25,7 +26,9 @@ struct source {
     size_t lines_n;
 };
 
-/* --- text --------------------------------------------------------------------------------------------------------- */
+/* --- text
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void family(FILE *out, const char *name, const char *type, const char *help)
 {
@@ -60,7 +63,9 @@ static void single(FILE *out, const char *name, const char *type, const char *he
     fprintf(out, "%s %" PRIu64 "\n", name, value);
 }
 
-/* --- routes ------------------------------------------------------------------------------------------------------- */
+/* --- routes
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static bool gather(struct source *s)
 {
@@ -100,13 +105,15 @@ static void requests(const struct source *s)
 {
     const char *name = "gateway_http_requests_total";
 
-    family(s->out, name, "counter", "Requests, by the class of the answer's status; none: closed without an answer.");
+    family(s->out, name, "counter",
+           "Requests, by the class of the answer's status; none: closed without an answer.");
     for (size_t i = 0; i < s->lines_n; i++) {
         for (size_t k = 0; k < STATUS_CODES; k++) {
             if (s->lines[i].sum.status[k] == 0)
                 continue;
             open_line(s, &s->lines[i], name);
-            fprintf(s->out, ",code=\"%s\"} %" PRIu64 "\n", status_code_names[k], s->lines[i].sum.status[k]);
+            fprintf(s->out, ",code=\"%s\"} %" PRIu64 "\n", status_code_names[k],
+                    s->lines[i].sum.status[k]);
         }
     }
 }
@@ -121,7 +128,8 @@ static void cache_requests(const struct source *s)
             if (s->lines[i].sum.cache[k] == 0)
                 continue;
             open_line(s, &s->lines[i], name);
-            fprintf(s->out, ",status=\"%s\"} %" PRIu64 "\n", status_cache_names[k], s->lines[i].sum.cache[k]);
+            fprintf(s->out, ",status=\"%s\"} %" PRIu64 "\n", status_cache_names[k],
+                    s->lines[i].sum.cache[k]);
         }
     }
 }
@@ -188,13 +196,18 @@ static void routes(const struct source *s)
     cache_requests(s);
 }
 
-/* --- processes ---------------------------------------------------------------------------------------------------- */
+/* --- processes
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name, *help;
     size_t offset;
 } process_counters[] = {
-#define COUNTER(name, help, member) { name, help, offsetof(struct stats_process_shm, member) }
+#define COUNTER(name, help, member)                                                                \
+    {                                                                                              \
+        name, help, offsetof(struct stats_process_shm, member)                                     \
+    }
     COUNTER("gateway_connections_accepted_total", "Client connections accepted.", accepted),
     COUNTER("gateway_connections_closed_total", "Client connections closed.", closed),
     COUNTER("gateway_accept_failures_total", "Calls of accept() that failed.", accept_failures),
@@ -204,9 +217,12 @@ static const struct {
     COUNTER("gateway_tls_handshakes_total", "TLS handshakes completed.", tls_handshakes),
     COUNTER("gateway_tls_resumed_total", "TLS handshakes that resumed a session.", tls_resumed),
     COUNTER("gateway_tls_failures_total", "TLS handshakes that failed.", tls_failures),
-    COUNTER("gateway_upstream_connects_total", "Connections opened to upstreams.", upstream_connects),
-    COUNTER("gateway_upstream_reused_total", "Requests sent on a kept upstream connection.", upstream_reused),
-    COUNTER("gateway_upstream_failures_total", "Attempts at an upstream that failed.", upstream_failures),
+    COUNTER("gateway_upstream_connects_total", "Connections opened to upstreams.",
+            upstream_connects),
+    COUNTER("gateway_upstream_reused_total", "Requests sent on a kept upstream connection.",
+            upstream_reused),
+    COUNTER("gateway_upstream_failures_total", "Attempts at an upstream that failed.",
+            upstream_failures),
     COUNTER("gateway_upstream_retries_total", "Requests sent once more.", upstream_retries),
     COUNTER("gateway_out_of_memory_total", "Allocations that failed.", out_of_memory),
     COUNTER("gateway_log_failures_total", "Log lines that could not be written.", log_failures),
@@ -235,35 +251,50 @@ static void processes(const struct source *s)
     fputs("gateway_info{", s->out);
     metrics_label(s->out, "version", GATEWAY_VERSION);
     fputs("} 1\n", s->out);
-    single(s->out, "gateway_start_time_seconds", "gauge", "When the gateway started, since 1970.", (uint64_t)started);
+    single(s->out, "gateway_start_time_seconds", "gauge", "When the gateway started, since 1970.",
+           (uint64_t)started);
     single(s->out, "gateway_uptime_seconds", "gauge", "How long it has been running.",
            api->now > started ? (uint64_t)(api->now - started) : 0);
-    single(s->out, "gateway_config_generation", "gauge", "Generation of the configuration.", board->generation);
+    single(s->out, "gateway_config_generation", "gauge", "Generation of the configuration.",
+           board->generation);
     single(s->out, "gateway_reloads_total", "counter", "Reloads that were done.", board->reloads);
-    single(s->out, "gateway_reload_failures_total", "counter", "Reloads that were refused.", board->reload_failures);
-    single(s->out, "gateway_worker_restarts_total", "counter", "Processes replaced after they died.", board->restarts);
+    single(s->out, "gateway_reload_failures_total", "counter", "Reloads that were refused.",
+           board->reload_failures);
+    single(s->out, "gateway_worker_restarts_total", "counter",
+           "Processes replaced after they died.", board->restarts);
     family(s->out, "gateway_workers", "gauge", "Worker processes.");
-    fprintf(s->out, "gateway_workers{state=\"starting\"} %u\n", status_processes(api, ROLE_WORKER, BOARD_STARTING));
-    fprintf(s->out, "gateway_workers{state=\"running\"} %u\n", status_processes(api, ROLE_WORKER, BOARD_RUNNING));
-    fprintf(s->out, "gateway_workers{state=\"draining\"} %u\n", status_processes(api, ROLE_WORKER, BOARD_DRAINING));
+    fprintf(s->out, "gateway_workers{state=\"starting\"} %u\n",
+            status_processes(api, ROLE_WORKER, BOARD_STARTING));
+    fprintf(s->out, "gateway_workers{state=\"running\"} %u\n",
+            status_processes(api, ROLE_WORKER, BOARD_RUNNING));
+    fprintf(s->out, "gateway_workers{state=\"draining\"} %u\n",
+            status_processes(api, ROLE_WORKER, BOARD_DRAINING));
 }
 
-/* --- dictionaries ------------------------------------------------------------------------------------------------- */
+/* --- dictionaries
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name, *type, *help;
     size_t offset;
 } dict_values[] = {
-#define VALUE(name, type, help, member) { name, type, help, offsetof(struct cache_stats, member) }
+#define VALUE(name, type, help, member)                                                            \
+    {                                                                                              \
+        name, type, help, offsetof(struct cache_stats, member)                                     \
+    }
     VALUE("gateway_shared_dict_bytes", "gauge", "Bytes in use.", used),
     VALUE("gateway_shared_dict_capacity_bytes", "gauge", "Bytes there are.", size),
     VALUE("gateway_shared_dict_objects", "gauge", "Objects stored.", objects),
     VALUE("gateway_shared_dict_fills_total", "counter", "Objects stored so far.", fills),
-    VALUE("gateway_shared_dict_evictions_total", "counter", "Objects that had to make room.", evictions),
+    VALUE("gateway_shared_dict_evictions_total", "counter", "Objects that had to make room.",
+          evictions),
     VALUE("gateway_shared_dict_evicted_bytes_total", "counter", "Their bytes.", evicted_bytes),
-    VALUE("gateway_shared_dict_expired_total", "counter", "Objects removed past their time.", expired),
+    VALUE("gateway_shared_dict_expired_total", "counter", "Objects removed past their time.",
+          expired),
     VALUE("gateway_shared_dict_purges_total", "counter", "Objects purged.", purges),
-    VALUE("gateway_shared_dict_no_memory_total", "counter", "Objects that found no room.", no_memory),
+    VALUE("gateway_shared_dict_no_memory_total", "counter", "Objects that found no room.",
+          no_memory),
 #undef VALUE
 };
 
@@ -289,7 +320,9 @@ static void dicts(const struct source *s)
     }
 }
 
-/* --- targets ------------------------------------------------------------------------------------------------------ */
+/* --- targets
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t target_up(const struct zone *zone, const struct health_peer_shm *row)
 {
@@ -319,14 +352,20 @@ static const struct {
     const char *name, *type, *help;
     uint64_t (*value)(const struct zone *zone, const struct health_peer_shm *row);
 } target_values[] = {
-    { "gateway_upstream_target_up", "gauge", "1: the target takes requests; 0: it is out.", target_up },
-    { "gateway_upstream_target_requests_total", "counter", "Requests sent to the target.", target_requests },
-    { "gateway_upstream_target_failures_total", "counter", "Of them, those that failed.", target_failures },
-    { "gateway_upstream_target_connects_total", "counter", "Connections opened to the target.", target_connects },
-    { "gateway_upstream_target_in_flight", "gauge", "Requests that wait for the target.", health_in_flight_sum },
+    { "gateway_upstream_target_up", "gauge", "1: the target takes requests; 0: it is out.",
+      target_up },
+    { "gateway_upstream_target_requests_total", "counter", "Requests sent to the target.",
+      target_requests },
+    { "gateway_upstream_target_failures_total", "counter", "Of them, those that failed.",
+      target_failures },
+    { "gateway_upstream_target_connects_total", "counter", "Connections opened to the target.",
+      target_connects },
+    { "gateway_upstream_target_in_flight", "gauge", "Requests that wait for the target.",
+      health_in_flight_sum },
 };
 
-/* A name that resolves twice to one address, or a target listed twice, is one row in shared memory. */
+/* A name that resolves twice to one address, or a target listed twice, is one row in shared memory.
+ */
 static bool repeated(const struct conf_upstream *upstream, size_t at)
 {
     for (size_t i = 0; i < at; i++)
@@ -335,7 +374,8 @@ static bool repeated(const struct conf_upstream *upstream, size_t at)
     return false;
 }
 
-static void target(const struct source *s, size_t kind, const struct conf_upstream *upstream, size_t at)
+static void target(const struct source *s, size_t kind, const struct conf_upstream *upstream,
+                   size_t at)
 {
     const struct zone *zone = &s->api->heritage->health;
     const struct conf_peer *peer = &upstream->peers[at];
@@ -355,14 +395,16 @@ static void targets(const struct source *s)
     const struct conf *conf = s->api->heritage->conf;
 
     for (size_t kind = 0; kind < sizeof target_values / sizeof target_values[0]; kind++) {
-        family(s->out, target_values[kind].name, target_values[kind].type, target_values[kind].help);
+        family(s->out, target_values[kind].name, target_values[kind].type,
+               target_values[kind].help);
         for (size_t i = 0; i < conf->upstreams_n; i++)
             for (size_t k = 0; k < conf->upstreams[i].peers_n; k++)
                 target(s, kind, &conf->upstreams[i], k);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ------------------------------------------------------------------------------------------------------------------
+ */
 
 void metrics_write(const struct api *api, FILE *out)
 {

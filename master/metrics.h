@@ -6,7 +6,8 @@
 #include "master/api.h"
 #include <stdio.h>
 
-/* Writes every family. Routes that have not had a request yet, and zero counts by code and cache status, are left out. */
+/* Writes every family. Routes that have not had a request yet, and zero counts by code and cache
+ * status, are left out. */
 void metrics_write(const struct api *api, FILE *out);
 
 /* Writes name="value", the value escaped; bytes outside ASCII that are no UTF-8 become "?". */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /status: the answer to "is it well, and what is it doing", as one JSON object of fixed size. */
+/* GET /status: the answer to "is it well, and what is it doing", as one JSON object of fixed size.
+ */
 #include "master/status.h"
 #include "shm/board.h"
 #include "shm/health.h"
 
 const char *const status_cache_names[STATS_CACHE_KINDS] = {
-    [STATS_HIT] = "hit",     [STATS_MISS] = "miss",   [STATS_BYPASS] = "bypass",
-    [STATS_REFRESH] = "refresh", [STATS_STALE] = "stale", [STATS_REVALIDATED] = "revalidated",
+    [STATS_HIT] = "hit",           [STATS_MISS] = "miss",   [STATS_BYPASS] = "bypass",
+    [STATS_REFRESH] = "refresh",   [STATS_STALE] = "stale", [STATS_REVALIDATED] = "revalidated",
     [STATS_UPDATING] = "updating",
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known of the whole gateway at one moment, gathered from shared memory without stopping anybody. */
+/* What is known of the whole gateway at one moment, gathered from shared memory without stopping
+ * anybody. */
 #ifndef MASTER_STATUS_H
 #define MASTER_STATUS_H
 

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layout: flags, number of vary values, one big-endian 16-bit length a part (0xffff: absent), then the parts end to end.
- * Lengths in front rather than separators between: nothing to escape or scan on the way of a hit, and the parts of a
- * stored key are slices of it.
+ * Layout: flags, number of vary values, one big-endian 16-bit length a part (0xffff: absent), then
+ * the parts end to end. Lengths in front rather than separators between: nothing to escape or scan
+ * on the way of a hit, and the parts of a stored key are slices of it.
  */
 #include "worker/http/cache_key.h"
 #include "worker/http/uri.h"
 
-enum { PARTS_FIXED = 6, PARTS_MAX = PARTS_FIXED + CACHE_KEY_VARY_MAX, ABSENT = 0xffff, NAME_MAX_DECODED = 1024 };
+enum {
+    PARTS_FIXED = 6,
+    PARTS_MAX = PARTS_FIXED + CACHE_KEY_VARY_MAX,
+    ABSENT = 0xffff,
+    NAME_MAX_DECODED = 1024
+};
 enum { FLAG_QUERY_CHOSEN = 1, FLAG_CASE_FOLDED = 2, FLAGS_ALL = 3 };
 
 static size_t table_size(unsigned vary_n)
@@ -109,8 +114,8 @@ bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out)
     return true;
 }
 
-/* Whether an upstream would take `name`, as received, for `wanted`. Names too long to decode count as equal: one more
- * pair in a key costs a miss, one too few would mix up two resources. */
+/* Whether an upstream would take `name`, as received, for `wanted`. Names too long to decode count
+ * as equal: one more pair in a key costs a miss, one too few would mix up two resources. */
 static bool same_name(struct slice name, struct slice wanted)
 {
     char decoded[NAME_MAX_DECODED];
@@ -167,7 +172,8 @@ static bool has_pair(struct slice query, struct slice wanted, bool fold)
     return false;
 }
 
-bool cache_key_matches(const struct cache_key_parts *parts, struct slice host, struct slice path, struct slice query)
+bool cache_key_matches(const struct cache_key_parts *parts, struct slice host, struct slice path,
+                       struct slice query)
 {
     struct slice name, value, stored = parts->query;
     bool fold = parts->case_folded;

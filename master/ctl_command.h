@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gatewayctl: what its commands share. One table of commands (gatewayctl.c) serves parsing, help
+ * and dispatch. */
+#ifndef MASTER_CTL_COMMAND_H
+#define MASTER_CTL_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum ctl_exit { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_UNREACHABLE };
+
+/* Options; a command names those that it takes by bits. -s, -o and -h are everybody's. */
+enum ctl_option { CTL_URL = 1, CTL_ALL = 2, CTL_LIMIT = 4, CTL_DICT = 8 };
+
+struct ctl {
+    const char *socket;             /* path of the control socket */
+    bool json;                      /* -o json: the API's answer as it is */
+    const char *url, *limit, *dict; /* NULL: not given */
+    bool all;
+    FILE *out, *err;
+    int argc; /* words behind the command's name */
+    char *const *argv;
+};
+
+struct ctl_command {
+    const char *name;      /* one word or two */
+    const char *arguments; /* for the usage line; "" when there are none */
+    const char *summary;   /* one line */
+    unsigned options;      /* bits of enum ctl_option */
+    int min, max;          /* how many arguments */
+    enum ctl_exit (*run)(struct ctl *ctl);
+};
+
+#define CTL_COMMANDS(X)                                                                            \
+    X(ctl_process_status)                                                                          \
+    X(ctl_process_workers)                                                                         \
+    X(ctl_process_reload)                                                                          \
+    X(ctl_process_stop)                                                                            \
+    X(ctl_process_quit)                                                                            \
+    X(ctl_process_reopen)                                                                          \
+    X(ctl_process_check)                                                                           \
+    X(ctl_process_version)                                                                         \
+    X(ctl_entity_routes)                                                                           \
+    X(ctl_entity_services)                                                                         \
+    X(ctl_entity_upstreams)                                                                        \
+    X(ctl_entity_stat)                                                                             \
+    X(ctl_entity_metrics)                                                                          \
+    X(ctl_cache_purge)                                                                             \
+    X(ctl_cache_stat)                                                                              \
+    X(ctl_cache_get)                                                                               \
+    X(ctl_cache_key)                                                                               \
+    X(ctl_cache_ls)
+
+#define CTL_PROTOTYPE(name) enum ctl_exit name(struct ctl *ctl);
+CTL_COMMANDS(CTL_PROTOTYPE)
+#undef CTL_PROTOTYPE
+
+#endif
