@@ -6,7 +6,7 @@
  */
 #include "worker/http/cache_key.h"
 #include "worker/http/freshness.h"
-#include "worker/store.h"
+#include "worker/storing.h"
 
 static enum stage_result bypass(struct stream *s, const char *reason)
 {
@@ -106,7 +106,7 @@ static bool usable(struct stream *s, const struct cache_control *cc, bool author
     const struct cache_meta *m = s->hit.meta;
     int64_t age = m->initial_age + s->w->loop.now.real_s - m->stored, left = m->fresh_for - age;
 
-    if (!store_fits(s, &s->hit) || (authorized && !(m->flags & STORE_AUTHORIZED)))
+    if (!storing_fits(s, &s->hit) || (authorized && !(m->flags & STORING_AUTHORIZED)))
         return false;
     if (!s->cache_config->cache_control)
         return left > 0;

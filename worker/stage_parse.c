@@ -87,8 +87,8 @@ static bool find_target(struct stream *s)
     if (slice_equal(target, SLICE("*"))) {
         q->uri = (struct uri){ .path = target };
     } else if (!uri_parse(target, NULL, 0, &q->uri)) {
-        path = arena_take(&s->arena, target.n + 1);
-        if (!path || !uri_parse(target, path, target.n + 1, &q->uri))
+        path = arena_take(&s->arena, 3 * target.n + 1);
+        if (!path || !uri_parse(target, path, 3 * target.n + 1, &q->uri))
             return false;
     }
     q->query = q->uri.query;

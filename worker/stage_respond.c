@@ -9,7 +9,7 @@
 #include "worker/plugin.h"
 #include "worker/request_body.h"
 #include "worker/response_body.h"
-#include "worker/store.h"
+#include "worker/storing.h"
 #include "worker/tunnel.h"
 #include "worker/upstream.h"
 
@@ -84,7 +84,7 @@ static void reply_upstream(struct stream *s, const struct head *h)
     if (h->framing == FRAMING_NONE && length && (s->head.method == METHOD_HEAD || h->status == 304))
         s->reply.announce = true;
     if (s->cache_store)
-        store_begin(s, h);
+        storing_begin(s, h);
 }
 
 static enum stage_result begin(struct stream *s)
@@ -128,7 +128,7 @@ static enum stage_result gone(struct stream *s)
 {
     if (!s->cause)
         s->cause = "client closed the connection";
-    store_abort(s);
+    storing_abort(s);
     return STAGE_FAIL;
 }
 
@@ -137,7 +137,7 @@ static enum stage_result gone(struct stream *s)
 static enum stage_result cut_short(struct stream *s)
 {
     s->cut = s->reply.length == REPLY_UNKNOWN && !s->chunked_out;
-    store_abort(s);
+    storing_abort(s);
     return STAGE_FAIL;
 }
 
@@ -147,7 +147,7 @@ static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
     stats_add(&s->w->stats->upstream_failures, 1);
     if (s->head_sent)
         return give(s, iov, n, false) ? cut_short(s) : gone(s);
-    store_abort(s);
+    storing_abort(s);
     upstream_drop(&s->up);
     s->body_sent = 0;
     stream_answer(s, 502, "An invalid response was received from the upstream server");
@@ -219,7 +219,7 @@ static enum response_run gather(struct stream *s, struct iovec *iov, int *n)
         r = response_body_next(s, *n == 0, &run);
         if (r != RESPONSE_RUN)
             break;
-        store_append(s, run);
+        storing_append(s, run);
         iov[*n] = (struct iovec){ (void *)(uintptr_t)run.p, run.n };
     }
     if (r == RESPONSE_RUN && s->out_done)
@@ -248,7 +248,7 @@ static enum stage_result wait_for_more(struct stream *s, bool for_client)
 
 static enum stage_result end_stream(struct stream *s, struct iovec *iov, int n)
 {
-    store_commit(s);
+    storing_commit(s);
     bool ok = give(s, iov, n, true);
     let_go(s, true);
     return ok ? STAGE_NEXT : gone(s);
@@ -303,12 +303,12 @@ static bool fill_spool(struct stream *s)
     while (s->spool_out && s->up) {
         switch (response_body_next(s, true, &run)) {
         case RESPONSE_RUN:
-            store_append(s, run);
+            storing_append(s, run);
             if (!spool_append(s->spool_out, run.p, run.n))
                 return false;
             break;
         case RESPONSE_END:
-            store_commit(s);
+            storing_commit(s);
             let_go(s, true);
             break;
         case RESPONSE_WAIT:

@@ -4,7 +4,7 @@
  * lines of its own in front of the head (":name: value"), so that a request with other values is
  * never answered with it.
  */
-#include "worker/store.h"
+#include "worker/storing.h"
 
 #include "worker/http/build.h"
 #include "worker/http/freshness.h"
@@ -231,7 +231,7 @@ static struct slice stored_head(const struct stream *s, const struct head *h, ui
     return slice_of(start, (size_t)(p - start));
 }
 
-bool store_fits(const struct stream *s, const struct cache_hit *hit)
+bool storing_fits(const struct stream *s, const struct cache_hit *hit)
 {
     struct slice rest = slice_of(hit->head, hit->meta->private_n);
 
@@ -250,7 +250,7 @@ bool store_fits(const struct stream *s, const struct cache_hit *hit)
  * ---------------------------------------------------------------------------------------------------------------
  */
 
-void store_begin(struct stream *s, const struct head *h)
+void storing_begin(struct stream *s, const struct head *h)
 {
     struct cache_control cc;
     struct cache_meta meta = { .status = (uint16_t)h->status };
@@ -265,7 +265,7 @@ void store_begin(struct stream *s, const struct head *h)
     }
     if (head_field(&s->head, FIELD_AUTHORIZATION) || cc.public_ || cc.s_maxage != FRESHNESS_UNSET ||
         cc.must_revalidate)
-        meta.flags |= STORE_AUTHORIZED;
+        meta.flags |= STORING_AUTHORIZED;
     struct slice head = stored_head(s, h, &meta.private_n);
     uint64_t hint = h->framing == FRAMING_LENGTH ? h->content_length : 0;
     if (head.p)
@@ -275,7 +275,7 @@ void store_begin(struct stream *s, const struct head *h)
         s->cache_reason = "no room in the dictionary";
 }
 
-void store_append(struct stream *s, struct slice run)
+void storing_append(struct stream *s, struct slice run)
 {
     if (s->fill && !cache_fill_append(s->fill, run.p, run.n)) {
         cache_fill_abort(&s->fill);
@@ -283,13 +283,13 @@ void store_append(struct stream *s, struct slice run)
     }
 }
 
-void store_commit(struct stream *s)
+void storing_commit(struct stream *s)
 {
     if (s->fill)
         cache_fill_commit(&s->fill);
 }
 
-void store_abort(struct stream *s)
+void storing_abort(struct stream *s)
 {
     if (s->fill)
         cache_fill_abort(&s->fill);
