@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of plugins by kind. proxy-cache has no phases of its own: the cache stage does its
+ * work. */
+#include "worker/plugins/plugins.h"
+
+static const struct plugin_ops proxy_cache = { .kind = CONF_PLUGIN_PROXY_CACHE };
+
+const struct plugin_ops *const plugin_table[CONF_PLUGIN_KINDS] = {
+    [CONF_PLUGIN_JWT] = &jwt_ops,
+    [CONF_PLUGIN_KEY_AUTH] = &key_auth_ops,
+    [CONF_PLUGIN_PROXY_CACHE] = &proxy_cache,
+    [CONF_PLUGIN_REQUEST_TERMINATION] = &request_termination_ops,
+    [CONF_PLUGIN_CORRELATION_ID] = &correlation_id_ops,
+};
