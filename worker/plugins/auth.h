@@ -25,18 +25,4 @@ enum stage_result auth_refuse_with(struct stream *s, const struct conf_consumer 
 /* `Key realm="..."`, in the arena; only the scheme when `realm` is empty. */
 struct slice auth_challenge(struct stream *s, const char *scheme, const struct conf_text *realm);
 
-/* The first field line with that name (any case) after `after` (NULL: the first of all), or NULL.
- */
-const struct field *auth_field(const struct head *head, const struct conf_text *name,
-                               const struct field *after);
-
-/* Walks the arguments called `name` (compared decoded): true with the next one's decoded value
- * while there are any. `rest` is the query at first. value->p is NULL for an argument without "=".
- */
-bool auth_argument(struct stream *s, struct slice *rest, const struct conf_text *name,
-                   struct slice *value);
-
-/* Takes the arguments called `name` out of the query that is sent upstream. False: no memory. */
-bool auth_hide_argument(struct stream *s, const struct conf_text *name);
-
 #endif

@@ -10,6 +10,7 @@
 #include "worker/plugins/auth.h"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/jwt_verify.h"
+#include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
 
 /* One request's authentication. */
@@ -38,7 +39,7 @@ static void add_token(struct attempt *a, struct slice token)
 static void find_in_query(struct attempt *a, const struct conf_text *name)
 {
     struct slice rest = stream_request(a->s)->uri.query, value;
-    while (rest.p && auth_argument(a->s, &rest, name, &value))
+    while (rest.p && lookup_argument(a->s, &rest, name, &value))
         if (!value.p || value.n > 0)
             add_token(a, value);
 }
@@ -92,7 +93,8 @@ static struct slice bearer(struct slice value)
 static void find_in_header(struct attempt *a, const struct conf_text *name)
 {
     const struct head *head = stream_request(a->s)->head;
-    for (const struct field *f = auth_field(head, name, NULL); f; f = auth_field(head, name, f)) {
+    for (const struct field *f = lookup_field(head, name, NULL); f;
+         f = lookup_field(head, name, f)) {
         struct slice token = bearer(slice_of(f->value, f->value_n));
         if (token.n > 0)
             add_token(a, token);

@@ -6,6 +6,7 @@
  */
 #include "conf/plugin_key_auth.h"
 #include "worker/plugins/auth.h"
+#include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
 
 enum found { FOUND_NONE, FOUND_ONE, FOUND_MANY };
@@ -13,20 +14,20 @@ enum found { FOUND_NONE, FOUND_ONE, FOUND_MANY };
 static enum found in_header(struct stream *s, const struct conf_text *name, struct slice *key)
 {
     const struct head *head = stream_request(s)->head;
-    const struct field *f = auth_field(head, name, NULL);
+    const struct field *f = lookup_field(head, name, NULL);
     if (!f)
         return FOUND_NONE;
     *key = slice_of(f->value, f->value_n);
-    return auth_field(head, name, f) ? FOUND_MANY : FOUND_ONE;
+    return lookup_field(head, name, f) ? FOUND_MANY : FOUND_ONE;
 }
 
 /* An argument without a value is no key, though it counts as a second one. */
 static enum found in_query(struct stream *s, const struct conf_text *name, struct slice *key)
 {
     struct slice rest = stream_request(s)->uri.query, other;
-    if (!rest.p || !auth_argument(s, &rest, name, key))
+    if (!rest.p || !lookup_argument(s, &rest, name, key))
         return FOUND_NONE;
-    if (auth_argument(s, &rest, name, &other))
+    if (lookup_argument(s, &rest, name, &other))
         return FOUND_MANY;
     return key->p ? FOUND_ONE : FOUND_NONE;
 }
@@ -48,7 +49,7 @@ static enum found find(struct stream *s, const struct conf_key_auth *c,
 static bool hide(struct stream *s, const struct conf_text *name)
 {
     stream_drop_upstream(s, slice_of(name->s, name->n));
-    return auth_hide_argument(s, name);
+    return lookup_hide_argument(s, name);
 }
 
 static enum stage_result key_auth_access(struct stream *s, const void *config)

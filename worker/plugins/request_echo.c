@@ -168,10 +168,23 @@ static void put_gateway(struct writer *w)
     close_object(w);
 }
 
+static void put_headers(struct writer *w, struct stream *s)
+{
+    struct pair pairs[HEAD_FIELDS_MAX];
+    put_pairs(w, SLICE("headers"), pairs,
+              field_pairs(stream_arena(s), stream_request(s)->head, pairs));
+}
+
+static void put_query(struct writer *w, struct stream *s)
+{
+    struct pair pairs[ARGUMENTS_MAX];
+    put_pairs(w, SLICE("query"), pairs,
+              argument_pairs(stream_arena(s), stream_request(s)->uri.query, pairs));
+}
+
 static void put_request(struct writer *w, struct stream *s)
 {
     const struct request *r = stream_request(s);
-    struct pair pairs[HEAD_FIELDS_MAX > ARGUMENTS_MAX ? HEAD_FIELDS_MAX : ARGUMENTS_MAX];
     int default_port = r->secure ? 443 : 80;
     open_object(w, SLICE("request"));
     put_pair(w, SLICE("scheme"), r->secure ? SLICE("https") : SLICE("http"));
@@ -179,8 +192,8 @@ static void put_request(struct writer *w, struct stream *s)
     put_number(w, SLICE("port"), r->port ? r->port : default_port);
     put_pair(w, SLICE("method"), r->head->method_text);
     put_pair(w, SLICE("path"), r->uri.path);
-    put_pairs(w, SLICE("headers"), pairs, field_pairs(stream_arena(s), r->head, pairs));
-    put_pairs(w, SLICE("query"), pairs, argument_pairs(stream_arena(s), r->uri.query, pairs));
+    put_headers(w, s);
+    put_query(w, s);
     close_object(w);
 }
 

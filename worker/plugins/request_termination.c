@@ -4,7 +4,7 @@
  * carry the trigger as a header or an argument.
  */
 #include "conf/plugin_request_termination.h"
-#include "worker/plugins/auth.h"
+#include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
 #include "worker/plugins/request_echo.h"
 
@@ -32,9 +32,9 @@ static bool triggered(struct stream *s, const struct conf_text *trigger)
 {
     const struct request *r = stream_request(s);
     struct slice rest = r->uri.query, value;
-    if (trigger->n == 0 || auth_field(r->head, trigger, NULL))
+    if (trigger->n == 0 || lookup_field(r->head, trigger, NULL))
         return true;
-    return rest.p && auth_argument(s, &rest, trigger, &value);
+    return rest.p && lookup_argument(s, &rest, trigger, &value);
 }
 
 static enum stage_result answer_echo(struct stream *s, const struct conf_request_termination *c)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fields and arguments of a request by a configured name. */
+#ifndef PLUGINS_LOOKUP_H
+#define PLUGINS_LOOKUP_H
+
+#include "worker/stream.h"
+
+/* The first field line with that name (any case) after `after` (NULL: the first of all), or NULL.
+ */
+const struct field *lookup_field(const struct head *head, const struct conf_text *name,
+                                 const struct field *after);
+
+/* Walks the arguments called `name` (compared decoded): true with the next one's decoded value
+ * while there are any. `rest` is the query at first. value->p is NULL for an argument without "=".
+ */
+bool lookup_argument(struct stream *s, struct slice *rest, const struct conf_text *name,
+                     struct slice *value);
+
+/* Takes the arguments called `name` out of the query that is sent upstream. False: no memory. */
+bool lookup_hide_argument(struct stream *s, const struct conf_text *name);
+
+#endif
