@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines are built by appending to one buffer, with a limit for each value, and the limits add up to less than the
- * buffer: so nothing here asks for room. A value that is longer than its limit is cut and marked; a hostile one is
- * escaped, by the JSON rules or as \xHH, and never breaks out of its place or its line.
+ * Lines are built by appending to one buffer, with a limit for each value, and the limits add up to
+ * less than the buffer: so nothing here asks for room. A value that is longer than its limit is cut
+ * and marked; a hostile one is escaped, by the JSON rules or as \xHH, and never breaks out of its
+ * place or its line.
  */
 #include "worker/access_render.h"
 #include "shm/assert.h"
 #include "worker/http/json.h"
 
 /* The text values: limit in bytes after escaping. */
-#define TEXTS(X)                                                                                                       \
-    X(client_ip, 64) X(method, 32) X(host, 255) X(target, 1024) X(protocol, 16) X(request_id, 128) X(route, 128)       \
-    X(service, 128) X(consumer, 128) X(upstream, 128) X(cache, 24) X(referer, 512) X(user_agent, 384)                  \
-    X(tls_version, 16) X(error, 256)
+#define TEXTS(X)                                                                                   \
+    X(client_ip, 64)                                                                               \
+    X(method, 32) X(host, 255) X(target, 1024) X(protocol, 16) X(request_id, 128) X(route, 128)    \
+        X(service, 128) X(consumer, 128) X(upstream, 128) X(cache, 24) X(referer, 512)             \
+            X(user_agent, 384) X(tls_version, 16) X(error, 256)
 
 enum {
 #define LIMIT_ENUM(name, limit) LIMIT_##name = (limit),
@@ -21,11 +23,11 @@ enum {
 };
 
 enum {
-    NUMBER_MAX = 21,  /* of 64 bits, with a sign */
-    KEY_ROOM = 20,    /* ,"upstream_status": and quotes */
+    NUMBER_MAX = 21, /* of 64 bits, with a sign */
+    KEY_ROOM = 20,   /* ,"upstream_status": and quotes */
     NUMBERS = 10,
     TIME_ROOM = 40,
-    CUT_ROOM = 6,     /* what an escape may run over the limit before it is seen to be too long */
+    CUT_ROOM = 6, /* what an escape may run over the limit before it is seen to be too long */
 #define LIMIT_SUM(name, limit) +(limit) + KEY_ROOM
     JSON_MAX = TIME_ROOM + NUMBERS * (NUMBER_MAX + KEY_ROOM) + CUT_ROOM TEXTS(LIMIT_SUM)
 #undef LIMIT_SUM
@@ -57,7 +59,8 @@ static char *put_padded(char *p, uint64_t number, int width)
     return p + width;
 }
 
-/* --- time: days to dates by the proleptic Gregorian calendar, years that begin in March ------------------------------- */
+/* --- time: days to dates by the proleptic Gregorian calendar, years that begin in March
+ * ------------------------------- */
 
 struct moment {
     unsigned year, month, day, hour, minute, second, ms;
@@ -89,7 +92,9 @@ static char *put_clock(char *p, const struct moment *m)
     return put_padded(p, m->second, 2);
 }
 
-/* --- JSON --------------------------------------------------------------------------------------------------------------- */
+/* --- JSON
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static char *json_key(char *p, const char *key, size_t n)
 {
@@ -104,7 +109,8 @@ static char *json_text(char *p, struct slice key, struct slice value, size_t lim
         return p;
     p = json_key(p, key.p, key.n);
     *p++ = '"';
-    /* An escape is at most JSON_GROWTH bytes: what was cut for want of room is longer than the limit. */
+    /* An escape is at most JSON_GROWTH bytes: what was cut for want of room is longer than the
+     * limit. */
     size_t n = json_escape(p, limit + JSON_GROWTH, value);
     if (n > limit) {
         n = json_escape(p, limit - 3, value);
@@ -184,7 +190,9 @@ size_t access_render_json(const struct access_record *r, char *out, size_t cap)
     return (size_t)(p - out);
 }
 
-/* --- combined -------------------------------------------------------------------------------------------------------------- */
+/* --- combined
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 /* `bare`: the value stands without quotes, so a space would break the columns. */
 static char *plain_text(char *p, struct slice value, size_t limit, bool bare)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines are rendered straight into the buffer, so a line costs no copy and, most of the time, no system call. A regular
- * file takes the whole buffer in one write; what may make a writer wait (a pipe, a terminal, a socket) gets whole lines
- * of at most PIPE_BUF bytes at a time, which a pipe takes undivided or not at all. After a write that failed nothing is
- * tried until the next flush, so that a full disk does not cost a call for each request. Where a write broke off in the
- * middle of a line, the next one begins with a line feed.
+ * Lines are rendered straight into the buffer, so a line costs no copy and, most of the time, no
+ * system call. A regular file takes the whole buffer in one write; what may make a writer wait (a
+ * pipe, a terminal, a socket) gets whole lines of at most PIPE_BUF bytes at a time, which a pipe
+ * takes undivided or not at all. After a write that failed nothing is tried until the next flush,
+ * so that a full disk does not cost a call for each request. Where a write broke off in the middle
+ * of a line, the next one begins with a line feed.
  *
  * SIGPIPE must be ignored by the process, as in every process of the gateway.
  */
@@ -22,24 +23,32 @@
 
 enum { BUFFER = 65536 };
 
-_Static_assert(ACCESS_LINE_MAX + 1 <= PIPE_BUF, "a line, with a line feed in front, is one atomic write");
+_Static_assert(ACCESS_LINE_MAX + 1 <= PIPE_BUF,
+               "a line, with a line feed in front, is one atomic write");
 
-enum target { TARGET_NONE, TARGET_FILE, TARGET_PIPE, TARGET_SOCKET }; /* TARGET_PIPE: and terminals */
+enum target {
+    TARGET_NONE,
+    TARGET_FILE,
+    TARGET_PIPE,
+    TARGET_SOCKET
+}; /* TARGET_PIPE: and terminals */
 
 struct accesslog {
     char *path; /* NULL: stdout */
     enum conf_access_format format;
     enum target target;
-    int fd;          /* -1: none */
-    bool stuck;      /* the last write failed: wait for the next flush */
-    bool fragment;   /* the file ends in a part of a line */
-    int error;       /* errno of the last failure */
+    int fd;        /* -1: none */
+    bool stuck;    /* the last write failed: wait for the next flush */
+    bool fragment; /* the file ends in a part of a line */
+    int error;     /* errno of the last failure */
     uint64_t lost, told;
-    size_t used;     /* of the lines, which begin at buffer[1] */
+    size_t used;             /* of the lines, which begin at buffer[1] */
     char buffer[1 + BUFFER]; /* buffer[0]: a line feed, to end a fragment with */
 };
 
-/* --- the target ------------------------------------------------------------------------------------------------------------ */
+/* --- the target
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static enum target target_of(int fd)
 {
@@ -51,8 +60,8 @@ static enum target target_of(int fd)
     return S_ISFIFO(st.st_mode) || isatty(fd) ? TARGET_PIPE : TARGET_FILE;
 }
 
-/* A description of our own, so that O_NONBLOCK and O_APPEND are not forced on whoever shares stdout with us. Where that is
- * not allowed, the shared one, which is polled before each write. */
+/* A description of our own, so that O_NONBLOCK and O_APPEND are not forced on whoever shares stdout
+ * with us. Where that is not allowed, the shared one, which is polled before each write. */
 static int open_stdout(void)
 {
     int fd = open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -61,12 +70,15 @@ static int open_stdout(void)
 
 static bool open_target(struct accesslog *log)
 {
-    int fd = log->path ? open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640)
-                       : open_stdout();
+    int fd = log->path
+                 ? open(log->path,
+                        O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640)
+                 : open_stdout();
     enum target target = fd >= 0 ? target_of(fd) : TARGET_NONE;
     if (target == TARGET_NONE) {
         log->error = errno;
-        log_errno(LOG_LEVEL_ERROR, "cannot open the access log %s", log->path ? log->path : "stdout");
+        log_errno(LOG_LEVEL_ERROR, "cannot open the access log %s",
+                  log->path ? log->path : "stdout");
         if (fd >= 0)
             close(fd);
         return false;
@@ -79,7 +91,9 @@ static bool open_target(struct accesslog *log)
     return true;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 static ssize_t write_once(const struct accesslog *log, const char *p, size_t n)
 {
@@ -90,7 +104,8 @@ static ssize_t write_once(const struct accesslog *log, const char *p, size_t n)
         return -1;
     }
     do
-        r = log->target == TARGET_SOCKET ? send(log->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write(log->fd, p, n);
+        r = log->target == TARGET_SOCKET ? send(log->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                         : write(log->fd, p, n);
     while (r < 0 && errno == EINTR);
     return r;
 }
@@ -119,7 +134,8 @@ static uint64_t count_lines(const char *p, size_t n)
     return lines;
 }
 
-/* Writes once what begins at `from`. Returns how many bytes of it are settled; 0: nothing more can be written now. */
+/* Writes once what begins at `from`. Returns how many bytes of it are settled; 0: nothing more can
+ * be written now. */
 static size_t advance(struct accesslog *log, size_t from)
 {
     size_t n = portion(log, from), extra = log->fragment;
@@ -161,12 +177,15 @@ static void tell(struct accesslog *log)
     static struct log_site site;
     if (log->lost == log->told || !log_due(&site))
         return;
-    log_write(LOG_LEVEL_ERROR, "access log %s: %llu lines lost: %s", log->path ? log->path : "stdout",
-               (unsigned long long)(log->lost - log->told), strerror(log->error));
+    log_write(LOG_LEVEL_ERROR, "access log %s: %llu lines lost: %s",
+              log->path ? log->path : "stdout", (unsigned long long)(log->lost - log->told),
+              strerror(log->error));
     log->told = log->lost;
 }
 
-/* --- what others call ---------------------------------------------------------------------------------------------------------- */
+/* --- what others call
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct accesslog *accesslog_open(const char *target, enum conf_access_format format)
 {
@@ -200,8 +219,9 @@ void accesslog_append(struct accesslog *log, const struct access_record *record)
         return;
     }
     char *p = lines(log, log->used);
-    log->used += log->format == CONF_ACCESS_JSON ? access_render_json(record, p, BUFFER - log->used)
-                                                 : access_render_combined(record, p, BUFFER - log->used);
+    log->used += log->format == CONF_ACCESS_JSON
+                     ? access_render_json(record, p, BUFFER - log->used)
+                     : access_render_combined(record, p, BUFFER - log->used);
 }
 
 void accesslog_flush(struct accesslog *log)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A TLS connection: handshake, reading, writing, its end, and what can be told of it. OpenSSL's results are turned into
- * errno here. The error queue of OpenSSL is empty when a function returns, and is emptied before one begins, since other
- * users of OpenSSL (tokens, certificates) may have left something.
+ * A TLS connection: handshake, reading, writing, its end, and what can be told of it. OpenSSL's
+ * results are turned into errno here. The error queue of OpenSSL is empty when a function returns,
+ * and is emptied before one begins, since other users of OpenSSL (tokens, certificates) may have
+ * left something.
  */
 #include "worker/tls.h"
 #include "shm/assert.h"
@@ -26,7 +27,8 @@ unsigned long tls_drain(void)
 
 const char *tls_reason(unsigned long code)
 {
-    const char *text = code ? ERR_reason_error_string(code) : NULL;
+    const char *text =
+        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     return text ? text : "unknown reason";
 }
 
@@ -35,8 +37,8 @@ SSL_CTX *tls_context(const SSL_METHOD *method)
     SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx)
         return NULL;
-    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                 SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1);
@@ -87,7 +89,8 @@ struct tls *tls_connect(struct tls_client *client, int fd, uint64_t peer, struct
     return NULL;
 }
 
-/* --- beginning and ending a call into OpenSSL ------------------------------------------------------------------------ */
+/* --- beginning and ending a call into OpenSSL
+ * ------------------------------------------------------------------------ */
 
 static void begin(struct tls *tls)
 {
@@ -154,7 +157,8 @@ bool tls_pending(const struct tls *tls)
     return !tls->failed && !tls->ended && has_more(tls);
 }
 
-/* Reads while there is room and something to read without a wait. Returns whether the last try gave data. */
+/* Reads while there is room and something to read without a wait. Returns whether the last try gave
+ * data. */
 static bool read_records(struct tls *tls, char *buf, size_t n, size_t *total)
 {
     bool ok;
@@ -190,7 +194,9 @@ ssize_t tls_read(struct tls *tls, void *buf, size_t n, bool *more)
     return -1;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 struct cursor {
     const struct iovec *iov, *end;
@@ -207,7 +213,8 @@ static void skip(struct cursor *c, size_t n)
     c->offset += n;
 }
 
-/* The next `n` bytes in one piece: in place when one vector has them, else gathered in the scratch. */
+/* The next `n` bytes in one piece: in place when one vector has them, else gathered in the scratch.
+ */
 static const unsigned char *piece(struct cursor *c, size_t n)
 {
     const unsigned char *in_place = (const unsigned char *)c->iov->iov_base + c->offset;
@@ -258,8 +265,9 @@ static ssize_t refuse(int error)
     return -1;
 }
 
-/* Seals and sends up to `total` bytes of c. Returns how many count as taken: all but one when a part of them has to
- * wait, so that the caller comes again for that one and pushes the rest out with it. -1: errno. */
+/* Seals and sends up to `total` bytes of c. Returns how many count as taken: all but one when a
+ * part of them has to wait, so that the caller comes again for that one and pushes the rest out
+ * with it. -1: errno. */
 static ssize_t put(struct tls *tls, struct cursor *c, size_t total)
 {
     if (ERR_peek_error())
@@ -294,11 +302,14 @@ ssize_t tls_writev(struct tls *tls, const struct iovec *iov, int n)
     return taken + (ssize_t)paid > 0 || n == 0 ? taken + (ssize_t)paid : refuse(EAGAIN);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------------------- */
+/* --- the end
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 void tls_end(struct tls *tls)
 {
-    if (!tls->done || tls->failed || tls->send_errno || !tls_bio_clean(tls) || (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
+    if (!tls->done || tls->failed || tls->send_errno || !tls_bio_clean(tls) ||
+        (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
         return;
     tls->last = true;
     SSL_shutdown(tls->ssl);
@@ -314,7 +325,8 @@ void tls_close(struct tls **tls)
         return;
     *tls = NULL;
     tls_end(t);
-    if (t->done && !t->failed) /* else OpenSSL forbids to resume the session of a connection that just broke off */
+    if (t->done && !t->failed) /* else OpenSSL forbids to resume the session of a connection that
+                                  just broke off */
         SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
     tls_drain();
@@ -323,7 +335,9 @@ void tls_close(struct tls **tls)
     free(t);
 }
 
-/* --- what can be told ---------------------------------------------------------------------------------------------------- */
+/* --- what can be told
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 bool tls_verify_failed(const struct tls *tls)
 {
@@ -333,7 +347,8 @@ bool tls_verify_failed(const struct tls *tls)
 
 bool tls_plain_http(const struct tls *tls)
 {
-    return tls->failed && ERR_GET_LIB(tls->reason) == ERR_LIB_SSL && ERR_GET_REASON(tls->reason) == SSL_R_HTTP_REQUEST;
+    return tls->failed && ERR_GET_LIB(tls->reason) == ERR_LIB_SSL &&
+           ERR_GET_REASON(tls->reason) == SSL_R_HTTP_REQUEST;
 }
 
 const char *tls_error(const struct tls *tls)
@@ -349,7 +364,8 @@ const char *tls_error(const struct tls *tls)
     if (error)
         return strerror(error);
     if (tls->eof)
-        return tls->done ? "closed by peer without close_notify" : "closed by peer during the handshake";
+        return tls->done ? "closed by peer without close_notify"
+                         : "closed by peer during the handshake";
     return tls_reason(tls->reason);
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way between OpenSSL and the socket. Three things differ from OpenSSL's own socket BIO:
- * - A short read is remembered, so that OpenSSL's wish for more inside the same call costs no recv that says EAGAIN.
- * - Writing never says "again" to OpenSSL. Sealed records gather in a stage that all connections share and leave in one
- *   send at the end of the call; what the socket does not take is kept with the connection. So OpenSSL never holds a
- *   half-written record, and back-pressure is decided in one place, tls_writev().
- * - The stage and the scratch are the process's, not the connection's: it is single-threaded, and between two calls
- *   the stage is always empty.
+ * - A short read is remembered, so that OpenSSL's wish for more inside the same call costs no recv
+ * that says EAGAIN.
+ * - Writing never says "again" to OpenSSL. Sealed records gather in a stage that all connections
+ * share and leave in one send at the end of the call; what the socket does not take is kept with
+ * the connection. So OpenSSL never holds a half-written record, and back-pressure is decided in one
+ * place, tls_writev().
+ * - The stage and the scratch are the process's, not the connection's: it is single-threaded, and
+ * between two calls the stage is always empty.
  */
 #include "shm/assert.h"
 #include "worker/tls_parts.h"
@@ -15,7 +17,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { LEFT_OVER_MAX = 8 * TLS_RECORD_ROOM }; /* a peer that makes us answer but reads nothing is given up */
+enum {
+    LEFT_OVER_MAX = 8 * TLS_RECORD_ROOM
+}; /* a peer that makes us answer but reads nothing is given up */
 
 static struct {
     BIO_METHOD *method;
@@ -39,7 +43,8 @@ static int bio_read(BIO *b, char *buf, size_t n, size_t *got)
     struct tls *tls = BIO_get_data(b);
     *got = 0;
     BIO_clear_retry_flags(b);
-    if (tls->drained && !tls->fresh && tls->done) { /* in a handshake, the end of the connection is worth the call */
+    if (tls->drained && !tls->fresh &&
+        tls->done) { /* in a handshake, the end of the connection is worth the call */
         BIO_set_retry_read(b);
         return 0;
     }
@@ -127,7 +132,8 @@ static int bio_write(BIO *b, const char *buf, size_t n, size_t *written)
     struct tls *tls = BIO_get_data(b);
     const unsigned char *p = (const unsigned char *)buf;
     BIO_clear_retry_flags(b);
-    *written = n; /* also when it fails: who wrote asks tls_bio_flush(), and what came in can still be read */
+    *written = n; /* also when it fails: who wrote asks tls_bio_flush(), and what came in can still
+                     be read */
     if (tls->send_errno)
         return 1;
     if (tls->last || n > sizeof(bio.stage) - bio.staged) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The connecting side. Services that ask for the same trust and show the same certificate share one SSL_CTX, since it
- * and the certificates of its authorities are what costs memory and start-up time. What is a service's own is small: the
- * name to check, and the sessions that servers left. A session is offered again only to the same target and name, because it
- * stands for the check that was made of that server's certificate.
+ * The connecting side. Services that ask for the same trust and show the same certificate share one
+ * SSL_CTX, since it and the certificates of its authorities are what costs memory and start-up
+ * time. What is a service's own is small: the name to check, and the sessions that servers left. A
+ * session is offered again only to the same target and name, because it stands for the check that
+ * was made of that server's certificate.
  */
 #include "shm/assert.h"
 #include "worker/base/log.h"
@@ -43,7 +44,9 @@ static struct {
 
 static const unsigned char protocols[] = "\x08http/1.1";
 
-/* --- profiles ----------------------------------------------------------------------------------------------------------- */
+/* --- profiles
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -57,7 +60,8 @@ static bool trust(SSL_CTX *ctx, const struct profile *p)
     if (!p->verify)
         return true;
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    return p->authorities[0] ? SSL_CTX_load_verify_file(ctx, p->authorities) : SSL_CTX_set_default_verify_paths(ctx);
+    return p->authorities[0] ? SSL_CTX_load_verify_file(ctx, p->authorities)
+                             : SSL_CTX_set_default_verify_paths(ctx);
 }
 
 static bool show(SSL_CTX *ctx, const struct conf_certificate *c)
@@ -73,7 +77,8 @@ static SSL_CTX *make_context(const struct profile *p)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, on_session);
     /* 0 is success, for this function alone */
-    if (SSL_CTX_set_alpn_protos(ctx, protocols, sizeof(protocols) - 1) == 0 && trust(ctx, p) && show(ctx, p->certificate))
+    if (SSL_CTX_set_alpn_protos(ctx, protocols, sizeof(protocols) - 1) == 0 && trust(ctx, p) &&
+        show(ctx, p->certificate))
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;
@@ -81,7 +86,8 @@ static SSL_CTX *make_context(const struct profile *p)
 
 static bool same(const struct profile *a, const struct profile *b)
 {
-    return a->verify == b->verify && a->certificate == b->certificate && strcmp(a->authorities, b->authorities) == 0;
+    return a->verify == b->verify && a->certificate == b->certificate &&
+           strcmp(a->authorities, b->authorities) == 0;
 }
 
 static struct profile *profile_for(const struct conf_service *service)
@@ -120,7 +126,9 @@ static void release(struct profile *p)
     free(p);
 }
 
-/* --- clients -------------------------------------------------------------------------------------------------------------- */
+/* --- clients
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_address(const char *text)
 {
@@ -147,9 +155,12 @@ struct tls_client *tls_client_make(const struct conf_service *service)
     if (!client)
         return NULL;
     client->service = service;
-    if (set_host(client, service->host) && (client->profile = profile_for(service)))
+    bool named = set_host(client, service->host);
+    if (named && (client->profile = profile_for(service)))
         return client;
-    log_write(LOG_LEVEL_ERROR, "service %s: TLS cannot be set up: %s", service->name.s, tls_reason(tls_drain()));
+    log_write(LOG_LEVEL_ERROR, "service %s: TLS cannot be set up: %s", service->name.s,
+              named ? tls_reason(tls_drain())
+                    : "the host is no name that a certificate could have");
     tls_client_free(&client);
     return NULL;
 }
@@ -173,20 +184,30 @@ SSL_CTX *tls_client_context(const struct tls_client *client)
     return client->profile->ctx;
 }
 
-/* --- one connection --------------------------------------------------------------------------------------------------------- */
+/* --- one connection
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static uint64_t mix(uint64_t hash, const char *text) /* FNV-1a over the name, begun with the target's identity */
+static uint64_t mix(uint64_t hash,
+                    const char *text) /* FNV-1a over the name, begun with the target's identity */
 {
     for (; *text; text++)
         hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
     return hash ^ hash >> 32;
 }
 
+/* A copy is offered: OpenSSL forbids to resume the one it used with TLS 1.3, but not every server
+ * leaves a new one. */
 static void offer_session(struct tls_client *client, struct tls *tls)
 {
-    const struct session *slot = client->sessions ? &client->sessions[tls->session_key % SESSIONS] : NULL;
-    if (slot && slot->session && slot->key == tls->session_key && SSL_SESSION_is_resumable(slot->session))
-        SSL_set_session(tls->ssl, slot->session);
+    const struct session *slot =
+        client->sessions ? &client->sessions[tls->session_key % SESSIONS] : NULL;
+    if (!slot || !slot->session || slot->key != tls->session_key)
+        return;
+    SSL_SESSION *copy = SSL_SESSION_dup(slot->session);
+    if (copy)
+        SSL_set_session(tls->ssl, copy);
+    SSL_SESSION_free(copy);
 }
 
 static bool expect_host(const struct tls_client *client, SSL *ssl)

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The accepting side: one SSL_CTX for everything that connections have in common, with the default certificate in it. A
- * client that names a host gets that host's certificates put on its connection alone, which costs less than a context
- * for each certificate (an SSL_CTX is built in a fraction of a millisecond, and there may be thousands of
- * certificates). Several certificates of one name, RSA beside ECDSA, are offered together.
+ * The accepting side: one SSL_CTX for everything that connections have in common, with the default
+ * certificate in it. A client that names a host gets that host's certificates put on its connection
+ * alone, which costs less than a context for each certificate (an SSL_CTX is built in a fraction of
+ * a millisecond, and there may be thousands of certificates). Several certificates of one name, RSA
+ * beside ECDSA, are offered together.
  */
 #include "shm/assert.h"
 #include "worker/base/log.h"
 #include "worker/tls_parts.h"
 #include <stdlib.h>
 
-#define CIPHERS_12                                                                                                     \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                         \
+#define CIPHERS_12                                                                                 \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"     \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define CIPHERS_13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 enum { SESSION_SECONDS = 7200 };
 
-static const unsigned char session_context[] = "gateway"; /* the same in all workers and generations */
-static const unsigned char protocols[] = "\x08http/1.1";  /* what ALPN may choose, in our order */
+static const unsigned char session_context[] =
+    "gateway"; /* the same in all workers and generations */
+static const unsigned char protocols[] = "\x08http/1.1"; /* what ALPN may choose, in our order */
 
 struct name {
     struct slice text; /* lower case; "*.example.com" for a wildcard */
@@ -32,7 +34,9 @@ struct tls_server {
     size_t names_n;
 };
 
-/* --- names --------------------------------------------------------------------------------------------------------------- */
+/* --- names
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static int compare_text(struct slice a, struct slice b)
 {
@@ -77,7 +81,8 @@ static const struct name *find(const struct tls_server *server, struct slice tex
         else
             high = middle;
     }
-    return low < server->names_n && slice_equal(server->names[low].text, text) ? &server->names[low] : NULL;
+    return low < server->names_n && slice_equal(server->names[low].text, text) ? &server->names[low]
+                                                                               : NULL;
 }
 
 static const struct name *find_for(const struct tls_server *server, const char *sni)
@@ -118,16 +123,19 @@ static char *clean_name(const char *sni)
     return name;
 }
 
-/* --- OpenSSL's questions during a handshake --------------------------------------------------------------------------------- */
+/* --- OpenSSL's questions during a handshake
+ * --------------------------------------------------------------------------------- */
 
 /* Puts the certificates of one name, one for each kind of key, in place of the default one. */
 static bool put(SSL *ssl, const struct tls_server *server, const struct name *name)
 {
     const struct name *end = server->names + server->names_n;
-    if (name->certificate == server->fallback && (name + 1 == end || !slice_equal(name[1].text, name->text)))
+    if (name->certificate == server->fallback &&
+        (name + 1 == end || !slice_equal(name[1].text, name->text)))
         return true; /* it is there already */
     SSL_certs_clear(ssl);
-    for (const struct name *each = name; each < end && slice_equal(each->text, name->text); each++) {
+    for (const struct name *each = name; each < end && slice_equal(each->text, name->text);
+         each++) {
         const struct conf_certificate *c = each->certificate;
         if (SSL_use_cert_and_key(ssl, c->x509, c->pkey, c->chain, 1) != 1)
             return false;
@@ -150,22 +158,24 @@ static int choose_certificate(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* Refuses clients that offer protocols but none of ours (RFC 7301 section 3.2), so that nobody speaks HTTP/1 with a
- * server of another protocol by mistake. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *offered,
-                           unsigned offered_n, void *arg)
+/* Refuses clients that offer protocols but none of ours (RFC 7301 section 3.2), so that nobody
+ * speaks HTTP/1 with a server of another protocol by mistake. */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                           const unsigned char *offered, unsigned offered_n, void *arg)
 {
     (void)ssl;
     (void)arg;
     unsigned char *chosen = NULL;
-    if (SSL_select_next_proto(&chosen, out_n, protocols, sizeof(protocols) - 1, offered, offered_n) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_n, protocols, sizeof(protocols) - 1, offered,
+                              offered_n) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* --- making ------------------------------------------------------------------------------------------------------------------ */
+/* --- making
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 static const struct conf_certificate *fallback_of(const struct conf *conf)
 {
@@ -184,7 +194,8 @@ static bool certificates_usable(SSL_CTX *ctx, const struct conf *conf)
         const struct conf_certificate *c = &conf->certificates[i];
         ok = SSL_use_cert_and_key(probe, c->x509, c->pkey, c->chain, 1) == 1;
         if (!ok)
-            log_write(LOG_LEVEL_ERROR, "certificate %s cannot be used: %s", c->cert.s, tls_reason(tls_drain()));
+            log_write(LOG_LEVEL_ERROR, "certificate %s cannot be used: %s", c->cert.s,
+                      tls_reason(tls_drain()));
     }
     SSL_free(probe);
     return ok;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of the access log: what they say, and that nothing a client sends makes them invalid, longer or two. */
+/* Lines of the access log: what they say, and that nothing a client sends makes them invalid,
+ * longer or two. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -31,8 +32,8 @@ static const struct access_record plain = {
     .user_agent = { "curl/8", 6 },
 };
 
-static void expect(size_t (*render)(const struct access_record *, char *, size_t), const struct access_record *r,
-                   const char *line)
+static void expect(size_t (*render)(const struct access_record *, char *, size_t),
+                   const struct access_record *r, const char *line)
 {
     char out[ACCESS_LINE_MAX];
     size_t n = render(r, out, sizeof(out));
@@ -45,23 +46,28 @@ static void test_json_of_a_hit(void **state)
     (void)state;
     expect(access_render_json, &plain,
            "{\"time\":\"2026-11-21T10:00:00.123Z\",\"client_ip\":\"192.0.2.1\",\"method\":\"GET\","
-           "\"host\":\"api.example.com\",\"target\":\"/a?b=c\",\"protocol\":\"HTTP/1.1\",\"status\":200,"
-           "\"bytes_in\":90,\"bytes_out\":1300,\"body_bytes_out\":1024,\"total_ms\":1.234,\"proxy_ms\":0.007,"
-           "\"request_id\":\"0123\",\"route\":\"orders\",\"cache\":\"Hit\",\"user_agent\":\"curl/8\"}\n");
+           "\"host\":\"api.example.com\",\"target\":\"/a?b=c\",\"protocol\":\"HTTP/"
+           "1.1\",\"status\":200,"
+           "\"bytes_in\":90,\"bytes_out\":1300,\"body_bytes_out\":1024,\"total_ms\":1.234,\"proxy_"
+           "ms\":0.007,"
+           "\"request_id\":\"0123\",\"route\":\"orders\",\"cache\":\"Hit\",\"user_agent\":\"curl/"
+           "8\"}\n");
 }
 
 static void test_combined_of_a_hit(void **state)
 {
     (void)state;
     expect(access_render_combined, &plain,
-           "192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 200 1024 \"-\" \"curl/8\"\n");
+           "192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 200 1024 \"-\" "
+           "\"curl/8\"\n");
 }
 
 static void test_combined_of_nothing(void **state)
 {
     (void)state;
     struct access_record r = { .status = 400 };
-    expect(access_render_combined, &r, "- - - [01/Jan/1970:00:00:00 +0000] \"-\" 400 0 \"-\" \"-\"\n");
+    expect(access_render_combined, &r,
+           "- - - [01/Jan/1970:00:00:00 +0000] \"-\" 400 0 \"-\" \"-\"\n");
 }
 
 static void test_dates(void **state)
@@ -70,9 +76,12 @@ static void test_dates(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } rows[] = { { 951782400000, "[29/Feb/2000:00:00:00 +0000]" },  { 951868799999, "[29/Feb/2000:23:59:59 +0000]" },
-                 { 951868800000, "[01/Mar/2000:00:00:00 +0000]" },  { 1704067199000, "[31/Dec/2023:23:59:59 +0000]" },
-                 { 4107542400000, "[01/Mar/2100:00:00:00 +0000]" }, { -5, "[01/Jan/1970:00:00:00 +0000]" } };
+    } rows[] = { { 951782400000, "[29/Feb/2000:00:00:00 +0000]" },
+                 { 951868799999, "[29/Feb/2000:23:59:59 +0000]" },
+                 { 951868800000, "[01/Mar/2000:00:00:00 +0000]" },
+                 { 1704067199000, "[31/Dec/2023:23:59:59 +0000]" },
+                 { 4107542400000, "[01/Mar/2100:00:00:00 +0000]" },
+                 { -5, "[01/Jan/1970:00:00:00 +0000]" } };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         char out[ACCESS_LINE_MAX];
         struct access_record r = { .time_ms = rows[i].ms };
@@ -90,7 +99,8 @@ static void test_hostile_bytes_in_combined(void **state)
     r.target = slice_of("/\"\\\n\xff ", 6);
     r.user_agent = slice_of("a \"\r\x7f", 5);
     expect(access_render_combined, &r,
-           "192.0.2.1 - a\\x20b [21/Nov/2026:10:00:00 +0000] \"GET /\\x22\\x5C\\x0A\\xFF\\x20 HTTP/1.1\" 200 1024 \"-\" "
+           "192.0.2.1 - a\\x20b [21/Nov/2026:10:00:00 +0000] \"GET /\\x22\\x5C\\x0A\\xFF\\x20 "
+           "HTTP/1.1\" 200 1024 \"-\" "
            "\"a \\x22\\x0D\\x7F\"\n");
 }
 
@@ -98,12 +108,31 @@ static void test_hostile_bytes_in_combined(void **state)
 static struct access_record filled(const char *bytes, size_t n)
 {
     struct slice s = { bytes, n };
-    return (struct access_record){ .time_ms = 253402300799999, .client_ip = s, .method = s, .target = s, .protocol = s,
-                                   .host = s, .status = INT32_MAX, .bytes_in = INT64_MAX, .bytes_out = INT64_MAX,
-                                   .body_out = INT64_MAX, .request_id = s, .route = s, .service = s, .consumer = s,
-                                   .upstream = s, .upstream_status = INT32_MAX, .tries = INT32_MAX,
-                                   .total_us = INT64_MAX, .proxy_us = INT64_MAX, .upstream_us = INT64_MAX, .cache = s,
-                                   .referer = s, .user_agent = s, .tls_version = s, .error = s };
+    return (struct access_record){ .time_ms = 253402300799999,
+                                   .client_ip = s,
+                                   .method = s,
+                                   .target = s,
+                                   .protocol = s,
+                                   .host = s,
+                                   .status = INT32_MAX,
+                                   .bytes_in = INT64_MAX,
+                                   .bytes_out = INT64_MAX,
+                                   .body_out = INT64_MAX,
+                                   .request_id = s,
+                                   .route = s,
+                                   .service = s,
+                                   .consumer = s,
+                                   .upstream = s,
+                                   .upstream_status = INT32_MAX,
+                                   .tries = INT32_MAX,
+                                   .total_us = INT64_MAX,
+                                   .proxy_us = INT64_MAX,
+                                   .upstream_us = INT64_MAX,
+                                   .cache = s,
+                                   .referer = s,
+                                   .user_agent = s,
+                                   .tls_version = s,
+                                   .error = s };
 }
 
 static json_t *parse(const char *line, size_t n)
@@ -119,7 +148,8 @@ static json_t *parse(const char *line, size_t n)
 static void test_everything_at_its_longest_fits_and_is_marked(void **state)
 {
     (void)state;
-    static const char *const fillings[] = { "a", "\"", "\x01", "\xff", "\xc3\xa9", "\xf0\x9f\x98\x80" };
+    static const char *const fillings[] = { "a",    "\"",       "\x01",
+                                            "\xff", "\xc3\xa9", "\xf0\x9f\x98\x80" };
     char bytes[8000], out[ACCESS_LINE_MAX];
     for (size_t i = 0; i < sizeof(fillings) / sizeof(*fillings); i++) {
         for (size_t k = 0, n = strlen(fillings[i]); k < sizeof(bytes); k += n)

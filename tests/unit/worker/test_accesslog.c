@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The access log's buffer and its files: when it writes, what happens when it cannot, and what two writers leave behind. */
+/* The access log's buffer and its files: when it writes, what happens when it cannot, and what two
+ * writers leave behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -74,8 +75,8 @@ static struct count count_lines(const char *file)
     assert_non_null(f);
     while (fgets(line, sizeof(line), f)) {
         size_t n = strlen(line);
-        bool whole = strncmp(line, "::1 - - [", 9) == 0 && n > 20 && strcmp(line + n - 8, "\"-\" \"-\"\n") == 0 &&
-                     !strstr(line + 1, "::1 - - [");
+        bool whole = strncmp(line, "::1 - - [", 9) == 0 && n > 20 &&
+                     strcmp(line + n - 8, "\"-\" \"-\"\n") == 0 && !strstr(line + 1, "::1 - - [");
         whole ? count.whole++ : count.broken++;
     }
     fclose(f);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A TLS connection with both of our own sides over a socketpair: reading, writing, every kind of end, a full socket, and
- * garbage. recv, send and sendmsg are counted, since their number a request is part of the contract.
+ * A TLS connection with both of our own sides over a socketpair: reading, writing, every kind of
+ * end, a full socket, and garbage. recv, send and sendmsg are counted, since their number a request
+ * is part of the contract.
  */
 #include "tls_fixture.h"
 #include <openssl/err.h>
@@ -43,10 +44,13 @@ static int set_up(void **state)
 {
     (void)state;
     f.key = EVP_EC_gen("P-256");
-    f.certificate = (struct conf_certificate){ .cert = TEXT("a.crt"), .key = TEXT("a.key"), .pkey = f.key };
+    f.certificate =
+        (struct conf_certificate){ .cert = TEXT("a.crt"), .key = TEXT("a.key"), .pkey = f.key };
     f.certificate.x509 = make_certificate(f.key, "DNS:a.test", NULL, NULL, 30);
     f.conf = (struct conf){ .certificates = &f.certificate, .certificates_n = 1 };
-    f.service = (struct conf_service){ .name = TEXT("s"), .host = TEXT("a.test"), .ca_certificates = TEXT("") };
+    f.service = (struct conf_service){ .name = TEXT("s"),
+                                       .host = TEXT("a.test"),
+                                       .ca_certificates = TEXT("") };
     assert_true(tickets_make(&f.tickets));
     f.server = tls_server_make(&f.conf, &f.tickets);
     f.client = tls_client_make(&f.service);
@@ -79,7 +83,9 @@ static void test_request_costs_one_recv_and_one_send(void **state)
     for (int i = 0; i < 3; i++) {
         char buf[4096], body[1024];
         memset(body, 'b', sizeof(body));
-        struct iovec iov[] = { { "HTTP/1.1 200 OK\r\n", 17 }, { "", 0 }, { "A: b\r\n\r\n", 8 }, { body, sizeof(body) } };
+        struct iovec iov[] = {
+            { "HTTP/1.1 200 OK\r\n", 17 }, { "", 0 }, { "A: b\r\n\r\n", 8 }, { body, sizeof(body) }
+        };
         bool more = true;
         assert_int_equal(18, write_text(p.client, "GET / HTTP/1.1\r\n\r\n"));
         calls.recvs = calls.sends = 0;
@@ -110,7 +116,8 @@ static void test_large_writes_share_a_send_and_arrive_whole(void **state)
     size_t have = 0;
     bool more = true;
     while (have < SIZE && more) {
-        ssize_t n = tls_read(p.client, got + have, SIZE - have < 10000 ? SIZE - have : 10000, &more);
+        ssize_t n =
+            tls_read(p.client, got + have, SIZE - have < 10000 ? SIZE - have : 10000, &more);
         assert_true(n > 0);
         have += (size_t)n;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For the tests of worker/tls*.c: certificates made on the spot, configurations with just them, and pairs of
- * connections over a socketpair, driven in turns until both sides are where they should be.
+ * For the tests of worker/tls*.c: certificates made on the spot, configurations with just them, and
+ * pairs of connections over a socketpair, driven in turns until both sides are where they should
+ * be.
  */
 #ifndef TESTS_TLS_FIXTURE_H
 #define TESTS_TLS_FIXTURE_H
@@ -38,9 +39,10 @@ static inline void add_extension(X509 *x, X509 *issuer, int nid, const char *val
     X509_EXTENSION_free(e);
 }
 
-/* A certificate over `key` for `names` ("DNS:a,IP:b"), issued by `issuer` (NULL: it is an authority of its own), that
- * ends `days` from now. */
-static inline X509 *make_certificate(EVP_PKEY *key, const char *names, X509 *issuer, EVP_PKEY *issuer_key, int days)
+/* A certificate over `key` for `names` ("DNS:a,IP:b"), issued by `issuer` (NULL: it is an authority
+ * of its own), that ends `days` from now. */
+static inline X509 *make_certificate(EVP_PKEY *key, const char *names, X509 *issuer,
+                                     EVP_PKEY *issuer_key, int days)
 {
     static long serial;
     X509 *x = X509_new();
@@ -52,7 +54,8 @@ static inline X509 *make_certificate(EVP_PKEY *key, const char *names, X509 *iss
                                (const unsigned char *)(issuer ? "leaf" : "authority"), -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));
     X509_set_pubkey(x, key);
-    add_extension(x, issuer ? issuer : x, NID_basic_constraints, issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
+    add_extension(x, issuer ? issuer : x, NID_basic_constraints,
+                  issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
     if (names)
         add_extension(x, issuer ? issuer : x, NID_subject_alt_name, names);
     assert_true(X509_sign(x, issuer_key ? issuer_key : key, EVP_sha256()) > 0);
@@ -69,7 +72,8 @@ static inline struct tls *new_server_side(struct tls_server *server, struct pair
     return p->server;
 }
 
-static inline void open_pair(struct pair *p, struct tls_server *server, struct tls_client *client, const char *sni)
+static inline void open_pair(struct pair *p, struct tls_server *server, struct tls_client *client,
+                             const char *sni)
 {
     new_server_side(server, p);
     struct slice name = { sni, sni ? strlen(sni) : 0 };
