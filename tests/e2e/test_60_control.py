@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket, gatewayctl, status and metrics, logs."""
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from harness import Client, ask, free_port, proxy_cache, raw, reply, route, service, status_of, wait_until
+
+JSON = "Content-Type: application/json"
+
+
+@pytest.fixture
+def gateway(origins, start):
+    server = origins(lambda c, r: c.send(reply(200, JSON, body=b'{"n": %d}' % len(server.requests))))
+    running = start([service(server.port, route("cached", ["/c"], plugins=[proxy_cache()]), route("plain", ["/"]))])
+    running.server = server
+    return running
+
+
+# ---- the socket -----------------------------------------------------------------------------------------------------------
+
+def test_socket_mode(origin, start):
+    assert stat.S_IMODE(os.stat(start([service(origin.port)], control_socket_mode="0600").socket).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(start([service(origin.port)]).socket).st_mode) == 0o660
+
+
+def test_curl_speaks_to_it(gateway):
+    done = subprocess.run(["curl", "-sS", "--unix-socket", str(gateway.socket), "http://gateway/status"], capture_output=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["generation"] == 1
+
+
+def test_who_changed_something_is_logged(gateway):
+    gateway.control("DELETE", "/proxy-cache/")
+    gateway.wait_log(rf"uid={os.getuid()} pid=\d+")
+
+
+def test_unknown_paths_and_methods(gateway):
+    assert gateway.control("GET", "/nothing").status == 404
+    answer = gateway.control("DELETE", "/status")
+    assert answer.status == 405 and "GET" in answer.get("Allow")
+
+
+@pytest.mark.parametrize("data", [b"\0" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 50000,
+                                  b"POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{{{{{",
+                                  b"POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n",
+                                  b"POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"])
+def test_nonsense_does_no_harm(gateway, data):
+    client = Client(None, unix=gateway.socket, timeout=5)
+    try:
+        client.send(data)
+        client.sock.shutdown(socket.SHUT_WR)
+        while client.fill():
+            pass
+    except OSError:
+        pass
+    assert status_of(client.buffer) is None or status_of(client.buffer) >= 400
+    client.close()
+    assert gateway.control("GET", "/status").status == 200
+
+
+def test_silent_callers_do_not_block_others(gateway):
+    idle = [Client(None, unix=gateway.socket) for _ in range(50)]
+    idle[0].send(b"GET /sta")
+    assert gateway.control("GET", "/status").status == 200
+    for client in idle:
+        client.close()
+
+
+def test_admin_listener(origin, start):
+    port = free_port()
+    gateway = start([service(origin.port)], admin_listen=f"127.0.0.1:{port}")
+    assert ask(port, "GET", "/status", host=f"127.0.0.1:{port}").status == 200
+    assert ask(port, "DELETE", "/proxy-cache/", host=f"127.0.0.1:{port}").status == 204
+    # No page in a browser may use it.
+    assert ask(port, "DELETE", "/proxy-cache/", "Origin: http://evil.test", host=f"127.0.0.1:{port}").status == 403
+    assert ask(port, "GET", "/status", host="evil.test").status == 403
+    assert ask(gateway.status_port, "DELETE", "/proxy-cache/").status in (403, 404, 405), "the status listener changes nothing"
+
+
+# ---- Kong's cache paths ------------------------------------------------------------------------------------------------------
+
+def test_cache_by_key(gateway):
+    key = gateway.get("/c/x").get("X-Cache-Key")
+    answer = gateway.control("GET", f"/proxy-cache/{key}")
+    assert answer.status == 200 and answer.json()["key"] == key
+    assert gateway.control("GET", f"/proxy-cache/{'0' * 32}").status == 404
+    assert gateway.control("GET", "/proxy-cache/nonsense").status == 404
+    assert gateway.control("DELETE", f"/proxy-cache/{key}").status == 204
+    assert gateway.control("DELETE", f"/proxy-cache/{key}").status == 404
+    assert gateway.control("GET", f"/proxy-cache/{key}").status == 404
+    assert gateway.get("/c/x").get("X-Cache-Status") == "Miss"
+
+
+def test_cache_by_plugin_and_key(gateway):
+    key = gateway.get("/c/x").get("X-Cache-Key")
+    plugin_id = gateway.control("GET", f"/proxy-cache/{key}").json()["plugin"]
+    assert gateway.control("GET", f"/proxy-cache/{plugin_id}/caches/{key}").status == 200
+    other = "00000000-0000-0000-0000-000000000000"
+    assert gateway.control("GET", f"/proxy-cache/{other}/caches/{key}").status == 404
+    assert gateway.control("DELETE", f"/proxy-cache/{plugin_id}/caches/{key}").status == 204
+    assert gateway.get("/c/x").get("X-Cache-Status") == "Miss"
+
+
+def test_purge_all(gateway):
+    for i in range(20):
+        gateway.get(f"/c/{i}")
+    assert gateway.control("DELETE", "/proxy-cache/").status == 204
+    assert {gateway.get(f"/c/{i}").get("X-Cache-Status") for i in range(20)} == {"Miss"}
+
+
+# ---- gatewayctl ----------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("command", [["status"], ["workers"], ["routes"], ["upstreams"], ["stat"], ["version"], ["cache", "stat"],
+                                     ["cache", "ls"]])
+def test_ctl_reads(gateway, command):
+    gateway.get("/c/x")
+    plain = gateway.ctl(*command)
+    assert plain.returncode == 0 and plain.stdout.strip(), plain.stderr
+    as_json = gateway.ctl("-o", "json", *command)
+    assert as_json.returncode == 0, as_json.stderr
+    json.loads(as_json.stdout)
+
+
+def test_ctl_workers_and_routes_show_what_there_is(gateway):
+    text = gateway.ctl("workers").stdout
+    assert all(str(pid) in text for pid in gateway.pids())
+    text = gateway.ctl("routes").stdout
+    assert "cached" in text and "plain" in text and text.index("cached") < text.index("plain")
+    assert "/c" in text
+
+
+def test_ctl_help_and_usage(gateway):
+    done = gateway.ctl("help")
+    assert done.returncode == 0
+    for verb in ("status", "workers", "reload", "stop", "quit", "check", "routes", "upstreams", "purge", "cache", "stat", "version"):
+        assert re.search(rf"\b{verb}\b", done.stdout), verb
+    for arguments in (["nonsense"], ["purge"], ["cache", "nonsense"], ["check"], ["-x"], ["-o", "yaml", "status"], []):
+        assert gateway.ctl(*arguments).returncode == 2, arguments
+
+
+def test_ctl_unreachable(gateway):
+    done = gateway.ctl("status", socket_path="/nonexistent/control.sock")
+    assert done.returncode == 3 and "/nonexistent/control.sock" in done.stderr
+
+
+def test_ctl_check(gateway):
+    assert gateway.ctl("check", str(gateway.path)).returncode == 0
+    bad = gateway.dir / "bad.conf"
+    bad.write_text("worker = 1;\n")
+    done = gateway.ctl("check", str(bad))
+    assert done.returncode == 1 and re.search(r"bad\.conf:1: ", done.stdout + done.stderr)
+
+
+def test_ctl_purge(gateway):
+    key = gateway.get("/c/x").get("X-Cache-Key")
+    assert gateway.ctl("purge", key).returncode == 0 and gateway.ctl("purge", key).returncode == 1
+    gateway.get("/c/x")
+    gateway.get("/c/y")
+    assert gateway.ctl("purge", "--url", "http://localhost/c/x").returncode == 0
+    assert gateway.get("/c/x").get("X-Cache-Status") == "Miss" and gateway.get("/c/y").get("X-Cache-Status") == "Hit"
+    assert gateway.ctl("purge", "--all").returncode == 0
+    assert gateway.get("/c/y").get("X-Cache-Status") == "Miss"
+
+
+def test_ctl_cache(gateway):
+    key = gateway.get("/c/x?a=1").get("X-Cache-Key")
+    assert key in gateway.ctl("cache", "ls").stdout
+    done = gateway.ctl("cache", "get", key)
+    assert done.returncode == 0 and "/c/x?a=1" in done.stdout
+    assert gateway.ctl("cache", "get", "0" * 32).returncode == 1
+    done = gateway.ctl("cache", "key", "http://localhost/c/x?a=1")
+    assert done.returncode == 0 and key in done.stdout
+
+
+def test_ctl_stop_and_quit(origin, start):
+    for verb in ("stop", "quit"):
+        gateway = start([service(origin.port)])
+        assert gateway.ctl(verb).returncode == 0
+        assert gateway.process.wait(10) == 0
+
+
+def test_quit_lets_open_requests_finish(origins, start):
+    def handler(connection, request):
+        time.sleep(0.8)
+        connection.send(reply(200, body=b"late but whole"))
+    gateway = start([service(origins(handler).port)])
+    client = gateway.client()
+    client.request()
+    time.sleep(0.2)
+    gateway.ctl("quit")
+    assert client.response().body == b"late but whole"
+    client.close()
+    assert gateway.process.wait(10) == 0
+
+
+# ---- status and metrics ----------------------------------------------------------------------------------------------------------
+
+def test_status_listener(gateway):
+    gateway.get("/")
+    answer = gateway.status()
+    assert answer.status == 200 and answer.json()["workers"]["running"] == 2
+    assert gateway.status("/workers").status in (403, 404)
+    assert gateway.status("/nothing").status == 404
+
+
+def test_metrics_count_what_happened(gateway):
+    for i in range(10):
+        gateway.get("/c/same")
+        gateway.get(f"/p{i}")
+    gateway.get("/", host="a@b")
+    wait_until(lambda: gateway.metrics().get('gateway_http_request_duration_seconds_count{route="plain"}', 0) >= 10, "the counters")
+    metrics = gateway.metrics()
+
+    def total(name, *labels):
+        return sum(v for k, v in metrics.items() if k.split("{")[0] == name and all(label in k for label in labels))
+    assert total("gateway_http_requests_total", 'route="cached"', '"2') == 10
+    assert total("gateway_http_requests_total", 'route="plain"', '"2') == 10
+    assert total("gateway_cache_requests_total", 'route="cached"', '"hit"') == 9
+    assert total("gateway_cache_requests_total", 'route="cached"', '"miss"') == 1
+    assert total("gateway_bad_requests_total") >= 1
+    assert total("gateway_http_request_duration_seconds_bucket", 'route="plain"', 'le="+Inf"') == 10
+    assert total("gateway_shared_dict_objects") == 1 and total("gateway_shared_dict_capacity_bytes") == 16 << 20
+    assert total("gateway_upstream_target_up") == 1
+
+
+def test_metrics_follow_the_text_format(gateway):
+    gateway.get("/")
+    answer = gateway.status("/metrics")
+    assert answer.get("Content-Type").startswith("text/plain; version=0.0.4")
+    families, seen = {}, set()
+    for line in answer.body.decode().splitlines():
+        if match := re.fullmatch(r"# TYPE (\w+) (counter|gauge|histogram)", line):
+            assert match.group(1) not in families, "a family is announced twice"
+            families[match.group(1)] = match.group(2)
+        elif not line.startswith("# HELP "):
+            match = re.fullmatch(r'(\w+)(\{(?:\w+="(?:[^"\\]|\\.)*",?)*\})? (\S+)', line)
+            assert match, line
+            assert line.rsplit(" ", 1)[0] not in seen, line
+            seen.add(line.rsplit(" ", 1)[0])
+            float(match.group(3))
+            base = re.sub(r"_(bucket|sum|count)$", "", match.group(1))
+            assert match.group(1) in families or families.get(base) == "histogram", line
+            if families.get(match.group(1)) == "counter":
+                assert match.group(1).endswith("_total"), line
+    assert families
+
+
+def test_histogram_is_cumulative(gateway):
+    for _ in range(20):
+        gateway.get("/")
+    wait_until(lambda: gateway.metrics().get('gateway_http_request_duration_seconds_count{route="plain"}', 0) >= 20, "the counters")
+    rows = [(float(re.search(r'le="([^"]+)"', k).group(1).replace("+Inf", "inf")), v) for k, v in gateway.metrics().items()
+            if k.startswith("gateway_http_request_duration_seconds_bucket") and 'route="plain"' in k]
+    values = [v for _, v in sorted(rows)]
+    assert values == sorted(values) and values[-1] == 20
+
+
+# ---- logs ---------------------------------------------------------------------------------------------------------------------------
+
+def log_lines(path, count):
+    wait_until(lambda: path.exists() and path.read_text().count("\n") >= count, f"{count} lines in the access log")
+    return path.read_text().splitlines()
+
+
+def access_log(start, port, format):
+    gateway = start([service(port)], start=False, access_log_format=format)
+    path = gateway.dir / "access.log"
+    path.touch()
+    path.chmod(0o666)
+    gateway.write(access_log=str(path))
+    gateway.start()
+    return gateway, path
+
+
+def test_access_log_json(origin, start):
+    gateway, path = access_log(start, origin.port, "json")
+    gateway.get('/a"b?q=\\', 'User-Agent: x"\\\t y', host="localhost")
+    gateway.ask("POST", "/post", body=b"hello")
+    rows = [json.loads(line) for line in log_lines(path, 2)]
+    assert rows[0]["status"] == 200 and rows[1]["method"] == "POST"
+    assert any("/post" in str(v) for v in rows[1].values())
+    assert any('x"\\' in str(v) for v in rows[0].values())
+    assert all(isinstance(r["total_ms"], (int, float)) for r in rows)
+
+
+def test_access_log_combined(origin, start):
+    gateway, path = access_log(start, origin.port, "combined")
+    gateway.get("/x?y=1", "User-Agent: agent/1.0", "Referer: http://from/")
+    gateway.get("/", "User-Agent: inject\"; DROP", host="localhost")
+    lines = log_lines(path, 2)
+    assert re.fullmatch(r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET /x\?y=1 HTTP/1\.1" 200 \d+ '
+                        r'"http://from/" "agent/1\.0"', lines[0]), lines[0]
+    assert re.search(r'inject(\\"|\\x22); DROP"$', lines[1]), "a quote of a client ends the field"
+
+
+def test_refused_requests_are_logged_too(origin, start):
+    gateway, path = access_log(start, origin.port, "json")
+    raw(gateway.port, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+    assert json.loads(log_lines(path, 1)[0])["status"] == 400
+
+
+def test_reopen_logs(origin, start):
+    gateway, path = access_log(start, origin.port, "json")
+    gateway.get("/before")
+    log_lines(path, 1)
+    for log in (path, gateway.error_log):
+        os.rename(log, f"{log}.1")
+        log.touch()
+        log.chmod(0o666)
+    gateway.kill(signal.SIGUSR1)
+    wait_until(lambda: (gateway.get("/after").status, time.sleep(0.05), path.stat().st_size)[2], "the new access log")
+    assert "/before" in (gateway.dir / "access.log.1").read_text() and "/before" not in path.read_text()
+    gateway.control("DELETE", "/proxy-cache/")
+    wait_until(lambda: gateway.error_log.stat().st_size, "the new error log")
+
+
+def test_error_log_on_standard_error(origin, start):
+    gateway = start([service(origin.port)], error_log="stderr")
+    gateway.control("DELETE", "/proxy-cache/")
+    wait_until(lambda: "uid=" in gateway.output.read_text(), "a line on standard error")
+    assert re.search(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3} \[\w+\] \d+ ", gateway.output.read_text(), re.M)

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What breaks around the gateway: processes that die, calls that fail, files that fill, clocks that jump. The service is
+up afterwards, whatever happened, and the log says what it was."""
+import errno
+import mmap
+import os
+import resource
+import signal
+import struct
+import threading
+import time
+
+import pytest
+
+from harness import (FAULT, SANITIZED, Client, ask, proxy_cache, reply, route, scratch, service, stat_of, wait_until)
+
+ROLES = ["worker", "checker", "control"]
+
+
+def pid_of(gateway, role):
+    return gateway.pids(role)[0]
+
+
+def alive(gateway, seconds=10):
+    """The service answers, on several connections in a row."""
+    def answers():
+        try:
+            return all(ask(gateway.port).status == 200 for _ in range(4)) and gateway.control("GET", "/status").status == 200
+        except (OSError, EOFError):
+            return False
+    wait_until(answers, "the service to be up", seconds)
+
+
+# ---- processes that die ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("role", ROLES)
+def test_killed_process_is_replaced(origin, start, role):
+    gateway = start([service(origin.port)], workers=2)
+    others = [pid for pid in gateway.children() if pid != pid_of(gateway, role)]
+    victim = pid_of(gateway, role)
+    os.kill(victim, signal.SIGKILL)
+
+    def replaced():
+        try:
+            return len(gateway.children()) == len(others) + 1 and all(p in gateway.children() for p in others) and \
+                victim not in gateway.children() and pid_of(gateway, role) != victim
+        except (OSError, EOFError, IndexError):
+            return False
+    wait_until(replaced, f"the {role} to be replaced")
+    alive(gateway)
+    gateway.wait_log(rf"{victim}.*(signal 9|SIGKILL|Killed)|(signal 9|SIGKILL|Killed).*{victim}")
+
+
+def test_connections_of_other_workers_are_undisturbed(origin, start):
+    gateway = start([service(origin.port)], workers=3)
+    clients = [gateway.client() for _ in range(30)]
+    for client in clients:
+        assert client.ask().status == 200
+    os.kill(gateway.pids()[0], signal.SIGKILL)
+    survivors = 0
+    for client in clients:
+        try:
+            assert client.ask().status == 200
+            survivors += 1
+        except (OSError, EOFError):
+            pass
+        client.close()
+    assert survivors >= 10, "more than one worker's connections were lost"
+
+
+def test_last_words_of_a_crash_reach_the_log(origin, start):
+    gateway = start([service(origin.port)], workers=2)
+    gateway.expect_alarms = True
+    os.kill(gateway.pids()[0], signal.SIGSEGV)
+    gateway.wait_log(r"(?i)SIGSEGV|signal 11|segmentation")
+    alive(gateway)
+
+
+def test_crash_loop_backs_off(origin, start):
+    gateway = start([service(origin.port)], workers=2)
+    gateway.expect_alarms = True
+    keep = gateway.pids()[1]
+    fixed = {keep, *gateway.pids("checker"), *gateway.pids("control")}
+    seen, end = set(), time.monotonic() + 3
+    while time.monotonic() < end:
+        for pid in gateway.children():
+            if pid not in fixed:
+                seen.add(pid)
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        time.sleep(0.002)
+    assert 2 <= len(seen) < 60, f"{len(seen)} starts in 3 s"
+    wait_until(lambda: len(gateway.pids()) == 2, "the worker to come back", 30)
+    alive(gateway)
+
+
+def test_stopped_worker_costs_a_delay_and_no_request(origin, start):
+    gateway = start([service(origin.port)], workers=2)
+    victim = gateway.pids()[0]
+    os.kill(victim, signal.SIGSTOP)
+    timer = threading.Timer(1.0, os.kill, (victim, signal.SIGCONT))
+    timer.start()
+    assert all(gateway.get(f"/{i}").status == 200 for i in range(10))
+    timer.join()
+    assert victim in gateway.pids()
+
+
+def test_all_processes_killed_at_once(origin, start):
+    gateway = start([service(origin.port)], workers=3)
+    gateway.expect_alarms = True
+    for pid in gateway.children():
+        os.kill(pid, signal.SIGKILL)
+    alive(gateway, 20)
+    wait_until(lambda: len(gateway.pids()) == 3, "all workers to be back", 20)
+
+
+# ---- calls that fail --------------------------------------------------------------------------------------------------------
+
+SLOTS = ["allocate", "accept", "receive", "send", "connect", "poll", "socket", "fork", "disk"]
+EVERYWHERE, CHILDREN, MASTER = 0, 1, 2
+
+
+class Faults:
+    """The file that fault.c reads."""
+    ROW = struct.Struct("iiiII")
+
+    def __init__(self):
+        self.dir = scratch()
+        self.path = self.dir / "faults"
+        size = (self.ROW.size * len(SLOTS) + 7) // 8 * 8
+        self.path.write_bytes(bytes(size + 8))
+        with open(self.path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), size + 8)
+        self.clock_at = size
+
+    def set(self, slot, every, error=errno.EINTR, scope=CHILDREN):
+        self.ROW.pack_into(self.map, SLOTS.index(slot) * self.ROW.size, every, error, scope, 0, 0)
+
+    def hits(self, slot):
+        return self.ROW.unpack_from(self.map, SLOTS.index(slot) * self.ROW.size)[4]
+
+    def off(self):
+        for slot in SLOTS:
+            at = SLOTS.index(slot) * self.ROW.size
+            struct.pack_into("i", self.map, at, 0)
+
+    def clock(self, seconds):
+        struct.pack_into("q", self.map, self.clock_at, seconds)
+
+
+@pytest.fixture
+def faults():
+    if SANITIZED:
+        pytest.skip("the shim takes the place of the sanitizer's allocator")
+    if not os.path.exists(FAULT):
+        pytest.skip(f"{FAULT} is not built")
+    return Faults()
+
+
+@pytest.fixture
+def faulty(faults, origins, start):
+    server = origins(lambda c, r: c.send(reply(200, "Content-Type: text/plain", body=b"x" * 3000)))
+    gateway = start([service(server.port, route("cached", ["/c"], plugins=[proxy_cache()]), route("all", ["/"]))],
+                    preload=FAULT, environment={"GATEWAY_FAULT_FILE": str(faults.path)}, workers=2)
+    return gateway
+
+
+def use_roughly(gateway, count=60):
+    """Requests of several kinds; what becomes of each does not matter."""
+    for i in range(count):
+        try:
+            client = Client(gateway.port, timeout=0.5)
+            try:
+                client.ask("GET", f"/c/{i % 7}" if i % 2 else f"/{i}")
+                client.ask("POST", "/", body=b"y" * 5000)
+            finally:
+                client.close()
+        except (OSError, EOFError, AssertionError, ValueError):
+            pass
+
+
+CALLS = [
+    ("accept", 2, "EINTR"), ("accept", 2, "EMFILE"), ("accept", 3, "ECONNABORTED"), ("accept", 2, "ENOBUFS"),
+    ("receive", 3, "EINTR"), ("receive", 5, "ECONNRESET"), ("receive", 5, "ENOMEM"),
+    ("send", 3, "EINTR"), ("send", 5, "ECONNRESET"), ("send", 5, "EPIPE"), ("send", 5, "ENOBUFS"),
+    ("connect", 2, "EINTR"), ("connect", 2, "ECONNREFUSED"), ("connect", 2, "EADDRNOTAVAIL"), ("connect", 2, "EAGAIN"),
+    ("poll", 2, "EINTR"), ("socket", 2, "EMFILE"), ("socket", 2, "ENOBUFS"),
+]
+
+
+@pytest.mark.parametrize("call,every,error", CALLS)
+def test_failing_call(faulty, faults, call, every, error):
+    workers = faulty.pids()
+    faults.set(call, every, getattr(errno, error))
+    use_roughly(faulty)
+    faults.off()
+    assert faults.hits(call) > 0, "the fault was never met"
+    alive(faulty)
+    assert sorted(faulty.pids()) == sorted(workers), "a worker died of it"
+
+
+@pytest.mark.parametrize("call", ["accept", "poll", "connect"])
+def test_interrupted_calls_lose_no_request(faulty, faults, call):
+    faults.set(call, 2, errno.EINTR)
+    for i in range(30):
+        assert ask(faulty.port, "GET", f"/{i}").status == 200
+    faults.off()
+
+
+@pytest.mark.parametrize("every", [200, 50, 11, 3])
+def test_failing_allocations(faulty, faults, every):
+    workers = faulty.pids()
+    faults.set("allocate", every, errno.ENOMEM)
+    use_roughly(faulty, 80)
+    faults.off()
+    assert faults.hits("allocate") > 0
+    alive(faulty)
+    assert sorted(faulty.pids()) == sorted(workers), "a worker died of it"
+
+
+def test_no_memory_at_all_for_a_moment(faulty, faults):
+    workers = faulty.pids()
+    faults.set("allocate", 1, errno.ENOMEM)
+    use_roughly(faulty, 20)
+    faults.off()
+    alive(faulty)
+    assert sorted(faulty.pids()) == sorted(workers)
+
+
+def test_failing_allocations_in_the_master_during_reload(faulty, faults):
+    for every in (1, 7, 40, 200, 1000):
+        faults.set("allocate", every, errno.ENOMEM, MASTER)
+        faulty.ctl("reload")
+        faults.off()
+        alive(faulty)
+        assert faulty.process.poll() is None
+    faulty.reload()
+
+
+def test_fork_that_fails_refuses_the_reload(faulty, faults):
+    workers = faulty.pids()
+    faults.set("fork", 1, errno.EAGAIN, MASTER)
+    done = faulty.ctl("reload")
+    assert done.returncode == 1 and done.stdout + done.stderr
+    faults.off()
+    alive(faulty)
+    assert sorted(faulty.pids()) == sorted(workers)
+    faulty.reload()
+
+
+def test_fork_that_fails_at_a_replacement_is_tried_again(faulty, faults):
+    faults.set("fork", 1, errno.EAGAIN, MASTER)
+    os.kill(faulty.pids()[0], signal.SIGKILL)
+    wait_until(lambda: faults.hits("fork") > 0, "a failing fork")
+    time.sleep(0.3)
+    assert faults.hits("fork") < 100, "tried without a pause"
+    faults.off()
+    wait_until(lambda: len(faulty.pids()) == 2, "the worker to be replaced", 20)
+    alive(faulty)
+
+
+def test_clock_that_jumps(faulty, faults):
+    client = faulty.client()
+    assert client.ask("GET", "/c/x").status == 200
+    for jump in (86400, -86400, 400, -3600, 0):
+        faults.clock(jump)
+        for i in range(5):
+            assert client.ask("GET", "/c/x").status == 200
+            assert client.ask("GET", f"/{i}").status == 200
+        time.sleep(0.1)
+    assert sorted(faulty.control("GET", "/status").json()) and faulty.get("/").status == 200
+    client.close()
+
+
+def test_full_disk_under_the_logs(faults, origin, start):
+    gateway = start([service(origin.port)], start=False, preload=FAULT, environment={"GATEWAY_FAULT_FILE": str(faults.path)})
+    log = gateway.dir / "access.log"
+    log.touch()
+    log.chmod(0o666)
+    gateway.write(access_log=str(log))
+    gateway.start()
+    faults.set("disk", 1, errno.ENOSPC, EVERYWHERE)
+    for i in range(300):
+        assert gateway.get(f"/{i}").status == 200
+    wait_until(lambda: faults.hits("disk"), "a failing write")
+    assert gateway.control("DELETE", "/proxy-cache/").status == 204
+    faults.off()
+    alive(gateway)
+    for i in range(20):
+        gateway.get("/after")
+    wait_until(lambda: "/after" in log.read_text(), "the log to go on")
+
+
+# ---- descriptors run out, for real --------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit")
+def test_no_descriptors_left(origin, start):
+    gateway = start([service(origin.port)], workers=1)
+    worker = gateway.pids()[0]
+    used = len(os.listdir(f"/proc/{worker}/fd"))
+    limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 20, limits[1]))
+    clients = [Client(gateway.port) for _ in range(60)]
+
+    def cpu():
+        fields = stat_of(worker)
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before = cpu()
+    time.sleep(1.0)
+    assert cpu() - before < 0.7, "the worker spins while it cannot accept"
+    for client in clients:
+        client.close()
+    wait_until(lambda: status(gateway) == 200, "service after descriptors are back")
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
+    assert gateway.pids() == [worker]
+    gateway.wait_log(r"(?i)too many open files|descriptors|EMFILE|worker_connections")
+
+
+def status(gateway):
+    try:
+        return ask(gateway.port).status
+    except (OSError, EOFError):
+        return None
+
+
+def test_more_clients_than_worker_connections(origin, start):
+    gateway = start([service(origin.port)], workers=1, worker_connections=50)
+    clients = [Client(gateway.port) for _ in range(120)]
+    served = 0
+    for client in clients[:20]:
+        try:
+            served += client.ask().status in (200, 503)
+        except (OSError, EOFError):
+            pass
+    for client in clients:
+        client.close()
+    wait_until(lambda: status(gateway) == 200, "service after the crowd has left")
+    assert served > 0
+
+
+def test_log_directory_that_vanished(origin, start):
+    gateway = start([service(origin.port)])
+    os.unlink(gateway.error_log)
+    gateway.kill(signal.SIGUSR1)
+    for _ in range(10):
+        assert gateway.get("/").status == 200
+    gateway.error_log.touch()

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole stories, as somebody who runs the gateway would tell them."""
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import (GATEWAY, ROOT, SANITIZED, Client, plugin, proxy_cache, raw, reply, route, scratch, service, status_of,
+                     token, wait_until)
+
+SECRET = "a-secret-of-at-least-thirty-two-bytes"
+UPLOADER = ({"username": "uploader", "jwt_secrets": ({"key": "app", "algorithm": "HS256", "secret": SECRET},)},)
+
+
+# ---- the upload that takes longer than its token lives ------------------------------------------------------------------------
+
+class Sink:
+    """An origin that notes when the head came and counts the body."""
+
+    def __init__(self, origins):
+        self.head_at, self.got, self.server = None, 0, origins(self.take, streaming=True)
+
+    def take(self, connection, request):
+        self.head_at = time.monotonic()
+        left = int(request.get("Content-Length"))
+        while left > 0:
+            data = connection.read_some(262144)
+            if not data:
+                return False
+            left -= len(data)
+            self.got += len(data)
+        connection.send(reply(200, body=b"stored"))
+        return None
+
+
+def upload_gateway(start, port, **settings):
+    return start([service(port, route("upload", ["/upload"], plugins=[plugin("jwt", claims_to_verify=["exp"])]))],
+                 consumers=UPLOADER, **settings)
+
+
+def test_upload_outlives_its_token(origins, start):
+    """50 MB in 6 s with a token that is good for 2: the head reaches the origin before the second window of the body has
+    been read, the upload succeeds, and the workers' memory stays."""
+    sink = Sink(origins)
+    gateway = upload_gateway(start, sink.server.port)
+    before = gateway.memory()
+    total, steps, seconds = 50 << 20, 100, 6.0
+    client = gateway.client(timeout=20)
+    began = time.monotonic()
+    good = token({"iss": "app", "exp": int(time.time()) + 2}, SECRET)
+    client.send(f"POST /upload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {good}\r\n"
+                f"Content-Length: {total}\r\n\r\n")
+    client.send(b"x" * 1000)
+    wait_until(lambda: sink.head_at, "the head at the origin, long before the body is there")
+    assert sink.head_at - began < 1.5
+    sent, peak = 1000, 0
+    for i in range(1, steps + 1):
+        goal = total * i // steps
+        client.send(b"x" * (goal - sent))
+        sent = goal
+        if i % 10 == 0:
+            peak = max(peak, gateway.memory())
+        pause = began + seconds * i / steps - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+    answer = client.response()
+    client.close()
+    assert time.monotonic() - began > 5, "the token must have expired on the way"
+    assert answer.status == 200 and answer.body == b"stored" and sink.got == total
+    if not SANITIZED:
+        assert peak - before < 1 << 20, f"memory grew by {(peak - before) >> 10} KB"
+
+
+def test_upload_with_an_invalid_token_is_refused_at_once(origins, start):
+    sink = Sink(origins)
+    gateway = upload_gateway(start, sink.server.port)
+    for bad in (token({"iss": "app", "exp": int(time.time()) - 1}, SECRET), token({"iss": "app"}, "x" * 40), "nonsense"):
+        began = time.monotonic()
+        answer = raw(gateway.port, f"POST /upload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bad}\r\n"
+                     f"Content-Length: {50 << 20}\r\n\r\n".encode(), seconds=4)
+        assert status_of(answer) == 401 and time.monotonic() - began < 3.9
+    assert sink.server.connections == [], "an origin was bothered"
+
+
+def test_upload_beyond_the_limit(origins, start):
+    sink = Sink(origins)
+    gateway = start([service(sink.server.port)], request_body_max_size="10m")
+    answer = raw(gateway.port, f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {50 << 20}\r\n\r\n".encode(), seconds=4)
+    assert status_of(answer) == 413
+    assert sink.server.connections == []
+
+
+def test_chunked_upload_that_crosses_the_limit(origins, start):
+    def take(connection, request):
+        while connection.read_some(262144):
+            pass
+        return False
+    gateway = start([service(origins(take, streaming=True).port)], request_body_max_size="10m")
+    client = gateway.client()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    sent = 0
+    try:
+        for _ in range(400):
+            client.send(chunk)
+            sent += 65536
+    except OSError:
+        pass
+    assert client.response().status == 413
+    client.close()
+
+
+# ---- five applications behind one door -------------------------------------------------------------------------------------------
+
+def test_path_prefix_table(origins, start):
+    apps = {name: origins() for name in ("oauth", "admin", "kline", "test", "portal")}
+    key = plugin("key-auth")
+    gateway = start([service(server.port, route(name, ["/" if name == "portal" else f"/{name}"],
+                                                plugins=[key] if name in ("admin", "kline", "portal") else []), name=name)
+                     for name, server in apps.items()],
+                    consumers=({"username": "u", "keyauth_credentials": ({"key": "k"},)},))
+    for name, server in apps.items():
+        path = "/anything" if name == "portal" else f"/{name}/x"
+        assert gateway.get(path).status == (401 if name in ("admin", "kline", "portal") else 200)
+        before = len(server.requests)
+        assert gateway.get(path, "apikey: k").status == 200 and len(server.requests) == before + 1
+
+
+def test_blue_green(origins, start):
+    blue, green = origins(), origins()
+
+    def upstreams():
+        return tuple({"name": f"address.{v}.service", "targets": ({"target": f"127.0.0.1:{s.port}", "weight": 100},)}
+                     for v, s in (("v1", blue), ("v2", green)))
+    gateway = start([service(0, url="http://address.v1.service/address")], upstreams=upstreams())
+    gateway.get("/1")
+    gateway.write(services=(service(0, url="http://address.v2.service/address"),))
+    gateway.reload()
+    gateway.get("/2")
+    assert [r.target for r in blue.requests] == ["/address/1"] and [r.target for r in green.requests] == ["/address/2"]
+
+
+def test_canary_steps(origins, start):
+    old, new = origins(), origins()
+    gateway = start([service(0, url="http://be/")], workers=2, upstreams=())
+    for weight_old, weight_new, expected in ((1000, 0, 0), (900, 100, 10), (500, 500, 50)):
+        gateway.write(upstreams=({"name": "be", "targets": ({"target": f"127.0.0.1:{old.port}", "weight": weight_old},
+                                                           {"target": f"127.0.0.1:{new.port}", "weight": weight_new})},))
+        gateway.reload()
+        before = len(new.requests)
+        for _ in range(100):
+            assert gateway.get("/").status == 200
+        assert abs(len(new.requests) - before - expected) <= 3
+
+
+# ---- nothing wrong comes out, whatever dies -----------------------------------------------------------------------------------------
+
+def body_of(target):
+    digest = hashlib.sha256(target.encode()).hexdigest().encode()
+    return digest * (1 + int(digest[:3], 16) * 8)          # 64 bytes to 2 MB
+
+
+@pytest.mark.seconds(120)
+def test_killed_workers_under_load_serve_no_wrong_byte(origins, start):
+    server = origins(lambda c, r: c.send(reply(200, "Content-Type: text/plain", body=body_of(r.target))))
+    gateway = start([service(server.port, route(plugins=[proxy_cache(cache_ttl=2)]))], workers=3,
+                    shared_dicts=({"name": "gateway_cache", "size": "8m"},))
+    gateway.expect_alarms = True
+    wrong, right, stop = [], [0], threading.Event()
+
+    def client_loop(seed):
+        rng, client = random.Random(seed), None
+        while not stop.is_set():
+            target = f"/{rng.randrange(40)}"
+            try:
+                client = client or Client(gateway.port, timeout=15)
+                answer = client.ask("GET", target)
+                if answer.status == 200 and answer.complete:
+                    if answer.body != body_of(target):
+                        wrong.append((target, answer.get("X-Cache-Status"), len(answer.body)))
+                    right[0] += 1
+                elif answer.status != 200:
+                    wrong.append((target, answer.status))
+                if not answer.complete or "close" in answer.get("Connection", "").lower():
+                    client.close()
+                    client = None
+            except TimeoutError as error:
+                wrong.append((target, repr(error)))
+                client = None
+            except (OSError, EOFError):
+                client = None                    # its worker was killed: that is allowed
+        if client:
+            client.close()
+    threads = [threading.Thread(target=client_loop, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    rng = random.Random(1)
+    for _ in range(15):
+        time.sleep(0.4)
+        pids = gateway.pids()
+        if pids:
+            os.kill(rng.choice(pids), signal.SIGKILL)
+        if rng.random() < 0.3:
+            gateway.control("DELETE", "/proxy-cache/")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == [] and right[0] > 100
+    wait_until(lambda: len(gateway.pids()) == 3, "all workers to be back", 20)
+    for i in range(40):
+        assert gateway.get(f"/{i}").body == body_of(f"/{i}")
+
+
+def test_filler_that_dies_is_taken_over(origins, start):
+    """Many wait for one object; the worker that fetches it is killed. Nobody waits for the dead."""
+    first = threading.Event()
+
+    def handler(connection, request):
+        if not first.is_set():
+            first.set()
+            connection.at_end(20)                   # never answers the first one
+            return False
+        connection.send(reply(200, "Content-Type: text/plain", body=b"whole"))
+        return None
+    server = origins(handler)
+    gateway = start([service(server.port, route(plugins=[proxy_cache()]))], workers=3)
+    gateway.expect_alarms = True
+    clients = [gateway.client(timeout=20) for _ in range(12)]
+    for client in clients:
+        client.request("GET", "/x")
+    assert first.wait(5)
+    time.sleep(0.3)
+    local = server.connections[0].sock.getpeername()[1]
+    filler = owner_of(local, gateway.pids())
+    began = time.monotonic()
+    os.kill(filler, signal.SIGKILL)
+    answered = 0
+    for client in clients:
+        try:
+            answer = client.response()
+            assert answer.status == 200 and answer.body == b"whole"
+            answered += 1
+        except (ConnectionError, EOFError):
+            pass                                    # a connection of the killed worker
+        client.close()
+    assert answered > 0 and time.monotonic() - began < 5
+
+
+def owner_of(port, pids):
+    """Which of the processes has the connection with this local port."""
+    inode = None
+    with open("/proc/net/tcp") as table:
+        for line in table.readlines()[1:]:
+            cells = line.split()
+            if int(cells[1].split(":")[1], 16) == port:
+                inode = cells[9]
+    for pid in pids:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]":
+                    return pid
+            except OSError:
+                pass
+    raise AssertionError(f"nobody owns port {port}")
+
+
+# ---- many clients -------------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(SANITIZED, reason="memory is not comparable under sanitizers")
+def test_two_thousand_idle_clients_are_cheap(origin, start):
+    gateway = start([service(origin.port)], workers=2, worker_connections=4096)
+    warm = [gateway.client() for _ in range(100)]
+    for client in warm:
+        client.ask()
+    before = gateway.memory()
+    clients = []
+    for _ in range(2000):
+        client = gateway.client()
+        client.ask()
+        clients.append(client)
+    time.sleep(0.3)
+    each = (gateway.memory() - before) / len(clients)
+    for client in warm + clients:
+        client.close()
+    assert each < 4096, f"{each:.0f} bytes of private memory for each idle client"
+
+
+def test_connections_spread_over_workers(origin, start):
+    gateway = start([service(origin.port)], workers=2)
+    clients = [gateway.client() for _ in range(400)]
+    for client in clients:
+        client.ask()
+    counts = [w["connections"] for w in gateway.processes() if w["role"] == "worker"]
+    for client in clients:
+        client.close()
+    assert min(counts) > 0 and max(counts) / (sum(counts) / len(counts)) <= 1.5, counts
+
+
+# ---- the first command of README ---------------------------------------------------------------------------------------------------
+
+def test_configuration_of_the_repository_is_accepted():
+    directory = scratch()
+    try:
+        done = subprocess.run([GATEWAY, "-t", "-c", str(ROOT / "gateway.conf")], capture_output=True,
+                              text=True, env={**os.environ, "GATEWAY_PREFIX": str(directory)}, timeout=30)
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        shutil.rmtree(directory)
