@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything here is made by the master with its rights and given to the user of the other
+ * processes where those need it later: they reopen logs by path after a rotation. The lock on the
+ * pid file, not its content, says that a gateway runs.
+ */
+#include "master/files.h"
+#include "worker/base/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool files_make_prefix(const char *path, const struct sandbox_user *user,
+                              struct refusal *refusal)
+{
+    struct stat st;
+
+    if (mkdir(path, 0755) == 0) {
+        if (user->change && chown(path, user->uid, user->gid) < 0)
+            return refusal_errno(refusal, "prefix: cannot give %s to the user", path);
+        return true;
+    }
+    if (errno != EEXIST)
+        return refusal_errno(refusal, "prefix: cannot make the directory %s", path);
+    if (stat(path, &st) < 0)
+        return refusal_errno(refusal, "prefix: %s", path);
+    return S_ISDIR(st.st_mode) || refusal_say(refusal, "prefix: %s is no directory", path);
+}
+
+static bool files_make_log(const char *path, const struct sandbox_user *user,
+                           struct refusal *refusal)
+{
+    struct stat st;
+    int fd;
+
+    if (path[0] != '/') /* "stderr", "syslog", "stdout", "off" */
+        return true;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (fd < 0)
+        return refusal_errno(refusal, "cannot open the log %s", path);
+    if (user->change && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != user->uid &&
+        fchown(fd, user->uid, user->gid) < 0)
+        log_errno(LOG_LEVEL_WARN, "cannot give %s to the user of the processes", path);
+    (void)close(fd);
+    return true;
+}
+
+bool files_prepare(const struct conf *conf, const struct sandbox_user *user,
+                   struct refusal *refusal)
+{
+    return files_make_prefix(conf->prefix.s, user, refusal) &&
+           files_make_log(conf->error_log.s, user, refusal) &&
+           files_make_log(conf->access_log.s, user, refusal);
+}
+
+void files_prepare_logs(const struct conf *conf, const struct sandbox_user *user)
+{
+    struct refusal refusal = { "" };
+
+    if (!files_make_log(conf->error_log.s, user, &refusal))
+        log_write(LOG_LEVEL_ERROR, "%s", refusal.text);
+    if (!files_make_log(conf->access_log.s, user, &refusal))
+        log_write(LOG_LEVEL_ERROR, "%s", refusal.text);
+}
+
+/* --- the pid file --------------------------------------------------------------------------------
+ */
+
+static bool files_pid_held(const char *path, int fd, struct refusal *refusal)
+{
+    char text[16] = "";
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+    text[strspn(text, "0123456789")] = '\0';
+    return refusal_say(refusal, "a gateway is running already: %s is locked by process %s", path,
+                       n > 0 && text[0] ? text : "unknown");
+}
+
+static bool files_pid_write(int fd, const char *path, struct refusal *refusal)
+{
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return files_pid_held(path, fd, refusal);
+    if (fd >= 0 && ftruncate(fd, 0) == 0 && dprintf(fd, "%d\n", (int)getpid()) > 0)
+        return true;
+    return refusal_errno(refusal, "cannot write the pid file %s", path);
+}
+
+bool files_pid_take(struct files_pid *pid, const char *path, struct refusal *refusal)
+{
+    int fd;
+
+    if (strlen(path) >= sizeof pid->path)
+        return refusal_say(refusal, "pid_file: the path %s is too long", path);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (!files_pid_write(fd, path, refusal)) {
+        if (fd >= 0)
+            (void)close(fd);
+        return false;
+    }
+    pid->fd = fd;
+    strcpy(pid->path, path);
+    return true;
+}
+
+void files_pid_drop(struct files_pid *pid)
+{
+    if (pid->fd < 0)
+        return;
+    (void)unlink(pid->path);
+    (void)close(pid->fd);
+    pid->fd = -1;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the master keeps in the file system: the prefix, the pid file, and logs that others may
+ * reopen. */
+#ifndef MASTER_FILES_H
+#define MASTER_FILES_H
+
+#include "conf/conf.h"
+#include "master/refusal.h"
+#include "master/sandbox.h"
+
+/* Makes the prefix where it is missing, and the log files, which then belong to `user`. */
+bool files_prepare(const struct conf *conf, const struct sandbox_user *user,
+                   struct refusal *refusal);
+/* The log files alone, again, after rotation; a failure is logged. */
+void files_prepare_logs(const struct conf *conf, const struct sandbox_user *user);
+
+struct files_pid {
+    int fd; /* holds the lock; -1: none */
+    char path[1024];
+};
+
+/* Writes the pid into the file at `path` and locks it until it is dropped. False: *pid is as it was
+ * and *refusal says why, for instance because another process holds the lock. */
+bool files_pid_take(struct files_pid *pid, const char *path, struct refusal *refusal);
+/* Removes the file and gives up the lock; nothing happens without one. */
+void files_pid_drop(struct files_pid *pid);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of the master: one struct, kept by main(). A generation is everything that one load of
+ * the configuration stands for; a child is one slot on the board, so children[i] is described by
+ * row i.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include "master/files.h"
+#include "master/refusal.h"
+#include "master/sandbox.h"
+#include "worker/base/channel.h"
+#include "worker/base/heritage.h"
+#include <poll.h>
+
+enum { MASTER_SOCKETS = HERITAGE_LISTENERS_MAX + 3, MASTER_ASKS = 64 };
+
+struct listen_socket {
+    const struct conf_address *address; /* of the generation's configuration */
+    int fd;
+    int backlog;
+    int mode;   /* of a Unix socket's file */
+    bool fresh; /* opened for this generation, which has not taken over yet */
+};
+
+struct listen_set {
+    struct listen_socket v[MASTER_SOCKETS];
+    size_t n;
+};
+
+enum generation_state {
+    GENERATION_STARTING, /* its children are being forked, the one before still serves */
+    GENERATION_CURRENT,
+    GENERATION_RETIRING, /* its children finish what they have; none is replaced */
+    GENERATION_UNDONE,   /* never served: its children have been killed and are yet to be reaped */
+};
+
+struct generation {
+    struct generation *next; /* newest first */
+    enum generation_state state;
+    const struct conf *conf; /* owned */
+    struct sandbox_user user;
+    struct conf_address control; /* control_socket as an address */
+    struct heritage heritage;    /* what each child gets, but for what is its own */
+    struct listen_set sockets;   /* none once another generation has taken over */
+    unsigned children;           /* slots that it holds */
+    int64_t deadline;            /* ms, monotonic: STARTING: to be ready; RETIRING: to be gone, 0 = has been killed */
+};
+
+struct child {
+    struct generation *generation; /* NULL: the slot is free */
+    enum heritage_role role;
+    uint32_t index;
+    pid_t pid;            /* 0: does not run; `due` says when it will */
+    int channel;          /* -1: closed */
+    bool ready;           /* has said that it serves */
+    int64_t started, due; /* ms, monotonic */
+    unsigned quick;       /* deaths in a row after a short life */
+};
+
+/* Who waits for the outcome of a reload. */
+struct reload_ask {
+    int slot;
+    pid_t pid;
+    uint64_t id;
+};
+
+struct reload {
+    struct generation *coming; /* NULL: none is under way */
+    bool wanted;               /* another one is to follow */
+    bool failed;               /* `why` says it; to be undone in the next turn */
+    struct refusal why;
+    struct reload_ask asks[MASTER_ASKS];
+    size_t asks_n, asks_now; /* the first asks_now of asks_n belong to the one under way */
+};
+
+enum master_mode { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING };
+
+struct master {
+    const char *conf_path;
+    enum master_mode mode;
+    int exit_status;
+    int signals; /* signalfd */
+    struct files_pid pid;
+    struct zone board, tickets;
+    struct generation *generations; /* newest first */
+    struct generation *current;     /* NULL: none has been ready yet, or all are to end */
+    struct reload reload;
+    int64_t deadline; /* ms: what still lives then is killed; 0 = none */
+    struct child children[BOARD_SLOTS];
+    struct pollfd polled[BOARD_SLOTS + 1];
+    int polled_slot[BOARD_SLOTS + 1];
+    struct channel_message message; /* of the one being read */
+};
+
+/* ms of CLOCK_MONOTONIC. */
+int64_t master_now(void);
+
+/* Starts with `conf` (owned from here on) and serves until told to end; returns the exit status. `conf_path` is what a
+ * reload reads, and must stay. What keeps it from starting goes to standard error. */
+int master_run(struct master *m, const struct conf *conf, const char *conf_path);
+
+/* "generation 3 serves with 2 workers", for logs and results. */
+void master_describe(const struct generation *g, char *out, size_t size);
+
+#endif

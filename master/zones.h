@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shared memory of a generation: what can be kept of the one before is kept, the rest is made.
+ */
+#ifndef MASTER_ZONES_H
+#define MASTER_ZONES_H
+
+#include "master/master.h"
+
+/* All zones empty, so that zones_drop() may follow at any time. */
+void zones_clear(struct heritage *heritage);
+
+/* Fills stats, health and the dictionaries, and names routes, peers and upstreams in them. A
+ * dictionary of the same name and size as in `old` (may be NULL) is the same zone. */
+bool zones_take(struct generation *g, const struct generation *old, struct refusal *refusal);
+
+/* Drops the zones of `g` that no generation in the list `others` has. Board and tickets are the
+ * master's. */
+void zones_drop(struct generation *g, const struct generation *others);
+
+/* A child that held `slot` is gone: its locks, counts and gauges in all zones of the list are taken
+ * back. */
+void zones_repair(const struct generation *all, uint32_t slot);
+
+#endif
