@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What plugins that authenticate have in common: when they run, how they refuse, and where a
- * request carries credentials. Several of them on a route all have to pass; one with an anonymous
- * consumer lets everybody pass, and has nothing to do when another one has authenticated the
- * request before it.
+ * What plugins that authenticate have in common: when they run and how they refuse. Several of them
+ * on a route all have to pass; one with an anonymous consumer lets everybody pass, and has nothing
+ * to do when another one has authenticated the request before it.
  */
 #ifndef PLUGINS_AUTH_H
 #define PLUGINS_AUTH_H
