@@ -78,24 +78,43 @@ static void find_client(struct stream *s)
         memcpy(q->client_ip, ip, 16);
 }
 
+/* Lower case, without a trailing dot; copied only when it is not so already. */
+static bool find_host(struct stream *s)
+{
+    struct slice name = s->head.host_name;
+    bool lower = true;
+
+    if (name.n > 1 && name.p[name.n - 1] == '.')
+        name.n--;
+    for (size_t i = 0; i < name.n; i++)
+        lower &= !(name.p[i] >= 'A' && name.p[i] <= 'Z');
+    s->request.host = name;
+    s->request.port = s->head.host_port;
+    if (lower)
+        return true;
+    char *copy = arena_take(&s->arena, name.n);
+    if (!copy)
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        copy[i] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 0x20) : name.p[i];
+    s->request.host.p = copy;
+    return true;
+}
+
 static bool find_target(struct stream *s)
 {
     struct request *q = &s->request;
     struct slice target = s->head.path;
-    char *path = NULL, *host;
 
     if (slice_equal(target, SLICE("*"))) {
         q->uri = (struct uri){ .path = target };
     } else if (!uri_parse(target, NULL, 0, &q->uri)) {
-        path = arena_take(&s->arena, 3 * target.n + 1);
+        char *path = arena_take(&s->arena, 3 * target.n + 1);
         if (!path || !uri_parse(target, path, 3 * target.n + 1, &q->uri))
             return false;
     }
     q->query = q->uri.query;
-    if (!s->head.host.p || s->head.host.n == 0)
-        return true;
-    host = arena_take(&s->arena, s->head.host.n);
-    return host && uri_host(s->head.host, host, s->head.host.n, &q->host, &q->port);
+    return !s->head.host.n || find_host(s);
 }
 
 static void begin_intake(struct stream *s)

@@ -4,7 +4,7 @@
  * waits is entered again at the next event of anything that the stream holds; it looks at the state
  * of things, not at the event.
  */
-#include "shm/assert.h"
+#include "worker/address.h"
 #include "worker/conn.h"
 #include "worker/http/json.h"
 #include "worker/spool.h"
@@ -174,6 +174,25 @@ struct slice stream_request_id(struct stream *s)
 uint64_t stream_counter(struct stream *s)
 {
     return ++s->w->counter;
+}
+
+struct slice stream_client_text(struct stream *s)
+{
+    char text[ADDRESS_TEXT];
+
+    return arena_copy(&s->arena, slice_of(text, address_text(s->request.client_ip, text)));
+}
+
+/* "127.0.0.1-8000", as it is configured. */
+struct slice stream_server_text(struct stream *s)
+{
+    const struct conf_text *at = &s->w->listeners[s->conn->listener].conf->address.text;
+    struct slice text = arena_copy(&s->arena, slice_of(at->s, at->n));
+    char *colon = text.p ? memrchr(text.p, ':', text.n) : NULL;
+
+    if (colon)
+        *colon = '-';
+    return text;
 }
 
 uint32_t stream_worker_index(const struct stream *s)

@@ -231,12 +231,12 @@ int worker_main(const struct heritage *heritage)
 
     snprintf(who, sizeof who, "worker %u", heritage->index);
     log_who(who);
+    board_catch(&board_of(&heritage->board)->rows[heritage->slot]);
     ear.message = malloc(sizeof *ear.message);
     if (!ear.message || !make_worker(&w, heritage)) {
         log_errno(LOG_LEVEL_ERROR, "cannot start");
         return 1;
     }
-    board_catch(w.row);
     if (!loop_add(&w.loop, &ear.io) || !listen_all(&w))
         return 1;
     atomic_store(&w.row->state, BOARD_RUNNING);
