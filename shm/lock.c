@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A futex mutex whose word names its owner. Taking a free lock is one compare-and-swap; a waiter spins shortly, since a
- * lock is held for less than a microsecond as a rule, and then sleeps. The high bit says that somebody may be asleep.
+ * A futex mutex whose word names its owner. Taking a free lock is one compare-and-swap; a waiter
+ * spins shortly, since a lock is held for less than a microsecond as a rule, and then sleeps. The
+ * high bit says that somebody may be asleep.
  *
- * Deaths: a process that dies as the owner is seen in the word; the master marks the lock suspect, frees it and wakes
- * all. A process that dies (or is stopped) between being woken and taking the lock would swallow the one wake-up that
- * was meant for a waiter; so lock_break() wakes whoever sleeps in any case, and a sleep is bounded, after which the
- * word is looked at again. The futex is not a private one: its key is the page of the memfd, the same in all processes.
+ * Deaths: a process that dies as the owner is seen in the word; the master marks the lock suspect,
+ * frees it and wakes all. A process that dies (or is stopped) between being woken and taking the
+ * lock would swallow the one wake-up that was meant for a waiter; so lock_break() wakes whoever
+ * sleeps in any case, and a sleep is bounded, after which the word is looked at again. The futex is
+ * not a private one: its key is the page of the memfd, the same in all processes.
  */
 #include "shm/lock.h"
 #include "shm/assert.h"
@@ -68,7 +70,8 @@ static bool spin(struct lock_shm *lock, uint32_t owner)
     return false;
 }
 
-/* Having slept, a process takes the lock with the bit set: it cannot know whether others sleep still. */
+/* Having slept, a process takes the lock with the bit set: it cannot know whether others sleep
+ * still. */
 static void sleep_for(struct lock_shm *lock, uint32_t owner)
 {
     while (!swap_free(lock, owner | SLEEPERS)) {
@@ -76,8 +79,8 @@ static void sleep_for(struct lock_shm *lock, uint32_t owner)
         if (word == 0)
             continue;
         if (!(word & SLEEPERS) &&
-            !atomic_compare_exchange_strong_explicit(&lock->word, &word, word | SLEEPERS, memory_order_relaxed,
-                                                     memory_order_relaxed))
+            !atomic_compare_exchange_strong_explicit(&lock->word, &word, word | SLEEPERS,
+                                                     memory_order_relaxed, memory_order_relaxed))
             continue;
         nap(lock, word | SLEEPERS);
     }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The body of a pinned object as vectors: what lies in the entry's own chunk behind the head, then
+ * chunk after chunk. A long body is asked for piece by piece, so each process remembers where it
+ * was in a few of those that it reads.
+ */
+#include "shm/store.h"
+
+struct at {
+    uint32_t chunk;  /* 0: in the entry itself */
+    uint64_t offset; /* of the body, where the chunk begins */
+    const char *p;
+    uint64_t n;
+};
+
+static void enter(const struct cache *cache, uint32_t chunk, struct at *at)
+{
+    const struct slab_chunk_shm *c = store_chunk(cache, chunk);
+    at->chunk = chunk;
+    at->p = (const char *)(c + 1);
+    at->n = c->used;
+}
+
+static void begin(const struct cache *cache, const struct cache_entry_shm *entry, uint32_t ref,
+                  uint64_t offset, struct at *at)
+{
+    const struct store_cursor *cursor = &cache->cursors[ref % STORE_CURSORS];
+    *at = (struct at){ .p = entry->text + entry->key_n + entry->head_n, .n = store_inline(entry) };
+    if (cursor->ref == ref && cursor->offset <= offset) {
+        at->offset = cursor->offset;
+        enter(cache, cursor->chunk, at);
+    }
+}
+
+static bool advance(const struct cache *cache, const struct cache_entry_shm *entry, struct at *at)
+{
+    const struct slab_chunk_shm *c = at->chunk ? store_chunk(cache, at->chunk) : &entry->chunk;
+    uint32_t next = atomic_load_explicit(&c->next, memory_order_relaxed);
+    if (next == 0)
+        return false;
+    at->offset += at->n;
+    enter(cache, next, at);
+    return true;
+}
+
+int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t offset,
+               struct iovec *iov, int max, size_t *bytes)
+{
+    const struct cache_entry_shm *entry = hit->entry;
+    uint32_t ref = (uint32_t)((uint64_t)((const char *)entry - cache->base) / SLAB_UNIT);
+    struct at at;
+    int count = 0;
+    *bytes = 0;
+    begin(cache, entry, ref, offset, &at);
+    do {
+        if (offset >= at.offset + at.n)
+            continue;
+        if (count == max)
+            break;
+        uint64_t skip = offset - at.offset;
+        iov[count].iov_base = (void *)(uintptr_t)(at.p + skip);
+        iov[count].iov_len = at.n - skip;
+        *bytes += at.n - skip;
+        offset += at.n - skip;
+        count++;
+    } while (advance(cache, entry, &at));
+    if (at.chunk != 0) { /* the cursors are the process's own, a memory of where it was: const to
+                            those who call */
+        struct store_cursor *cursor =
+            &((struct cache *)(uintptr_t)cache)->cursors[ref % STORE_CURSORS];
+        *cursor = (struct store_cursor){ ref, at.chunk, at.offset };
+    }
+    return count;
+}

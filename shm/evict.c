@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Room is made in batches of about a page, so that the pins of all processes are read once for many
+ * objects. Who goes is the policy's choice (queue.c), unless more than a sixteenth of the shard's
+ * memory lies in chunks that are free but of sizes that nobody asks for: then the page that is
+ * least in use is emptied and goes back to the pool, whence it returns cut to the size in demand.
+ * So a shift in sizes costs a few objects more than their bytes, and never a "no memory". A large
+ * object is freed in steps, its chain shortened chunk by chunk, to keep the lock for short.
+ */
+#include "shm/evict.h"
+#include "shm/assert.h"
+#include "shm/store.h"
+
+enum {
+    BATCH_OBJECTS = 32,
+    BATCH_BYTES = PAGES_SIZE,
+    FREE_CHUNKS = 1024,
+    TIDY_AT = 32,
+    SPARSE_TRIES = 8,
+    IDLE_SHARE = 16
+};
+
+static void retire(struct cache *cache, struct store_shard_shm *shard, uint32_t ref)
+{
+    enum queue_list list = queue_of(cache, shard, ref);
+    const struct cache_entry_shm *entry = store_entry(cache, ref);
+    if (list != QUEUE_FILLS)
+        shard->payload -= entry->key_n + entry->head_n + entry->body_n;
+    queue_drop(cache, shard, ref);
+    CRASH_POINT();
+    queue_push(cache, shard, QUEUE_LIMBO, ref);
+}
+
+void evict_unlink(struct cache *cache, uint32_t shard, uint32_t ref)
+{
+    must(index_drop(cache, ref));
+    CRASH_POINT();
+    retire(cache, &cache->shards[shard], ref);
+}
+
+void evict_retire(struct cache *cache, uint32_t shard, uint32_t ref)
+{
+    retire(cache, &cache->shards[shard], ref);
+}
+
+/* Frees the chain from its front, then the entry. Returns how many chunks; what is left stays in
+ * limbo. */
+static uint32_t release(struct cache *cache, uint32_t shard, uint32_t ref, uint32_t most)
+{
+    struct cache_entry_shm *entry = store_entry(cache, ref);
+    uint32_t count = 0, chunk;
+    while ((chunk = atomic_load_explicit(&entry->chunk.next, memory_order_relaxed)) != 0) {
+        if (count++ == most)
+            return most;
+        must(atomic_load_explicit(&store_chunk(cache, chunk)->owner, memory_order_relaxed) == ref);
+        uint32_t next =
+            atomic_load_explicit(&store_chunk(cache, chunk)->next, memory_order_relaxed);
+        atomic_store_explicit(&entry->chunk.next, next, memory_order_release);
+        CRASH_POINT();
+        slab_give(cache, shard, chunk);
+        CRASH_POINT();
+    }
+    queue_drop(cache, &cache->shards[shard], ref);
+    CRASH_POINT();
+    slab_give(cache, shard, ref);
+    return count + 1;
+}
+
+/* The oldest of limbo. */
+static void gather(const struct cache *cache, const struct queue_shm *limbo, struct pins_set *set)
+{
+    for (uint32_t ref = limbo->tail; ref != 0 && set->n < PINS_SET;
+         ref = store_entry(cache, ref)->prev)
+        pins_add(set, ref);
+}
+
+uint32_t evict_reclaim(struct cache *cache, uint32_t number)
+{
+    struct store_shard_shm *shard = &cache->shards[number];
+    struct queue_shm *limbo = &shard->lists[QUEUE_LIMBO];
+    struct pins_set set = { 0 };
+    uint32_t freed = 0;
+    if (limbo->count == 0)
+        return 0;
+    gather(cache, limbo, &set);
+    pins_scan(cache, &set);
+    for (uint32_t i = 0; i < set.n; i++) {
+        if (!set.held[i] && freed < FREE_CHUNKS) {
+            freed += release(cache, number, set.refs[i], FREE_CHUNKS - freed);
+        } else { /* others get their turn next time */
+            queue_drop(cache, shard, set.refs[i]);
+            CRASH_POINT();
+            queue_push(cache, shard, QUEUE_LIMBO, set.refs[i]);
+        }
+    }
+    shard->limbo_next = limbo->count + TIDY_AT;
+    return freed;
+}
+
+void evict_tidy(struct cache *cache, uint32_t shard)
+{
+    struct store_shard_shm *s = &cache->shards[shard];
+    queue_sync(cache, s);
+    for (int i = 0; i < 2 && s->lists[QUEUE_DEAD].tail;
+         i++) /* the dead go two a store, so that they do go */
+        evict_unlink(cache, shard, s->lists[QUEUE_DEAD].tail);
+    if (s->lists[QUEUE_LIMBO].count >= s->limbo_next)
+        evict_reclaim(cache, shard);
+}
+
+static void evict(struct cache *cache, uint32_t number, uint32_t ref)
+{
+    struct store_shard_shm *shard = &cache->shards[number];
+    const struct cache_entry_shm *entry = store_entry(cache, ref);
+    bool dead = queue_of(cache, shard, ref) == QUEUE_DEAD; /* counted when it was purged */
+    if (!dead && entry->meta.keep_until < cache->now) {
+        shard->expired++;
+    } else if (!dead) {
+        shard->evictions++;
+        shard->evicted_bytes += queue_bytes(cache, ref);
+    }
+    evict_unlink(cache, number, ref);
+}
+
+static uint32_t evict_page(struct cache *cache, uint32_t shard, uint32_t page)
+{
+    uint32_t count = 0, ref;
+    for (uint32_t i = 0; (ref = slab_nth(cache, page, i)) != 0; i++) {
+        uint32_t owner =
+            atomic_load_explicit(&store_chunk(cache, ref)->owner, memory_order_relaxed);
+        enum queue_list list = owner ? queue_of(cache, &cache->shards[shard], owner) : QUEUE_NONE;
+        if (list == QUEUE_SMALL || list == QUEUE_MAIN || list == QUEUE_DEAD) {
+            evict(cache, shard, owner);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* The least used page in which anything can go. Pages with unfinished fills or pinned objects may
+ * have nothing. */
+static uint32_t evict_sparse(struct cache *cache, uint32_t shard)
+{
+    uint32_t count = 0, page;
+    for (uint32_t n = 0;
+         n < SPARSE_TRIES && count == 0 && (page = slab_sparse(cache, shard, n)) != 0; n++)
+        count = evict_page(cache, shard, page);
+    return count;
+}
+
+static uint32_t evict_policy(struct cache *cache, uint32_t number)
+{
+    struct store_shard_shm *shard = &cache->shards[number];
+    uint64_t bytes = 0;
+    uint32_t count = 0, ref;
+    while (count < BATCH_OBJECTS && bytes < BATCH_BYTES &&
+           (ref = queue_victim(cache, shard)) != 0) {
+        bytes += queue_bytes(cache, ref);
+        evict(cache, number, ref);
+        count++;
+    }
+    return count;
+}
+
+bool evict_some(struct cache *cache, uint32_t number)
+{
+    struct store_shard_shm *shard = &cache->shards[number];
+    uint32_t count = 0;
+    if (evict_reclaim(cache, number) > 0)
+        return true;
+    queue_sync(cache, shard);
+    uint64_t held =
+        (uint64_t)atomic_load_explicit(&shard->slab.pages, memory_order_relaxed) * PAGES_SIZE;
+    if (shard->lists[QUEUE_DEAD].count == 0 && held - shard->slab.used > held / IDLE_SHARE)
+        count = evict_sparse(cache, number);
+    if (count == 0)
+        count = evict_policy(cache, number);
+    if (count > 0)
+        evict_reclaim(cache, number);
+    return count > 0;
+}

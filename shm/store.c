@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where things lie, computed from the size of the zone and nothing else, so that no process has to
+ * trust an offset that stands in shared memory. A shard for each 64 MiB: enough that writers seldom
+ * meet, few enough that the half-filled pages of its sizes do not matter. One bucket of seven slots
+ * for 4 KiB (2 KiB in small dictionaries): objects of 1 KiB fill about half of the slots.
+ */
+#include "shm/store.h"
+#include "shm/repair.h"
+
+static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,
+                      shard_bytes = UINT64_C(64) << 20, largest = (uint64_t)SLAB_UNIT << 32;
+
+enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8 };
+
+static uint64_t aligned(uint64_t at, uint64_t to)
+{
+    return (at + to - 1) / to * to;
+}
+
+bool store_geometry(uint64_t size, struct store_geometry *out)
+{
+    if (size < smallest)
+        return false;
+    if (size > largest)
+        size = largest;
+    uint64_t shards = size / shard_bytes;
+    shards = shards < 1 ? 1 : shards > STORE_SHARDS ? STORE_SHARDS : shards;
+    uint64_t buckets = size / (size < modest ? SMALL_SPAN : BUCKET_SPAN) / shards;
+    *out = (struct store_geometry){ .shards = (uint32_t)shards, .buckets = (uint32_t)buckets };
+    out->ghosts = out->buckets / BUCKETS_A_GHOST;
+    out->shards_at = BODY_AT + sizeof(struct store_shm);
+    out->ghosts_at = aligned(out->shards_at + shards * sizeof(struct store_shard_shm), 64);
+    out->buckets_at = out->ghosts_at + shards * out->ghosts * sizeof(struct queue_ghosts_shm);
+    out->rows_at = out->buckets_at + shards * buckets * sizeof(struct index_bucket_shm);
+    uint64_t pages_at =
+        aligned(out->rows_at + size / PAGES_SIZE * sizeof(struct pages_row_shm), PAGES_SIZE);
+    out->first = (uint32_t)(pages_at / PAGES_SIZE);
+    out->pages = (uint32_t)((size - pages_at) / PAGES_SIZE);
+    return true;
+}
+
+void store_view(struct cache *cache, const struct zone *zone, const struct store_geometry *geometry)
+{
+    cache->base = (char *)zone->shm;
+    cache->shm = region_body(zone);
+    cache->g = *geometry;
+    cache->shards = (void *)(cache->base + geometry->shards_at);
+    cache->ghosts = (void *)(cache->base + geometry->ghosts_at);
+    cache->buckets = (void *)(cache->base + geometry->buckets_at);
+    cache->pages = (void *)(cache->base + geometry->rows_at);
+    slab_sizes(&cache->sizes);
+}
+
+struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard)
+{
+    struct lock_shm *lock = &cache->shm->shard_lock[shard].lock;
+    if (lock_take(lock, cache->slot) == LOCK_SUSPECT) {
+        repair_shard(cache, shard);
+        lock_sound(lock);
+    }
+    CRASH_POINT();
+    return &cache->shards[shard];
+}
+
+void store_unlock(struct cache *cache, uint32_t shard)
+{
+    CRASH_POINT();
+    lock_give(&cache->shm->shard_lock[shard].lock, cache->slot);
+}

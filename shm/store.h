@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The layout of a dictionary in shared memory, and the process's view of it. For the files behind
+ * shm/cache.h only.
+ *
+ * zone header | store_shm: secret, locks, rows of pins | shards | rows of pages | ghosts | buckets
+ * | pages of 64 KiB
+ *
+ * A dictionary is divided into shards by id; a shard has its own lock, index, lists and slab, and
+ * shares nothing with others but the pool of pages. Order of locks: attach, then one shard, then
+ * the pool. Only the audit takes all.
+ */
+#ifndef SHM_STORE_H
+#define SHM_STORE_H
+
+#include "shm/board.h"
+#include "shm/cache.h"
+#include "shm/index.h"
+#include "shm/lock.h"
+#include "shm/pins.h"
+#include "shm/queue.h"
+#include "shm/slab.h"
+
+/* A test that kills itself at every place where a death could tear something defines this. */
+#ifndef CRASH_POINT
+#define CRASH_POINT() ((void)0)
+#endif
+
+enum { STORE_SHARDS = 64, STORE_SECRET = 192, STORE_CURSORS = 64 };
+
+/* What is stored: header, key, head, and as much of the body as the first chunk has room for. */
+struct cache_entry_shm {
+    struct slab_chunk_shm chunk;
+    uint32_t generation; /* of purge_all when its fill began; 0: must not be published */
+    uint8_t id[CACHE_ID_SIZE];
+    _Atomic uint32_t hits; /* approximate: counted in larger steps as it grows */
+    _Atomic uint8_t
+        heat;     /* recent hits, for the order of eviction; written by readers without a lock */
+    uint8_t slot; /* who fills it */
+    _Atomic uint8_t list; /* enum queue_list */
+    uint8_t kind;         /* 0: an object; room for variants, markers and the like */
+    uint16_t key_n, head_n;
+    uint32_t parent; /* room for the entry that it is a variant of */
+    uint64_t body_n;
+    uint32_t prev, next; /* neighbours on its list */
+    struct cache_meta meta;
+    char text[]; /* key, head, body */
+};
+_Static_assert(sizeof(struct cache_entry_shm) == 128, "layout");
+_Static_assert(BOARD_SLOTS <= 256, "an entry names its slot in one byte");
+
+enum { STORE_FIXED = sizeof(struct cache_entry_shm) - SLAB_HEADER };
+
+struct store_lock_shm {
+    struct lock_shm lock;
+} __attribute__((aligned(64)));
+
+struct store_shard_shm {
+    struct slab_shm slab;
+    struct queue_shm lists[QUEUE_LISTS];
+    uint64_t ghost_clock; /* bytes that ever left the small queue */
+    uint32_t generation;  /* that SMALL and MAIN are of */
+    uint32_t limbo_next;  /* length of limbo at which the next look at the pins is worth while */
+    uint32_t index_free;  /* overflow buckets: the first free one */
+    uint32_t index_page;  /* and the page that new ones are carved from */
+    uint16_t marks;       /* of the latest repair or audit */
+    uint16_t spare[3];
+    uint64_t payload; /* bytes of key, head and body of what is published */
+    uint64_t fills, evictions, evicted_bytes, no_memory, expired, repairs;
+} __attribute__((aligned(64)));
+
+struct store_shm {
+    uint64_t size;                /* of the zone that it was laid out for */
+    _Atomic uint32_t generation;  /* of purge_all; from 1 */
+    _Atomic uint32_t slots;       /* slots below this one were ever attached */
+    uint8_t secret[STORE_SECRET]; /* of the hash */
+    _Atomic uint32_t orphans __attribute__((aligned(64))); /* some row's orphan is set */
+    _Atomic uint32_t pool_n;                               /* free pages */
+    uint32_t pool;                                         /* the first of them */
+    _Atomic uint64_t purges;
+    struct store_lock_shm attach, pool_lock, shard_lock[STORE_SHARDS];
+    struct pins_row_shm rows[BOARD_SLOTS];
+};
+
+struct store_geometry {               /* follows from the size of the zone alone */
+    uint32_t shards, buckets, ghosts; /* buckets and lines of ghosts a shard */
+    uint32_t first, pages;            /* number of the first page, how many */
+    uint64_t shards_at, rows_at, ghosts_at, buckets_at; /* offsets in the zone */
+};
+
+struct store_cursor { /* where the latest cache_body() of an entry ended */
+    uint32_t ref, chunk;
+    uint64_t offset;
+};
+
+struct cache { /* process-local */
+    char *base;
+    struct store_shm *shm;
+    struct index_bucket_shm *buckets;
+    struct pins_row_shm *row;
+    struct store_shard_shm *shards;
+    struct pages_row_shm *pages;
+    struct queue_ghosts_shm *ghosts;
+    struct store_geometry g;
+    uint32_t slot;
+    uint32_t dice;
+    int64_t now; /* the latest time that a caller told */
+    struct pins_cells cells;
+    struct slab_sizes sizes;
+    struct store_cursor cursors[STORE_CURSORS];
+};
+
+static inline void *store_at(const struct cache *cache, uint32_t ref)
+{
+    return cache->base + (uint64_t)ref * SLAB_UNIT;
+}
+
+static inline struct cache_entry_shm *store_entry(const struct cache *cache, uint32_t ref)
+{
+    return store_at(cache, ref);
+}
+
+static inline struct slab_chunk_shm *store_chunk(const struct cache *cache, uint32_t ref)
+{
+    return store_at(cache, ref);
+}
+
+static inline uint32_t store_page(uint32_t ref)
+{
+    return ref / SLAB_UNITS;
+}
+
+static inline struct pages_row_shm *store_row(const struct cache *cache, uint32_t page)
+{
+    return cache->pages + (page - cache->g.first);
+}
+
+static inline struct index_place store_place(const struct cache *cache, const uint8_t *id)
+{
+    uint64_t h[2];
+    __builtin_memcpy(h, id, sizeof h);
+    uint32_t shard = (uint32_t)((h[0] >> 32) * cache->g.shards >> 32);
+    uint32_t bucket = (uint32_t)((h[0] & UINT32_MAX) * cache->g.buckets >> 32);
+    return (struct index_place){ shard, shard * cache->g.buckets + bucket, (uint32_t)h[1] };
+}
+
+/* Body bytes in the entry's own chunk. */
+static inline uint32_t store_inline(const struct cache_entry_shm *entry)
+{
+    return entry->chunk.used - (uint32_t)STORE_FIXED - entry->key_n - entry->head_n;
+}
+
+/* Where everything lies in a zone of that size; false: too small. */
+bool store_geometry(uint64_t size, struct store_geometry *out);
+/* Points the view into the zone. */
+void store_view(struct cache *cache, const struct zone *zone,
+                const struct store_geometry *geometry);
+
+/* Takes back what processes left that died and whose slots have no new owner yet. In cache.c. */
+void cache_orphans(struct cache *cache);
+
+/* A shard's lock; what a dead owner left is repaired first. */
+struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard);
+void store_unlock(struct cache *cache, uint32_t shard);
+
+#endif
