@@ -99,14 +99,17 @@ struct conf {
 
 /* All errors of one load, in file order. `text` has one line an error, "file:line: path: what". Owned by the caller. */
 struct conf_errors {
-    char *text;
-    size_t n; /* count of errors; 0 = fine */
+    char *text; /* NULL when there is none, or no memory for it */
+    size_t n;   /* count of errors; 0 = fine */
 };
 
 /* Reads and checks PATH completely, certificates and host names included. Returns NULL when there is any error, which
  * is then in *errors. `env` true: GATEWAY_<SETTING> variables override top-level scalars. Blocking (files, DNS):
  * for start and reload only. Free with conf_free(). */
 const struct conf *conf_load(const char *path, bool env, struct conf_errors *errors);
+/* The same for text in memory, n bytes; `name` is what errors call it, and its folder is where a relative prefix
+ * starts. */
+const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env, struct conf_errors *errors);
 void conf_free(const struct conf **conf);
 void conf_errors_free(struct conf_errors *errors);
 

@@ -49,7 +49,7 @@ struct conf_check_side {
 
 struct conf_healthchecks {
     double threshold; /* percent of weight */
-    struct {
+    struct conf_active {
         enum conf_probe_type type;
         struct conf_text http_method, http_path;
         double timeout; /* s */
@@ -58,7 +58,7 @@ struct conf_healthchecks {
         struct conf_text https_sni;
         struct conf_check_side healthy, unhealthy;
     } active;
-    struct {
+    struct conf_passive {
         struct conf_check_side healthy, unhealthy;
     } passive;
 };

@@ -13,6 +13,8 @@ struct regex_span {
 
 /* Compiles `pattern`; NULL on error, with the reason and offset in `why`. Free with regex_free(). */
 struct conf_regex *regex_compile(const char *pattern, size_t n, char *why, size_t why_size);
+/* The same for text[from..n): offsets in `why` are counted in the whole text, as its writer sees it. */
+struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why, size_t why_size);
 void regex_free(struct conf_regex **re);
 
 /* Matches at the start of the subject only. Returns the number of spans set (>= 1, whole match first), 0 for no match

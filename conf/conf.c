@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading: the file is parsed by libconfig, read by the table of fields, and finished step by step; every step reports
+ * and goes on, so that all errors of a file come out at once. There are two stores: what the configuration consists of,
+ * and what only the load needs. When memory runs out, the allocation jumps back here and both are dropped.
+ */
+#include "conf/conf.h"
+#include "conf/load.h"
+#include "conf/manual.h"
+#include "conf/printer.h"
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONF_FILE_MAX = 256 << 20, CONF_WORKERS_MAX = 120 };
+
+struct conf_impl {
+    struct store store; /* holds this struct too */
+    struct source *source;
+};
+
+struct conf_input {
+    const char *text, *name;
+    size_t n;
+    bool env;
+};
+
+/* ---- steps --------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    void (*finish)(struct load *load);
+    bool sound; /* runs only when nothing is wrong so far */
+} steps[] = {
+    { process_finish, false },   { certificates_finish, false }, { upstreams_finish, false },
+    { services_finish, false },  { routes_finish, false },       { upstreams_number, false },
+    { consumers_finish, false }, { plugin_finish, false },       { chains_finish, true },
+};
+
+/* The folder of the file, absolute: the configuration outlives a change of the working directory. */
+static const char *folder_of(struct load *load, const char *name)
+{
+    char path[PATH_MAX], real[PATH_MAX];
+    snprintf(path, sizeof path, "%s", name);
+    if (!realpath(dirname(path), real) && !getcwd(real, sizeof real))
+        return "/";
+    return store_text(&load->store, real, strlen(real)).s;
+}
+
+/* What the syntax could let pass or do: libconfig ends the process when an included file cannot be read. */
+static bool is_plain(struct load *load, const struct conf_input *in)
+{
+    unsigned line = 1;
+    if (memchr(in->text, '\0', in->n)) {
+        report_add(&load->report, NULL, "contains a NUL byte");
+        return false;
+    }
+    for (const char *p = in->text, *end = in->text + in->n; p < end; line++) {
+        p += strspn(p, " \t");
+        if (strncmp(p, "@include", 8) == 0) {
+            report_line(&load->report, line, "@include is not supported");
+            return false;
+        }
+        const char *next = memchr(p, '\n', (size_t)(end - p));
+        p = next ? next + 1 : end;
+    }
+    return true;
+}
+
+static bool parse(struct load *load, const struct conf_input *in)
+{
+    if (!is_plain(load, in))
+        return false;
+    config_t *config = reader_config(&load->reader);
+    if (config_read_string(config, in->text) != CONFIG_TRUE) {
+        report_line(&load->report, (unsigned)config_error_line(config), config_error_text(config));
+        return false;
+    }
+    if (in->env)
+        reader_environment(&load->reader, &fields_top, config_root_setting(config));
+    load->root = config_root_setting(config);
+    return true;
+}
+
+static void keep(struct load *load)
+{
+    struct conf_impl *impl = store_alloc(&load->store, sizeof *impl);
+    impl->source = load->source;
+    impl->store = load->store;
+    impl->store.no_memory = NULL;
+    load->conf->impl = impl;
+}
+
+/* Everything of a load that may run out of memory. True: load->conf is complete. */
+static bool build(struct load *load, const struct conf_input *in, jmp_buf *no_memory)
+{
+    load->store.no_memory = load->scratch.no_memory = no_memory;
+    load->report = (struct report){ .store = &load->scratch, .file = in->name };
+    load->reader = (struct reader){ .store = &load->store, .scratch = &load->scratch, .report = &load->report };
+    load->folder = folder_of(load, in->name);
+    load->source = store_alloc(&load->store, sizeof *load->source);
+    load->conf = &load->source->as;
+    if (!parse(load, in))
+        return false;
+    reader_group(&load->reader, &fields_top, load->root, load->source);
+    load->conf->path = store_text(&load->store, in->name, strlen(in->name));
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (!steps[i].sound || load->report.n == 0)
+            steps[i].finish(load);
+    if (load->report.n == 0)
+        keep(load);
+    return load->report.n == 0;
+}
+
+static void no_memory_error(const char *name, struct conf_errors *errors)
+{
+    errors->n = 1;
+    if (asprintf(&errors->text, "%s: out of memory\n", name) < 0)
+        errors->text = NULL;
+}
+
+enum outcome { MADE, WRONG, NO_MEMORY };
+
+static enum outcome attempt(struct load *load, const struct conf_input *in)
+{
+    jmp_buf no_memory;
+    if (setjmp(no_memory))
+        return NO_MEMORY;
+    return build(load, in, &no_memory) ? MADE : WRONG;
+}
+
+static const struct conf *load_input(const struct conf_input *in, struct conf_errors *errors)
+{
+    struct load *load = calloc(1, sizeof *load);
+    enum outcome outcome = load ? attempt(load, in) : NO_MEMORY;
+    *errors = (struct conf_errors){ NULL, 0 };
+    if (outcome == WRONG)
+        outcome = report_give(&load->report, errors) ? WRONG : NO_MEMORY;
+    if (outcome == NO_MEMORY)
+        no_memory_error(in->name, errors);
+    if (!load)
+        return NULL;
+    const struct conf *made = outcome == MADE ? load->conf : NULL;
+    store_free(&load->scratch);
+    if (!made)
+        store_free(&load->store);
+    free(load);
+    return made;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static void file_error(const char *path, const char *reason, struct conf_errors *errors)
+{
+    errors->n = 1;
+    if (asprintf(&errors->text, "%s: cannot be read: %s\n", path, reason) < 0)
+        errors->text = NULL;
+}
+
+/* The whole file, terminated, malloc'ed; NULL with errno set. */
+static char *read_file(const char *path, size_t *n)
+{
+    struct stat st;
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    *n = 0;
+    if (!file)
+        return NULL;
+    if (fstat(fileno(file), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX)
+        errno = S_ISDIR(st.st_mode) ? EISDIR : st.st_size > CONF_FILE_MAX ? EFBIG : EINVAL;
+    else
+        text = malloc((size_t)st.st_size + 1);
+    if (text) {
+        *n = fread(text, 1, (size_t)st.st_size, file);
+        text[*n] = '\0';
+    }
+    if (text && ferror(file)) {
+        free(text);
+        text = NULL;
+    }
+    int error = errno;
+    fclose(file);
+    errno = error;
+    return text;
+}
+
+const struct conf *conf_load(const char *path, bool env, struct conf_errors *errors)
+{
+    size_t n;
+    char *text = read_file(path, &n);
+    if (!text) {
+        file_error(path, strerror(errno), errors);
+        return NULL;
+    }
+    const struct conf *conf = load_input(&(struct conf_input){ text, path, n, env }, errors);
+    free(text);
+    return conf;
+}
+
+const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env, struct conf_errors *errors)
+{
+    char *copy = malloc(n + 1);
+    if (!copy) {
+        no_memory_error(name, errors);
+        return NULL;
+    }
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    const struct conf *conf = load_input(&(struct conf_input){ copy, name, n, env }, errors);
+    free(copy);
+    return conf;
+}
+
+void conf_free(const struct conf **conf)
+{
+    if (!*conf)
+        return;
+    struct store store = ((struct conf_impl *)(*conf)->impl)->store;
+    store_free(&store);
+    *conf = NULL;
+}
+
+void conf_errors_free(struct conf_errors *errors)
+{
+    free(errors->text);
+    *errors = (struct conf_errors){ NULL, 0 };
+}
+
+/* ---- what is asked of it ------------------------------------------------------------------------------------------- */
+
+void conf_print(const struct conf *conf, FILE *out)
+{
+    printer_print(out, &fields_top, ((const struct conf_impl *)conf->impl)->source);
+}
+
+void conf_print_manual(FILE *out)
+{
+    manual_print(out);
+}
+
+int conf_worker_count(const struct conf *conf)
+{
+    cpu_set_t cpus;
+    if (conf->workers > 0)
+        return conf->workers;
+    int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : n;
+}
+
+bool conf_trusts(const struct conf *conf, const uint8_t ip[16])
+{
+    for (size_t i = 0; i < conf->trusted_ips_n; i++) {
+        const struct conf_cidr *net = &conf->trusted_ips[i];
+        size_t whole = (size_t)net->bits / 8, rest = (size_t)net->bits % 8;
+        uint8_t mask = (uint8_t)(0xff00 >> rest);
+        if (memcmp(net->ip, ip, whole) == 0 && (rest == 0 || (ip[whole] & mask) == net->ip[whole]))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Consumers and their credentials as checked. A credential belongs to one consumer: the same key twice is an error. Ids of
+ * credentials are made from the consumer's name and their position, never from the secret, because they are sent upstream.
+ */
+#include "conf/credentials.h"
+#include "conf/ids.h"
+#include "conf/load.h"
+#include "conf/value.h"
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONSUMERS_PEM_MAX = 65536, CONSUMERS_RSA_BITS = 2048 };
+
+#define KEY struct source_key
+static const struct fields_row key_rows[] = {
+    { FIELDS_ROW_TEXT(KEY, as.key, "key"), .flags = FIELDS_REQUIRED, .doc = "The key that requests show." },
+    { FIELDS_ROW_TEXT(KEY, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
+      .doc = "A UUID; made from the consumer's name and the position when \"\"." },
+};
+static const struct fields_table key_fields = { .title = "consumers.keyauth_credentials",
+                                                .doc = "What key-auth knows a consumer by.",
+                                                FIELDS_TABLE(key_rows),
+                                                .size = sizeof(KEY),
+                                                .at = offsetof(KEY, at) };
+
+static const struct fields_name jwt_algorithms[] = { { "HS256", CONF_HS256 }, { "HS384", CONF_HS384 },
+                                                     { "HS512", CONF_HS512 }, { "RS256", CONF_RS256 },
+                                                     { "RS384", CONF_RS384 }, { "RS512", CONF_RS512 },
+                                                     { "ES256", CONF_ES256 }, { "ES384", CONF_ES384 },
+                                                     { "ES512", CONF_ES512 }, { 0 } };
+
+#define SECRET struct source_jwt_secret
+static const struct fields_row jwt_rows[] = {
+    { FIELDS_ROW_TEXT(SECRET, as.key, "key"), .flags = FIELDS_REQUIRED,
+      .doc = "What the token's key claim (iss) says." },
+    { FIELDS_ROW_TEXT(SECRET, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
+      .doc = "A UUID; made from the consumer's name and the position when \"\"." },
+    { FIELDS_ROW_ENUM(SECRET, as.algorithm, "algorithm"), .preset = "\"HS256\"", .names = jwt_algorithms,
+      .doc = "The only algorithm that a token with this key may have." },
+    { FIELDS_ROW_TEXT(SECRET, as.secret, "secret"), .preset = "\"\"", .doc = "The secret, with HS algorithms." },
+    { FIELDS_ROW_BOOL(SECRET, as.secret_is_base64, "secret_is_base64"), .preset = "false",
+      .doc = "Whether the secret is written in base64." },
+    { FIELDS_ROW_TEXT(SECRET, rsa_public_key, "rsa_public_key"), .preset = "\"\"",
+      .doc = "The public key with RS and ES algorithms: PEM text, or \"@\" and a file's path." },
+};
+static const struct fields_table jwt_fields = { .title = "consumers.jwt_secrets",
+                                                .doc = "What jwt verifies a consumer's tokens with.",
+                                                FIELDS_TABLE(jwt_rows),
+                                                .size = sizeof(SECRET),
+                                                .at = offsetof(SECRET, at) };
+
+#define GROUP struct source_group
+static const struct fields_row group_rows[] = {
+    { FIELDS_ROW_TEXT(GROUP, group, "group"), .flags = FIELDS_REQUIRED, .check = value_is_printable,
+      .doc = "The group's name." },
+};
+static const struct fields_table group_fields = { .title = "consumers.acls",
+                                                  .doc = "A group that the consumer belongs to.",
+                                                  FIELDS_TABLE(group_rows),
+                                                  .size = sizeof(GROUP),
+                                                  .at = offsetof(GROUP, at) };
+
+#define CONSUMER struct source_consumer
+static const struct fields_row rows[] = {
+    { FIELDS_ROW_TEXT(CONSUMER, as.username, "username"), .preset = "\"\"", .check = value_is_printable,
+      .doc = "Its name; username or custom_id must be set." },
+    { FIELDS_ROW_TEXT(CONSUMER, as.custom_id, "custom_id"), .preset = "\"\"", .check = value_is_printable,
+      .doc = "What it is called elsewhere." },
+    { FIELDS_ROW_TEXT(CONSUMER, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
+      .doc = "A UUID; made from the name when \"\"." },
+    { FIELDS_ROW_LIST(CONSUMER, keys, "keyauth_credentials", key_fields), .preset = "( )",
+      .doc = "Its keys for key-auth." },
+    { FIELDS_ROW_LIST(CONSUMER, jwt_secrets, "jwt_secrets", jwt_fields), .preset = "( )",
+      .doc = "Its secrets for jwt." },
+    { FIELDS_ROW_LIST(CONSUMER, acls, "acls", group_fields), .preset = "( )", .doc = "Its groups." },
+    { FIELDS_ROW_LIST(CONSUMER, plugins, "plugins", plugin_fields), .preset = "( )",
+      .doc = "Plugins on all its requests." },
+    { FIELDS_ROW_TEXTS(CONSUMER, as.tags, "tags"), .preset = "[ ]", .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "Words to find it by." },
+};
+const struct fields_table consumers_fields = { .title = "consumers",
+                                               .doc = "Who is asking, and what they are known by.",
+                                               FIELDS_TABLE(rows),
+                                               .size = sizeof(CONSUMER),
+                                               .at = offsetof(CONSUMER, at) };
+
+/* What it is called in ids: its username, or else its custom_id. */
+static const char *name_of(const struct conf_consumer *consumer)
+{
+    return consumer->username.n ? consumer->username.s : consumer->custom_id.s;
+}
+
+/* The PEM text itself, or that of the file behind "@"; "" when it could not be read, which is reported. */
+static struct conf_text pem_text(struct load *load, const struct source_jwt_secret *from)
+{
+    if (from->rsa_public_key.s[0] != '@')
+        return from->rsa_public_key;
+    struct conf_text path = { from->rsa_public_key.s + 1, from->rsa_public_key.n - 1 }, text = { "", 0 };
+    path = load_path(load, path);
+    FILE *file = fopen(path.s, "re");
+    char *bytes = file ? store_alloc(&load->store, CONSUMERS_PEM_MAX + 1) : NULL;
+    size_t n = file ? fread(bytes, 1, CONSUMERS_PEM_MAX, file) : 0;
+    if (!file || ferror(file) || n == 0)
+        report_key(&load->report, from->at, "rsa_public_key", "%s cannot be read: %s",
+                   report_quote(&load->report, path.s, path.n), n == 0 && file ? "it is empty" : strerror(errno));
+    else
+        text = (struct conf_text){ bytes, strlen(bytes) };
+    if (file)
+        fclose(file);
+    return text;
+}
+
+/* Why the key does not fit the algorithm, or NULL. */
+static const char *misfit(EVP_PKEY *pkey, enum conf_jwt_algorithm algorithm)
+{
+    static const int bits[] = { [CONF_ES256] = 256, [CONF_ES384] = 384, [CONF_ES512] = 521 };
+    if (algorithm >= CONF_ES256)
+        return EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_bits(pkey) == bits[algorithm]
+                   ? NULL
+                   : "is not a key on the curve of the algorithm";
+    if (!EVP_PKEY_is_a(pkey, "RSA"))
+        return "is not an RSA key";
+    return EVP_PKEY_get_bits(pkey) < CONSUMERS_RSA_BITS ? "is an RSA key of less than 2048 bits" : NULL;
+}
+
+/* Without this OpenSSL would ask at the terminal for the pass phrase of an encrypted block. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+    (void)buf, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+static void check_public_key(struct load *load, const struct source_jwt_secret *from)
+{
+    struct conf_text pem = from->as.rsa_public_key;
+    BIO *bio = BIO_new_mem_buf(pem.s, (int)pem.n);
+    EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
+    const char *reason = pkey ? misfit(pkey, from->as.algorithm) : "is not a public key in PEM";
+    EVP_PKEY_free(pkey);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (reason)
+        report_key(&load->report, from->at, "rsa_public_key", "%s", reason);
+}
+
+static bool is_base64(struct conf_text text)
+{
+    unsigned char *out = malloc(text.n + 4);
+    bool ok = out && text.n % 4 == 0 && text.n > 0 &&
+              EVP_DecodeBlock(out, (const unsigned char *)text.s, (int)text.n) > 0;
+    free(out);
+    return ok;
+}
+
+static void read_jwt(struct load *load, struct source_jwt_secret *from)
+{
+    struct conf_jwt_secret *secret = &from->as;
+    bool shared = secret->algorithm <= CONF_HS512;
+    secret->rsa_public_key = (struct conf_text){ "", 0 };
+    if (shared && secret->secret.n == 0)
+        report_key(&load->report, from->at, "secret", "is missing: an HS algorithm needs it");
+    if (shared && secret->secret_is_base64 && !is_base64(secret->secret))
+        report_key(&load->report, from->at, "secret", "is not base64");
+    if (shared)
+        return;
+    if (from->rsa_public_key.n == 0) {
+        report_key(&load->report, from->at, "rsa_public_key", "is missing: an RS or ES algorithm needs it");
+        return;
+    }
+    secret->rsa_public_key = pem_text(load, from);
+    if (secret->rsa_public_key.n)
+        check_public_key(load, from);
+}
+
+static void finish_keys(struct load *load, struct source_consumer *from, const struct conf_consumer *consumer)
+{
+    struct source_key *keys = from->keys.v;
+    struct conf_key *out = store_array(&load->store, from->keys.n, sizeof *out);
+    for (size_t i = 0; i < from->keys.n; i++) {
+        struct conf_text name = store_format(&load->scratch, "%s\n%zu", name_of(&from->as), i);
+        struct load_claim claim = { NULL, "keyauth credential", "key", name, &out[i], keys[i].at };
+        load_id(load, &claim, &keys[i].as.id);
+        keys[i].as.consumer = consumer;
+        out[i] = keys[i].as;
+        if (out[i].key.n && credentials_add_key(load, &out[i]))
+            report_key(&load->report, keys[i].at, "key", "belongs to another credential already");
+    }
+    from->as.keys = out;
+    from->as.keys_n = from->keys.n;
+}
+
+static void finish_jwts(struct load *load, struct source_consumer *from, const struct conf_consumer *consumer)
+{
+    struct source_jwt_secret *secrets = from->jwt_secrets.v;
+    struct conf_jwt_secret *out = store_array(&load->store, from->jwt_secrets.n, sizeof *out);
+    for (size_t i = 0; i < from->jwt_secrets.n; i++) {
+        struct conf_text name = store_format(&load->scratch, "%s\n%zu", name_of(&from->as), i);
+        struct load_claim claim = { NULL, "jwt secret", "key", name, &out[i], secrets[i].at };
+        load_id(load, &claim, &secrets[i].as.id);
+        read_jwt(load, &secrets[i]);
+        secrets[i].as.consumer = consumer;
+        out[i] = secrets[i].as;
+        if (out[i].key.n && credentials_add_jwt(load, &out[i]))
+            report_key(&load->report, secrets[i].at, "key", "%s belongs to another credential already",
+                       report_quote(&load->report, out[i].key.s, out[i].key.n));
+    }
+    from->as.jwt_secrets = out;
+    from->as.jwt_secrets_n = from->jwt_secrets.n;
+}
+
+static void finish_groups(struct load *load, struct source_consumer *from)
+{
+    const struct source_group *groups = from->acls.v;
+    struct conf_text *out = store_array(&load->store, from->acls.n, sizeof *out);
+    struct names seen = { 0 };
+    for (size_t i = 0; i < from->acls.n; i++) {
+        struct load_claim claim = { &seen, "group", "group", groups[i].group, &groups[i], groups[i].at };
+        load_claim(load, &claim);
+        out[i] = groups[i].group;
+    }
+    from->as.groups = (struct conf_texts){ out, from->acls.n };
+}
+
+void consumers_finish(struct load *load)
+{
+    struct source_consumer *from = load->source->consumers.v;
+    size_t n = load->source->consumers.n;
+    struct conf_consumer *out = store_array(&load->store, n, sizeof *out);
+    struct names custom_ids = { 0 };
+    load->conf->consumers = out;
+    load->conf->consumers_n = n;
+    credentials_begin(load);
+    for (size_t i = 0; i < n; i++) {
+        struct conf_consumer *consumer = &from[i].as;
+        struct load_claim name = { &load->consumers, "consumer", "username", consumer->username, &out[i], from[i].at };
+        struct load_claim custom = { &custom_ids, "consumer", "custom_id", consumer->custom_id, &out[i], from[i].at };
+        load_claim(load, &name);
+        load_claim(load, &custom);
+        if (consumer->username.n + consumer->custom_id.n == 0)
+            report_key(&load->report, from[i].at, "username", "is missing, and so is a custom_id");
+        load_id(load, consumer->username.n ? &name : &custom, &consumer->id);
+        finish_keys(load, &from[i], &out[i]);
+        finish_jwts(load, &from[i], &out[i]);
+        finish_groups(load, &from[i]);
+        consumer->index = (uint32_t)i;
+        out[i] = *consumer;
+    }
+    credentials_name(load);
+}

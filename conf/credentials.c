@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Look-ups by credential: three maps with random keys (names.h), whose cost does not depend on how many consumers there
+ * are, and whose comparison takes the same time wherever two texts differ.
+ */
+#include "conf/credentials.h"
+#include "conf/load.h"
+
+struct conf_credentials {
+    struct names keys, jwts, consumers;
+};
+
+static struct conf_credentials *filling(struct load *load)
+{
+    return (struct conf_credentials *)load->conf->credentials;
+}
+
+void credentials_begin(struct load *load)
+{
+    load->conf->credentials = store_alloc(&load->store, sizeof(struct conf_credentials));
+}
+
+bool credentials_add_key(struct load *load, const struct conf_key *key)
+{
+    return names_put(&filling(load)->keys, &load->store, key->key, key) != NULL;
+}
+
+bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret)
+{
+    return names_put(&filling(load)->jwts, &load->store, secret->key, secret) != NULL;
+}
+
+static void add_name(struct load *load, struct conf_text name, const struct conf_consumer *consumer)
+{
+    if (name.n)
+        names_put(&filling(load)->consumers, &load->store, name, consumer);
+}
+
+void credentials_name(struct load *load)
+{
+    const struct conf_consumer *consumers = load->conf->consumers;
+    for (size_t i = 0; i < load->conf->consumers_n; i++)
+        add_name(load, consumers[i].id, &consumers[i]);
+    for (size_t i = 0; i < load->conf->consumers_n; i++)
+        add_name(load, consumers[i].username, &consumers[i]);
+    for (size_t i = 0; i < load->conf->consumers_n; i++)
+        add_name(load, consumers[i].custom_id, &consumers[i]);
+}
+
+const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n)
+{
+    return names_get(&c->keys, key, n);
+}
+
+const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key, size_t n)
+{
+    return names_get(&c->jwts, key, n);
+}
+
+const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name, size_t n)
+{
+    return names_get(&c->consumers, name, n);
+}

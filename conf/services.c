@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Services as checked: the URL or its parts, the upstream that the host names or implies, and TLS towards it. Routes are
+ * gathered from all services into one array in file order; what a route says is checked in routes.c.
+ */
+#include "conf/endpoint.h"
+#include "conf/load.h"
+#include "conf/value.h"
+#include <string.h>
+
+static bool written(const config_setting_t *at, const char *key)
+{
+    return config_setting_get_member(at, key) != NULL;
+}
+
+/* The URL's parts, over those of protocol, host, port and path. */
+static void read_url(struct load *load, struct source_service *from)
+{
+    static const char *const parts[] = { "protocol", "host", "port", "path" };
+    struct conf_service *service = &from->as;
+    struct endpoint_url url;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (written(from->at, parts[i]))
+            report_key(&load->report, from->at, parts[i], "is said by the url already");
+    const char *why = endpoint_url(from->url, &url);
+    if (why) {
+        report_key(&load->report, from->at, "url", "%s %s", report_quote(&load->report, from->url.s, from->url.n), why);
+        return;
+    }
+    service->protocol = url.protocol;
+    service->host = store_text(&load->store, url.host.s, url.host.n);
+    service->port = url.port;
+    service->path = store_text(&load->store, url.path.s, url.path.n);
+}
+
+static void read_host(struct load *load, struct source_service *from)
+{
+    struct conf_service *service = &from->as;
+    struct sockaddr_storage addr;
+    socklen_t len;
+    char why[128];
+    if (from->as.host.n == 0) {
+        if (!written(from->at, "host"))
+            report_key(&load->report, from->at, "url", "is missing, and so is a host");
+        else
+            report_key(&load->report, from->at, "host", "must not be empty");
+        return;
+    }
+    if (endpoint_literal(service->host, 0, &addr, &len) || value_is_host(service->host.s, service->host.n, why, 128))
+        return;
+    report_key(&load->report, from->at, "host", "%s %s",
+               report_quote(&load->report, service->host.s, service->host.n), why);
+    service->host = (struct conf_text){ "", 0 };
+}
+
+static void bind_upstream(struct load *load, struct source_service *from)
+{
+    struct conf_service *service = &from->as;
+    const char *key = from->url.n ? "url" : "host";
+    if (from->url.n)
+        read_url(load, from);
+    else
+        read_host(load, from);
+    if (service->port == 0)
+        service->port = service->protocol == CONF_HTTPS ? 443 : 80;
+    if (service->host.n == 0)
+        return;
+    service->upstream = load_find(&load->upstreams, service->host);
+    if (!service->upstream)
+        service->upstream =
+            upstreams_implied(load, store_lower(&load->store, service->host), service->port, from->at, key);
+}
+
+static void read_tls(struct load *load, struct source_service *from)
+{
+    const struct source_certificate *client = &from->client_certificate;
+    if (from->ca_certificates.n) {
+        from->as.ca_certificates = load_path(load, from->ca_certificates);
+        (void)certificates_probe(load, from->as.ca_certificates, from->at, "ca_certificates");
+    }
+    if (client->cert.n == 0 && client->key.n == 0)
+        return;
+    if (client->cert.n == 0 || client->key.n == 0) {
+        report_key(&load->report, from->at, "client_certificate", "needs both cert and key");
+        return;
+    }
+    struct conf_certificate *made = store_alloc(&load->store, sizeof *made);
+    certificates_read(load, client, made);
+    from->as.client_certificate = made;
+}
+
+void services_finish(struct load *load)
+{
+    struct source_service *from = load->source->services.v;
+    size_t n = load->source->services.n;
+    struct conf_service *out = store_array(&load->store, n, sizeof *out);
+    load->conf->services = out;
+    load->conf->services_n = n;
+    for (size_t i = 0; i < n; i++) {
+        struct conf_service *service = &from[i].as;
+        struct load_claim claim = { &load->services, "service", "name", service->name, &out[i], from[i].at };
+        load_claim(load, &claim);
+        load_id(load, &claim, &service->id);
+        service->ca_certificates = (struct conf_text){ "", 0 };
+        bind_upstream(load, &from[i]);
+        read_tls(load, &from[i]);
+        service->index = (uint32_t)i;
+        out[i] = *service;
+    }
+}
