@@ -3,13 +3,15 @@
  * The cache as one process sees it: what goes in comes out, what is purged or past its time does
  * not, pins hold, room is made when there is none, and the audit agrees at every turn.
  */
-#include "shm/cache.h"
-#include "shm/pages.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shm/cache.h"
+#include "shm/pages.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
