@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See fake_stream.h. Fields and arguments are split with the real parsers, so that plugins see real
+ * slices. */
+#include "tests/unit/worker/fake_stream.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* --- set-up
+ * ---------------------------------------------------------------------------------------- */
+
+void fake_request(struct stream *s, const char *text)
+{
+    static char path[sizeof(s->text)];
+    size_t n = 0;
+    arena_reset(&s->arena);
+    arena_init(&s->arena, NULL, 0);
+    s->consumer = NULL;
+    s->credential = s->message = s->body = s->content_type = slice_of(NULL, 0);
+    s->anonymous = false;
+    s->response = NULL;
+    s->status = 0;
+    for (; *text; text++) {
+        assert_true(n + 16 < sizeof(s->text));
+        if (*text == '\n') {
+            bool first = !memchr(s->text, '\r', n);
+            n += (size_t)sprintf(s->text + n, first ? " HTTP/1.1\r\nHost: h\r\n" : "\r\n");
+        } else {
+            s->text[n++] = *text;
+        }
+    }
+    n += (size_t)sprintf(s->text + n, "\r\n");
+    assert_int_equal(head_request(s->text, n, 0, &s->head), n);
+    s->request = (struct request){ .head = &s->head, .host = SLICE("h") };
+    assert_true(uri_parse(s->head.path, path, sizeof(path), &s->request.uri));
+    s->request.query = s->request.uri.query;
+}
+
+void fake_free(struct stream *s)
+{
+    arena_reset(&s->arena);
+}
+
+struct conf_text fake_text(const char *s)
+{
+    return (struct conf_text){ s, strlen(s) };
+}
+
+static const struct slice *find(const struct extra_field *e, const char *name)
+{
+    for (; e; e = e->next)
+        if (slice_equal_nocase(e->name, slice_of(name, strlen(name))))
+            return &e->value;
+    return NULL;
+}
+
+const struct slice *fake_upstream(const struct stream *s, const char *name)
+{
+    return find(s->request.extra, name);
+}
+
+const struct slice *fake_response(const struct stream *s, const char *name)
+{
+    return find(s->response, name);
+}
+
+/* --- worker/stream.h
+ * ------------------------------------------------------------------------------- */
+
+struct request *stream_request(struct stream *s)
+{
+    return &s->request;
+}
+
+const struct conf_route *stream_route(const struct stream *s)
+{
+    return &s->route;
+}
+
+const struct conf_service *stream_service(const struct stream *s)
+{
+    return &s->service;
+}
+
+const struct conf_credentials *stream_credentials(const struct stream *s)
+{
+    return &s->credentials;
+}
+
+struct arena *stream_arena(struct stream *s)
+{
+    return &s->arena;
+}
+
+int64_t stream_now(const struct stream *s)
+{
+    return s->now_ms / 1000;
+}
+
+int64_t stream_now_ms(const struct stream *s)
+{
+    return s->now_ms;
+}
+
+struct slice stream_request_id(struct stream *s)
+{
+    (void)s;
+    return SLICE("0123456789abcdef0123456789abcdef");
+}
+
+uint64_t stream_counter(struct stream *s)
+{
+    return ++s->counter;
+}
+
+uint32_t stream_worker_index(const struct stream *s)
+{
+    (void)s;
+    return 0;
+}
+
+struct slice stream_client_text(struct stream *s)
+{
+    (void)s;
+    return SLICE("192.0.2.7");
+}
+
+struct slice stream_server_text(struct stream *s)
+{
+    (void)s;
+    return SLICE("127.0.0.1-8000");
+}
+
+static void set(struct stream *s, struct extra_field **list, struct slice name, struct slice value)
+{
+    struct extra_field *e;
+    for (e = *list; e && !slice_equal_nocase(e->name, name); e = e->next)
+        continue;
+    if (!e) {
+        e = arena_take(&s->arena, sizeof(*e));
+        assert_non_null(e);
+        e->next = *list;
+        e->name = arena_copy(&s->arena, name);
+        *list = e;
+    }
+    e->value = value.p ? arena_copy(&s->arena, value) : value;
+}
+
+static struct slice text_or_nothing(struct conf_text text)
+{
+    return text.n ? slice_of(text.s, text.n) : slice_of(NULL, 0);
+}
+
+void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
+                         struct slice credential, bool anonymous)
+{
+    s->consumer = consumer;
+    s->credential = credential;
+    s->anonymous = anonymous;
+    stream_set_upstream(s, SLICE("X-Consumer-ID"), text_or_nothing(consumer->id));
+    stream_set_upstream(s, SLICE("X-Anonymous-Consumer"),
+                        anonymous ? SLICE("true") : slice_of(NULL, 0));
+}
+
+const struct conf_consumer *stream_consumer(const struct stream *s)
+{
+    return s->consumer;
+}
+
+void stream_set_upstream(struct stream *s, struct slice name, struct slice value)
+{
+    set(s, &s->request.extra, name, value);
+}
+
+void stream_drop_upstream(struct stream *s, struct slice name)
+{
+    set(s, &s->request.extra, name, slice_of(NULL, 0));
+}
+
+void stream_set_response(struct stream *s, struct slice name, struct slice value)
+{
+    set(s, &s->response, name, value);
+}
+
+enum stage_result stream_answer(struct stream *s, int status, const char *message)
+{
+    s->status = status;
+    s->message = arena_copy(&s->arena, slice_of(message, strlen(message)));
+    return STAGE_DONE;
+}
+
+enum stage_result stream_answer_with(struct stream *s, int status, struct slice content_type,
+                                     struct slice body)
+{
+    s->status = status;
+    s->content_type = content_type;
+    s->body = body;
+    return STAGE_DONE;
+}
+
+/* --- credentials
+ * ----------------------------------------------------------------------------------- */
+
+const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n)
+{
+    for (size_t i = 0; i < c->keys_n; i++)
+        if (c->keys[i]->key.n == n && memcmp(c->keys[i]->key.s, key, n) == 0)
+            return c->keys[i];
+    return NULL;
+}
+
+const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key,
+                                              size_t n)
+{
+    for (size_t i = 0; i < c->secrets_n; i++)
+        if (c->secrets[i]->key.n == n && memcmp(c->secrets[i]->key.s, key, n) == 0)
+            return c->secrets[i];
+    return NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream without a connection, for tests of plugins: worker/stream.h over plain members,
+ * credentials included. One request at a time: fake_request(), run a plugin, look at what it left.
+ */
+#ifndef TESTS_FAKE_STREAM_H
+#define TESTS_FAKE_STREAM_H
+
+#include "worker/stream.h"
+
+enum { FAKE_CREDENTIALS = 16 };
+
+struct conf_credentials {
+    const struct conf_key *keys[FAKE_CREDENTIALS];
+    const struct conf_jwt_secret *secrets[FAKE_CREDENTIALS];
+    size_t keys_n, secrets_n;
+};
+
+struct stream {
+    struct request request;
+    struct head head;
+    struct arena arena;
+    char text[16384]; /* the request as text: what slices point into */
+    struct conf_route route;
+    struct conf_service service;
+    struct conf_credentials credentials;
+    int64_t now_ms;
+    uint64_t counter;
+    /* what a plugin left */
+    const struct conf_consumer *consumer;
+    struct slice credential;
+    bool anonymous;
+    struct extra_field *response;
+    int status; /* 0: no answer was made */
+    struct slice message, body, content_type;
+};
+
+/* Clears what earlier requests left, keeps credentials, and parses "GET /path?query" and header
+ * lines, each ended by \n. */
+void fake_request(struct stream *s, const char *text);
+void fake_free(struct stream *s);
+
+struct conf_text fake_text(const char *s);
+/* NULL: nothing of that name was set; {NULL, 0} inside: it was dropped. */
+const struct slice *fake_upstream(const struct stream *s, const char *name);
+const struct slice *fake_response(const struct stream *s, const char *name);
+
+#endif
