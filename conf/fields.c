@@ -127,8 +127,8 @@ static const struct fields_row rows[] = {
       .doc = "Plugins on every request, or bound by name to a service, a route or a consumer." },
 };
 
-const struct fields_table fields_top = { .title = "top level",
-                                         .doc = "Scalars of the top level can be overridden by the environment.",
+const struct fields_table fields_top = { .title = "SETTINGS",
+                                         .doc = "The top level of the file. Its scalars can be overridden by the environment.",
                                          FIELDS_TABLE(rows),
                                          .size = sizeof(struct source),
                                          .at = SIZE_MAX };

@@ -113,7 +113,7 @@ static void read_targets(struct load *load, struct source_upstream *from, struct
         struct conf_target *target = &targets[i].as;
         if (target->target.n == 0)
             continue;
-        struct conf_text place = target->host.n ? store_format(&load->scratch, "%s %d", target->host.s, target->port)
+        struct conf_text place = target->host.n ? store_format(&load->scratch, "%s:%d", target->host.s, target->port)
                                                 : target->target;
         struct load_claim claim = { &seen, "target", "target", place, target, targets[i].at };
         load_claim(load, &claim);
