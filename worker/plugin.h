@@ -24,6 +24,6 @@ struct plugin_ops {
     void (*header_filter)(struct stream *s, const void *config);
 };
 
-extern const struct plugin_ops *const plugin_table[CONF_PLUGIN_KINDS];
+extern const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS];
 
 #endif

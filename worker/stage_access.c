@@ -15,7 +15,7 @@ enum stage_result stage_access(struct stream *s)
 
     for (; s->link < chain->links_n; s->link++) {
         const struct conf_link *link = &chain->links[s->link];
-        const struct plugin_ops *ops = plugin_table[link->kind];
+        const struct plugin_ops *ops = plugins_table[link->kind];
 
         if (!ops->access)
             continue;

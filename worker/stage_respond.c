@@ -26,7 +26,7 @@ static void run_filters(struct stream *s)
     const struct conf_chain *chain = s->route ? s->route->chain : s->w->conf->chain_unrouted;
 
     for (size_t i = 0; chain && i < chain->links_n; i++) {
-        const struct plugin_ops *ops = plugin_table[chain->links[i].kind];
+        const struct plugin_ops *ops = plugins_table[chain->links[i].kind];
         if (!ops->header_filter)
             continue;
         const struct conf_plugin *plugin = plugin_pick(&chain->links[i], s->consumer);

@@ -5,7 +5,7 @@
 
 static const struct plugin_ops proxy_cache = { .kind = CONF_PLUGIN_PROXY_CACHE };
 
-const struct plugin_ops *const plugin_table[CONF_PLUGIN_KINDS] = {
+const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_JWT] = &jwt_ops,
     [CONF_PLUGIN_KEY_AUTH] = &key_auth_ops,
     [CONF_PLUGIN_PROXY_CACHE] = &proxy_cache,
