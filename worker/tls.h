@@ -76,7 +76,7 @@ void tls_end(struct tls *tls);
 bool tls_pending(const struct tls *tls);
 
 /* Why it failed, for the log: "certificate verify failed: certificate has expired", "no shared
- * cipher", "http request", "connection reset by peer"; "" when it did not. Holds until the next
+ * cipher", "http request", "Connection reset by peer"; "" when it did not. Holds until the next
  * call. */
 const char *tls_error(const struct tls *tls);
 /* It failed because the peer's certificate was not accepted (by us). */
