@@ -2,10 +2,11 @@
 /*
  * The chunked coding as a machine over bytes: payload is handed out in runs, everything else one
  * byte at a time. A byte that no state expects ends the message for good. Extensions may hold any
- * text but controls, since they are dropped; white space before one is accepted (RFC 9112
- * section 7.1.1), behind a bare size it is not. Of the trailers only names that the gateway has no
- * meaning for are kept: those it knows act on framing, routing, caching or access and had to be in
- * the head, and those it sets itself for upstreams must not come in by the back door.
+ * text but controls and quotes left open, since they are dropped; white space before one is
+ * accepted (RFC 9112 section 7.1.1), behind a bare size it is not. Of the trailers only names that
+ * the gateway has no meaning for are kept: those it knows act on framing, routing, caching or
+ * access and had to be in the head, and those it sets itself for upstreams must not come in by the
+ * back door.
  */
 #include "worker/http/chunk.h"
 #include "shm/assert.h"
@@ -20,6 +21,8 @@ enum state {
     STATE_SIZE,      /* hex digits */
     STATE_BLANK,     /* white space before an extension */
     STATE_EXTENSION, /* to the CR */
+    STATE_QUOTED,    /* within quotes of an extension, where no line ends */
+    STATE_ESCAPED,
     STATE_SIZE_LF,
     STATE_DATA,
     STATE_DATA_CR,
@@ -69,12 +72,25 @@ static enum state on_size(struct chunk *c, char byte)
     return byte == ' ' || byte == '\t' ? STATE_BLANK : STATE_BROKEN;
 }
 
+static enum state on_quoted(struct chunk *c, char byte)
+{
+    if (!scan_is(byte, SCAN_VALUE))
+        return STATE_BROKEN;
+    if (c->state == STATE_ESCAPED)
+        return STATE_QUOTED;
+    return byte == '"' ? STATE_EXTENSION : byte == '\\' ? STATE_ESCAPED : STATE_QUOTED;
+}
+
 static enum state on_extension(struct chunk *c, char byte)
 {
     if (c->state == STATE_EXTENSION && byte == '\r')
         return STATE_SIZE_LF;
     if (++c->line > CHUNK_EXTENSION_MAX)
         return STATE_BROKEN;
+    if (c->state == STATE_QUOTED || c->state == STATE_ESCAPED)
+        return on_quoted(c, byte);
+    if (c->state == STATE_EXTENSION && byte == '"')
+        return STATE_QUOTED;
     if (c->state == STATE_EXTENSION)
         return scan_is(byte, SCAN_VALUE) ? STATE_EXTENSION : STATE_BROKEN;
     if (byte == ';')
@@ -182,6 +198,8 @@ static enum state step(struct chunk *c, char byte)
         return on_size(c, byte);
     case STATE_BLANK:
     case STATE_EXTENSION:
+    case STATE_QUOTED:
+    case STATE_ESCAPED:
         return on_extension(c, byte);
     case STATE_SIZE_LF:
         return on_size_end(c, byte);
