@@ -16,7 +16,7 @@ struct audit {
     uint32_t pages;
 };
 
-static const char *chain_fault(struct audit *a, uint32_t ref, bool done)
+static const char *entry_chain_fault(struct audit *a, uint32_t ref, bool done)
 {
     struct cache *cache = a->cache;
     const struct cache_entry_shm *entry = store_entry(cache, ref);
@@ -55,7 +55,7 @@ static const char *entry_fault(struct audit *a, uint32_t ref)
     entry->chunk.mark = shard->marks;
     if (published)
         a->payload += entry->key_n + entry->head_n + entry->body_n;
-    return chain_fault(a, ref, published);
+    return entry_chain_fault(a, ref, published);
 }
 
 static const char *entries_fault(struct audit *a, uint32_t page)

@@ -17,7 +17,8 @@ enum {
     FREE_CHUNKS = 1024,
     TIDY_AT = 32,
     SPARSE_TRIES = 8,
-    IDLE_SHARE = 16
+    IDLE_SHARE = 16,
+    IDLE_FLOOR = 3 * PAGES_SIZE
 };
 
 static void retire(struct cache *cache, struct store_shard_shm *shard, uint32_t ref)
@@ -171,7 +172,8 @@ bool evict_some(struct cache *cache, uint32_t number)
     queue_sync(cache, shard);
     uint64_t held =
         (uint64_t)atomic_load_explicit(&shard->slab.pages, memory_order_relaxed) * PAGES_SIZE;
-    if (shard->lists[QUEUE_DEAD].count == 0 && held - shard->slab.used > held / IDLE_SHARE)
+    if (shard->lists[QUEUE_DEAD].count == 0 &&
+        held - shard->slab.used > held / IDLE_SHARE + IDLE_FLOOR)
         count = evict_sparse(cache, number);
     if (count == 0)
         count = evict_policy(cache, number);

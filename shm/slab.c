@@ -10,17 +10,32 @@
 #include "shm/assert.h"
 #include "shm/store.h"
 
-enum { PARTS = 45 /* from this many parts of a page downwards, sizes are fractions of a page */ };
+enum {
+    PARTS = 45, /* from this many parts of a page downwards, sizes are fractions of a page */
+    FEW_PAGES =
+        256, /* a shard with fewer has fewer sizes, each an eighth larger than the one before: */
+    COARSE_SHARE = 8, /* half-filled pages would take more than rounding does */
+};
 
-void slab_sizes(struct slab_sizes *sizes)
+static uint32_t next_size(uint32_t units)
 {
-    uint32_t n = 0;
-    for (uint32_t units = 2; units <= SLAB_UNITS / PARTS; units++)
+    if (units < SLAB_UNITS / PARTS)
+        return units + 1;
+    uint32_t parts = SLAB_UNITS / units;
+    while (SLAB_UNITS / parts == units)
+        parts--;
+    return SLAB_UNITS / parts;
+}
+
+void slab_sizes(struct slab_sizes *sizes, uint32_t pages)
+{
+    uint32_t n = 0, last = 0;
+    for (uint32_t units = 2; n == 0 || last < SLAB_UNITS;
+         units = units < SLAB_UNITS ? next_size(units) : units) {
+        if (pages < FEW_PAGES && units < SLAB_UNITS && (units - last) * COARSE_SHARE < last)
+            continue;
         sizes->units[n++] = (uint16_t)units;
-    for (uint32_t parts = PARTS - 1; parts >= 1; parts--) {
-        uint32_t units = SLAB_UNITS / parts;
-        if (units != sizes->units[n - 1])
-            sizes->units[n++] = (uint16_t)units;
+        last = units;
     }
     must(n <= SLAB_CLASSES);
     sizes->count = (uint8_t)n;

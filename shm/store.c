@@ -49,7 +49,7 @@ void store_view(struct cache *cache, const struct zone *zone, const struct store
     cache->ghosts = (void *)(cache->base + geometry->ghosts_at);
     cache->buckets = (void *)(cache->base + geometry->buckets_at);
     cache->pages = (void *)(cache->base + geometry->rows_at);
-    slab_sizes(&cache->sizes);
+    slab_sizes(&cache->sizes, geometry->pages / geometry->shards);
 }
 
 struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard)

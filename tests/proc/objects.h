@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects that prove themselves: key and head name a number and a version, and from those follows
+ * every byte of the body. Whoever finds one can tell whether it is what somebody stored.
+ */
+#ifndef TESTS_OBJECTS_H
+#define TESTS_OBJECTS_H
+
+#include "shm/cache.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OBJECTS_NOW = 1000000, OBJECTS_PIECE = 8192 };
+
+static inline uint64_t objects_mix(uint64_t x)
+{
+    x = (x ^ x >> 31) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return x ^ x >> 32;
+}
+
+static inline uint64_t objects_word(uint32_t number, uint32_t version, uint64_t i)
+{
+    return objects_mix(((uint64_t)number << 32 | version) + i * UINT64_C(0x94d049bb133111eb));
+}
+
+static inline size_t objects_key(uint32_t number, char key[32])
+{
+    return (size_t)snprintf(key, 32, "GET /object/%" PRIu32, number);
+}
+
+static inline void objects_id(const struct cache *cache, uint32_t number, uint8_t id[CACHE_ID_SIZE])
+{
+    char key[32];
+    size_t n = objects_key(number, key);
+    cache_id(cache, key, n, id);
+}
+
+/* The bytes of the body from `at` on; at is a multiple of eight. */
+static inline void objects_bytes(uint32_t number, uint32_t version, uint64_t at, char *out,
+                                 size_t n)
+{
+    for (size_t i = 0; i < n; i += 8) {
+        uint64_t word = objects_word(number, version, (at + i) / 8);
+        memcpy(out + i, &word, n - i < 8 ? n - i : 8);
+    }
+}
+
+static inline struct cache_fill *objects_begin(struct cache *cache, uint32_t number,
+                                               uint32_t version, size_t size, size_t hint)
+{
+    const struct cache_meta meta = { .stored = OBJECTS_NOW,
+                                     .keep_until = OBJECTS_NOW + 10,
+                                     .status = 200 };
+    uint8_t id[CACHE_ID_SIZE];
+    char key[32], head[64];
+    size_t key_n = objects_key(number, key);
+    int head_n =
+        snprintf(head, sizeof head, "Version: %" PRIu32 "\r\nSize: %zu\r\n", version, size);
+    cache_id(cache, key, key_n, id);
+    return cache_fill_begin(cache, id, key, key_n, &meta, head, (size_t)head_n, hint);
+}
+
+static inline bool objects_append(struct cache_fill *fill, uint32_t number, uint32_t version,
+                                  size_t size)
+{
+    char piece[OBJECTS_PIECE];
+    for (size_t at = 0; at < size; at += sizeof piece) {
+        size_t part = size - at < sizeof piece ? size - at : sizeof piece;
+        objects_bytes(number, version, at, piece, part);
+        if (!cache_fill_append(fill, piece, part))
+            return false;
+    }
+    return true;
+}
+
+static inline bool objects_put(struct cache *cache, uint32_t number, uint32_t version, size_t size,
+                               size_t hint)
+{
+    struct cache_fill *fill = objects_begin(cache, number, version, size, hint);
+    if (!fill)
+        return false;
+    if (objects_append(fill, number, version, size))
+        return cache_fill_commit(&fill);
+    cache_fill_abort(&fill);
+    return false;
+}
+
+/* Whether the object found under that number is whole: key, head, length, each byte. */
+static inline bool objects_whole(const struct cache *cache, const struct cache_hit *hit,
+                                 uint32_t number)
+{
+    char key[32], head[64], want[8];
+    uint32_t version;
+    size_t size, bytes;
+    struct iovec iov[4];
+    uint64_t at = 0;
+    int count;
+    if (hit->key_n != objects_key(number, key) || memcmp(hit->key, key, hit->key_n) != 0 ||
+        hit->head_n >= sizeof head)
+        return false;
+    memcpy(head, hit->head, hit->head_n);
+    head[hit->head_n] = '\0';
+    if (sscanf(head, "Version: %" SCNu32 "\r\nSize: %zu\r\n", &version, &size) != 2 ||
+        hit->body_n != size)
+        return false;
+    while ((count = cache_body(cache, hit, at, iov, 4, &bytes)) > 0) {
+        for (int i = 0; i < count; i++) {
+            const char *p = iov[i].iov_base;
+            for (size_t k = 0; k < iov[i].iov_len; k++, at++) {
+                if (k == 0 || at % 8 == 0)
+                    objects_bytes(number, version, at & ~UINT64_C(7), want, 8);
+                if (p[k] != want[at % 8])
+                    return false;
+            }
+        }
+    }
+    return at == size;
+}
+
+/* 1: found and whole; 0: not found; -1: found, and wrong. */
+static inline int objects_look(struct cache *cache, uint32_t number)
+{
+    uint8_t id[CACHE_ID_SIZE];
+    char key[32];
+    struct cache_hit hit;
+    size_t n = objects_key(number, key);
+    cache_id(cache, key, n, id);
+    if (!cache_find(cache, id, key, n, OBJECTS_NOW, &hit))
+        return 0;
+    bool whole = objects_whole(cache, &hit, number);
+    cache_unpin(cache, &hit);
+    return whole ? 1 : -1;
+}
+
+#endif
