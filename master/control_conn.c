@@ -27,6 +27,7 @@ struct control_conn {
     struct control_conn *next, **link;
     enum phase phase;
     uint64_t phase_of; /* the request that it counts for */
+    bool said_all;     /* shut for writing */
     size_t lingered;
     struct control_http http;
 };
@@ -185,10 +186,11 @@ static bool linger(struct control_conn *c)
     char scrap[4096];
     ssize_t n;
 
-    if (c->phase != PHASE_LINGER && shutdown(c->io.fd, SHUT_WR) < 0) {
+    if (!c->said_all && shutdown(c->io.fd, SHUT_WR) < 0) {
         shut(c);
         return false;
     }
+    c->said_all = true;
     do
         n = recv(c->io.fd, scrap, sizeof scrap, 0);
     while (n < 0 && errno == EINTR);
