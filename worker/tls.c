@@ -318,6 +318,18 @@ void tls_end(struct tls *tls)
     tls_drain();
 }
 
+static void forget(struct tls *tls)
+{
+    /* Else OpenSSL forbids to resume the session of a connection that just broke off. */
+    if (tls->done && !tls->failed)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(tls->ssl);
+    tls_drain();
+    free(tls->out);
+    free(tls->sni);
+    free(tls);
+}
+
 void tls_close(struct tls **tls)
 {
     struct tls *t = tls ? *tls : NULL;
@@ -325,14 +337,16 @@ void tls_close(struct tls **tls)
         return;
     *tls = NULL;
     tls_end(t);
-    if (t->done && !t->failed) /* else OpenSSL forbids to resume the session of a connection that
-                                  just broke off */
-        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    SSL_free(t->ssl);
-    tls_drain();
-    free(t->out);
-    free(t->sni);
-    free(t);
+    forget(t);
+}
+
+void tls_abort(struct tls **tls)
+{
+    struct tls *t = tls ? *tls : NULL;
+    if (!t)
+        return;
+    *tls = NULL;
+    forget(t);
 }
 
 /* --- what can be told

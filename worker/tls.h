@@ -47,6 +47,8 @@ struct tls *tls_connect(struct tls_client *client, int fd, uint64_t peer, struct
 /* Sends close_notify if that is possible at once and the connection did not fail, then forgets the
  * connection. Does not close the fd. NULL and pointers to NULL are fine. */
 void tls_close(struct tls **tls);
+/* The same without close_notify, for what was cut short: the peer must not take it for the end. */
+void tls_abort(struct tls **tls);
 
 /* Begins or continues the handshake. TLS_DONE: go on with tls_read() while tls_pending(), no event
  * announces what came along with the handshake. TLS_FAILED: see tls_error(), then tls_close(). */

@@ -230,6 +230,22 @@ static void test_truncation_is_seen(void **state)
     close_pair(&p);
 }
 
+static void test_abort_is_no_clean_end(void **state)
+{
+    (void)state;
+    struct pair p;
+    char buf[16];
+    bool more;
+    connect_both(&p);
+    tls_abort(&p.server);
+    assert_null(p.server);
+    tls_abort(&p.server);
+    shutdown(p.server_fd, SHUT_RDWR);
+    assert_int_equal(-1, tls_read(p.client, buf, sizeof(buf), &more));
+    assert_int_equal(ECONNABORTED, errno);
+    close_pair(&p);
+}
+
 static void test_write_to_a_closed_socket_fails_and_reading_goes_on(void **state)
 {
     (void)state;
@@ -412,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_close_notify_is_a_clean_end),
         cmocka_unit_test(test_half_close_lets_the_other_side_answer),
         cmocka_unit_test(test_truncation_is_seen),
+        cmocka_unit_test(test_abort_is_no_clean_end),
         cmocka_unit_test(test_write_to_a_closed_socket_fails_and_reading_goes_on),
         cmocka_unit_test(test_changed_bytes_are_refused),
         cmocka_unit_test(test_foreign_errors_in_the_queue_do_not_matter),
