@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A buffer whose end, and whose begin, lies against pages that cannot be read: an overread kills the test. */
+/* A buffer whose end, and whose begin, lies against pages that cannot be read: an overread kills
+ * the test. */
 #ifndef TEST_GUARDED_H
 #define TEST_GUARDED_H
 
@@ -12,8 +13,8 @@ enum { GUARDED_PAGE = 4096, GUARDED_SIZE = 4 * GUARDED_PAGE };
 /* GUARDED_SIZE readable bytes between two pages without rights. */
 static inline char *guarded_map(void)
 {
-    char *p = mmap(NULL, GUARDED_SIZE + 2 * GUARDED_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-                   -1, 0);
+    char *p =
+        mmap(NULL, GUARDED_SIZE + 2 * GUARDED_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED || mprotect(p + GUARDED_PAGE, GUARDED_SIZE, PROT_READ | PROT_WRITE) != 0)
         abort();
     return p + GUARDED_PAGE;

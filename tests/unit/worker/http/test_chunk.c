@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any split of the input gives the same payload and verdict; limits; what is kept of trailers. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include "guarded.h"
 #include "worker/http/chunk.h"
 
@@ -58,8 +60,9 @@ static struct result whole, split;
 static void every_split(void **state)
 {
     (void)state;
-    static const char text[] = "5;name=\"value\"\r\nhello\r\n01 \t;x\r\n \r\nA\r\nwide world\r\n0\r\nX-Sum: \t1 2\t \r\n"
-                               "Empty:\r\n\r\nGET /next";
+    static const char text[] =
+        "5;name=\"value\"\r\nhello\r\n01 \t;x\r\n \r\nA\r\nwide world\r\n0\r\nX-Sum: \t1 2\t \r\n"
+        "Empty:\r\n\r\nGET /next";
     size_t n = sizeof(text) - 1;
     feed(text, n, (size_t[]){ 0 }, &whole);
     assert_int_equal(whole.verdict, CHUNK_END);
@@ -78,8 +81,16 @@ static void every_split(void **state)
 static void random_input_and_splits(void **state)
 {
     (void)state;
-    static const char *const pieces[] = { "3\r\nabc\r\n", "0\r\n", "\r\n", "A: b\r\n", ";e", "1\r\nx\r\n",
-                                          "2 ;y=z\r\n\r\n\r\n", "\n", "g", "10\r\n0123456789abcdef\r\n" };
+    static const char *const pieces[] = { "3\r\nabc\r\n",
+                                          "0\r\n",
+                                          "\r\n",
+                                          "A: b\r\n",
+                                          ";e",
+                                          "1\r\nx\r\n",
+                                          "2 ;y=z\r\n\r\n\r\n",
+                                          "\n",
+                                          "g",
+                                          "10\r\n0123456789abcdef\r\n" };
     unsigned long long seed = 7;
     for (int round = 0; round < 20000; round++) {
         char text[200];
@@ -158,10 +169,21 @@ static size_t trailers(const char *lines)
 static void trailers_that_would_act_are_dropped(void **state)
 {
     (void)state;
-    static const char *const names[] = { "Host", "content-length", "Transfer-Encoding", "Connection", "TE",
-                                         "Authorization", "Set-Cookie", "Cache-Control", "Via",
-                                         "X-Forwarded-For", "x-forwarded-anything", "X-Consumer-ID",
-                                         "X-Credential-Identifier", "X-Anonymous-Consumer", "Trailer" };
+    static const char *const names[] = { "Host",
+                                         "content-length",
+                                         "Transfer-Encoding",
+                                         "Connection",
+                                         "TE",
+                                         "Authorization",
+                                         "Set-Cookie",
+                                         "Cache-Control",
+                                         "Via",
+                                         "X-Forwarded-For",
+                                         "x-forwarded-anything",
+                                         "X-Consumer-ID",
+                                         "X-Credential-Identifier",
+                                         "X-Anonymous-Consumer",
+                                         "Trailer" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char lines[100] = "A: b\r\n";
         strcat(lines, names[i]);

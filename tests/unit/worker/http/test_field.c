@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of names: every one is found in any case and no other is; lists and trimming. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 #include <ctype.h>
+
 #include "worker/http/field.h"
 
 static void every_name_in_any_case(void **state)
@@ -79,7 +81,8 @@ static struct field line(const char *name)
 static void identify_finds_first_lines_and_doubles(void **state)
 {
     (void)state;
-    struct field fields[] = { line("X-A"), line("accept"), line("HOST"), line("Accept"), line("y") };
+    struct field fields[] = { line("X-A"), line("accept"), line("HOST"), line("Accept"),
+                              line("y") };
     uint8_t first[FIELD_IDS] = { 0 };
     assert_int_equal(field_identify(fields, 5, first), FIELD_OTHER);
     assert_int_equal(first[FIELD_ACCEPT], 2);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking things up in a parsed head, methods, and the list of errors. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include "worker/http/head.h"
 
 static struct head h;
@@ -81,7 +83,9 @@ static void errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_names), cmocka_unit_test(other_names), cmocka_unit_test(methods),
+        cmocka_unit_test(known_names),
+        cmocka_unit_test(other_names),
+        cmocka_unit_test(methods),
         cmocka_unit_test(errors),
     };
     return cmocka_run_group_tests(tests, parse, NULL);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests: what a good one yields, the forms of targets, Connection, Expect and framing; every prefix of a head is
- * incomplete and every way of arrival gives the same verdict. What must be refused is in test_smuggling.c.
+ * Requests: what a good one yields, the forms of targets, Connection, Expect and framing; every
+ * prefix of a head is incomplete and every way of arrival gives the same verdict. What must be
+ * refused is in test_smuggling.c.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 #include <stdio.h>
+
 #include "guarded.h"
 #include "worker/http/head.h"
 
@@ -22,8 +25,8 @@ static int set_up(void **state)
     return 0;
 }
 
-/* The verdict for text at once, with its end against an unreadable page; the same must come for it in two parts, but
- * that an error in a head without an end may wait for the end. */
+/* The verdict for text at once, with its end against an unreadable page; the same must come for it
+ * in two parts, but that an error in a head without an end may wait for the end. */
 static int parse_n(const char *text, size_t n)
 {
     const char *p = guarded_tail(map, text, n);
@@ -78,7 +81,8 @@ static void a_plain_request(void **state)
 static void every_prefix_is_incomplete(void **state)
 {
     (void)state;
-    static const char text[] = "\r\nOPTIONS * HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n";
+    static const char text[] =
+        "\r\nOPTIONS * HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n";
     for (size_t n = 0; n < sizeof(text) - 1; n++) {
         const char *p = guarded_tail(map, text, n);
         for (size_t seen = 0; seen <= n; seen++)
@@ -101,7 +105,8 @@ static void shortest_request(void **state)
 static void a_parse_leaves_nothing_for_the_next(void **state)
 {
     (void)state;
-    parse("POST http://a/b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTE: trailers\r\nUpgrade: x\r\n"
+    parse("POST http://a/b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTE: trailers\r\nUpgrade: "
+          "x\r\n"
           "Connection: upgrade, TE, X-Z\r\nX-Z: 1\r\nContent-Length: 3\r\n\r\n");
     assert_true(h.upgrade && h.expect_continue && h.te_trailers);
     assert_int_equal(h.fields[5].drop, 1);
@@ -192,16 +197,18 @@ static void connection(void **state)
     assert_false(h.upgrade);
     parse("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     assert_false(h.upgrade);
-    parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: "
+          "websocket\r\n\r\n");
     assert_true(h.upgrade && h.keep_alive);
 }
 
 static void connection_drops_what_it_names(void **state)
 {
     (void)state;
-    assert_true(parse("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX-A: 1\r\nx-a: 2\r\nX-B: 3\r\n"
-                      "Cookie: c\r\nConnection: x-A ,\tcookie, host, content-length, missing, accept\r\n"
-                      "Accept: d\r\n\r\n") > 0);
+    assert_true(
+        parse("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX-A: 1\r\nx-a: 2\r\nX-B: 3\r\n"
+              "Cookie: c\r\nConnection: x-A ,\tcookie, host, content-length, missing, accept\r\n"
+              "Accept: d\r\n\r\n") > 0);
     static const int drop[] = { 0, 0, 1, 1, 0, 1, 0, 1 };
     assert_int_equal(h.fields_n, 8);
     for (unsigned i = 0; i < 8; i++)
@@ -232,8 +239,9 @@ static void expect(void **state)
     assert_false(h.expect_continue);
     assert_int_equal(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n"), -HEAD_POS_EXPECT);
     assert_int_equal(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect:\r\n\r\n"), -HEAD_POS_EXPECT);
-    assert_int_equal(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: x\r\n\r\n"),
-                     -HEAD_POS_EXPECT);
+    assert_int_equal(
+        parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: x\r\n\r\n"),
+        -HEAD_POS_EXPECT);
 }
 
 static void te(void **state)
@@ -289,18 +297,21 @@ static void long_names(void **state)
 static void pipelined(void **state)
 {
     (void)state;
-    static const char text[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: b\r\n\r\n";
+    static const char text[] =
+        "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: b\r\n\r\n";
     int n = head_request(text, sizeof(text) - 1, 0, &h);
     assert_int_equal(n, 28);
     assert_int_equal(head_request(text + n, sizeof(text) - 1 - (size_t)n, 0, &h), 28);
     assert_slice(h.path, "/2");
 }
 
-/* One change of a byte anywhere, in one piece and in two: never a crash, an overread or another verdict. */
+/* One change of a byte anywhere, in one piece and in two: never a crash, an overread or another
+ * verdict. */
 static void damaged(void **state)
 {
     (void)state;
-    static const char text[] = "PUT http://a.b/ HTTP/1.1\r\nHost: a.b\r\nContent-Length: 3\r\nX: y\r\n\r\n";
+    static const char text[] =
+        "PUT http://a.b/ HTTP/1.1\r\nHost: a.b\r\nContent-Length: 3\r\nX: y\r\n\r\n";
     static const char bytes[] = "\0\t\n\r \"#,/:;@0Aa\x7f\x80";
     char copy[sizeof(text)];
     for (size_t at = 0; at < sizeof(text) - 1; at++)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Responses: status lines good and bad, and the framing of RFC 9112 section 6.3 case by case. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 #include <stdio.h>
+
 #include "guarded.h"
 #include "worker/http/head.h"
 
@@ -43,7 +45,11 @@ static const struct {
     { "HTTP/1.0 404 Not Found\r\n", 404, 0, "Not Found" },
     { "HTTP/1.1 999 \r\n", 999, 1, "" },
     { "HTTP/1.1 100\r\n", 100, 1, "" },
-    { "HTTP/1.1 200 \tan \xfc" "ber  reason \r\n", 200, 1, "\tan \xfc" "ber  reason " },
+    { "HTTP/1.1 200 \tan \xfc"
+      "ber  reason \r\n",
+      200, 1,
+      "\tan \xfc"
+      "ber  reason " },
     { "HTTP/1.1 099 X\r\n", -HEAD_POS_STATUS, 0, NULL },
     { "HTTP/1.1 20 X\r\n", -HEAD_POS_STATUS, 0, NULL },
     { "HTTP/1.1 2000 X\r\n", -HEAD_POS_STATUS, 0, NULL },
@@ -141,7 +147,8 @@ static void keeping_the_connection(void **state)
     (void)state;
     parse("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", METHOD_GET);
     assert_true(h.keep_alive);
-    parse("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: foo, close\r\nFoo: 1\r\n\r\n", METHOD_GET);
+    parse("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: foo, close\r\nFoo: 1\r\n\r\n",
+          METHOD_GET);
     assert_false(h.keep_alive);
     assert_int_equal(h.fields[2].drop, 1);
     parse("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n", METHOD_GET);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engines agree with the portable one on every byte, position and length, and on random text, with the buffer's
- * end against a page that cannot be read; classes are those of the RFCs.
+ * The engines agree with the portable one on every byte, position and length, and on random text,
+ * with the buffer's end against a page that cannot be read; classes are those of the RFCs.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include "guarded.h"
 #include "worker/http/scan.h"
 
@@ -32,7 +34,8 @@ static int find_engines(void **state)
 static void classes(void **state)
 {
     (void)state;
-    const char *token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *token =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (int c = 0; c < 256; c++) {
         char b = (char)c;
         bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -113,8 +116,9 @@ static void names_stop_at_every_byte(void **state)
 static void every_prefix_of_a_head(void **state)
 {
     (void)state;
-    static const char text[] = "Host: a.b..c\r\nEmpty:\r\nBlank: \t \r\nX-Long-Name-Of-More-Than-A-Block-Of-Bytes:"
-                               "\tvalue that is longer than one block, with \t inner blanks \t\r\nZ:z\r\n\r\nbody";
+    static const char text[] =
+        "Host: a.b..c\r\nEmpty:\r\nBlank: \t \r\nX-Long-Name-Of-More-Than-A-Block-Of-Bytes:"
+        "\tvalue that is longer than one block, with \t inner blanks \t\r\nZ:z\r\n\r\nbody";
     for (size_t n = SCAN_BLOCK_MAX; n < sizeof(text); n++)
         compare(text, n);
 }
@@ -123,7 +127,8 @@ static void random_text(void **state)
 {
     (void)state;
     static const char alphabet[] = "aZ9-:: \t\r\n\r\n\r\n.#\x7f\x80\xff\0,\"";
-    static const char *const pieces[] = { "Name", ": ", "value", "\r\n", ":", "x", "\t", "\r", "\n", "a.b" };
+    static const char *const pieces[] = { "Name", ": ", "value", "\r\n", ":",
+                                          "x",    "\t", "\r",    "\n",   "a.b" };
     unsigned long long seed = 1;
     char text[400];
     for (int round = 0; round < 4000; round++) {

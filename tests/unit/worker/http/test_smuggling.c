@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hostile requests, one row each: heads that two readers are known to take for different messages. A row says the
- * verdict and, where that is "accepted", there is only one way left to read the head.
+ * Hostile requests, one row each: heads that two readers are known to take for different messages.
+ * A row says the verdict and, where that is "accepted", there is only one way left to read the
+ * head.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include "guarded.h"
 #include "worker/http/chunk.h"
 #include "worker/http/head.h"
 
-#define ROW(text, verdict) { text, sizeof(text) - 1, verdict }
-#define POST(fields)       "POST / HTTP/1.1\r\nHost: h\r\n" fields "\r\n"
-#define GET(fields)        "GET / HTTP/1.1\r\n" fields "\r\n"
-#define CL                 "Content-Length: 6\r\n"
-#define TE                 "Transfer-Encoding: chunked\r\n"
-#define CODING(value)      POST("Transfer-Encoding: " value "\r\n")
-#define LENGTH(value)      POST("Content-Length: " value "\r\n")
+#define ROW(text, verdict)                                                                         \
+    {                                                                                              \
+        text, sizeof(text) - 1, verdict                                                            \
+    }
+#define POST(fields)  "POST / HTTP/1.1\r\nHost: h\r\n" fields "\r\n"
+#define GET(fields)   "GET / HTTP/1.1\r\n" fields "\r\n"
+#define CL            "Content-Length: 6\r\n"
+#define TE            "Transfer-Encoding: chunked\r\n"
+#define CODING(value) POST("Transfer-Encoding: " value "\r\n")
+#define LENGTH(value) POST("Content-Length: " value "\r\n")
 
 enum { ACCEPTED = 1 };
 
@@ -59,10 +65,16 @@ static const struct row {
     ROW(CODING("chunked\v"), -HEAD_POS_FIELD_VALUE),
     ROW(CODING("\fchunked"), -HEAD_POS_FIELD_VALUE),
     ROW(CODING("chunked\0"), -HEAD_POS_FIELD_VALUE),
-    ROW(CODING("\x00" "chunked"), -HEAD_POS_FIELD_VALUE),
+    ROW(CODING("\x00"
+               "chunked"),
+        -HEAD_POS_FIELD_VALUE),
     ROW(CODING("chunked\x7f"), -HEAD_POS_FIELD_VALUE),
-    ROW(CODING("\xa0" "chunked"), -HEAD_POS_CODING_SYNTAX),
-    ROW(CODING("\xef\xbb\xbf" "chunked"), -HEAD_POS_CODING_SYNTAX),
+    ROW(CODING("\xa0"
+               "chunked"),
+        -HEAD_POS_CODING_SYNTAX),
+    ROW(CODING("\xef\xbb\xbf"
+               "chunked"),
+        -HEAD_POS_CODING_SYNTAX),
     ROW(CODING("\tchunked \t"), ACCEPTED),
     ROW(CODING("CHUNKED"), ACCEPTED),
     ROW(POST(TE TE), -HEAD_POS_CODING_ORDER),
@@ -207,7 +219,8 @@ static void heads(void **state)
     }
 }
 
-/* The same with more bytes in front and behind, so that the vector engines see what the portable one saw. */
+/* The same with more bytes in front and behind, so that the vector engines see what the portable
+ * one saw. */
 static void heads_in_longer_buffers(void **state)
 {
     (void)state;
@@ -278,7 +291,8 @@ static void chunked_bodies(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         struct chunk c;
-        struct slice out, in = slice_of(guarded_tail(map, bodies[i].text, bodies[i].n), bodies[i].n);
+        struct slice out,
+            in = slice_of(guarded_tail(map, bodies[i].text, bodies[i].n), bodies[i].n);
         enum chunk_verdict v;
         chunk_init(&c, NULL);
         while ((v = chunk_next(&c, &in, &out)) == CHUNK_DATA)
