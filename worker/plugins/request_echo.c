@@ -69,8 +69,7 @@ static void close_object(struct writer *w)
     put(w, SLICE("}"));
 }
 
-/* --- names that may be repeated
- * ------------------------------------------------------------------------------------ */
+/* --- names that may be repeated ------------------------------------------------------------- */
 
 struct pair {
     struct slice name, value; /* value.p NULL: true */
@@ -153,9 +152,7 @@ static size_t argument_pairs(struct arena *a, struct slice query, struct pair pa
     return n;
 }
 
-/* --- the whole
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------ */
 
 static void put_gateway(struct writer *w)
 {
@@ -227,11 +224,11 @@ struct slice request_echo(struct stream *s, const char *message)
 {
     size_t room = measure(s, message);
     char *out = arena_take(stream_arena(s), room);
-    struct writer w = { out, out + room };
     const struct conf_route *route = stream_route(s);
     const struct conf_service *service = stream_service(s);
     if (!out)
         return slice_of(NULL, 0);
+    struct writer w = { out, out + room };
     put(&w, SLICE("{"));
     if (message)
         put_pair(&w, SLICE("message"), slice_of(message, strlen(message)));
