@@ -21,9 +21,7 @@ enum { ACCEPT_BATCH = 16, ACCEPT_PAUSE_MS = 100, LINGER_MS = 2000, LINGER_CHUNK 
 
 static void conn_event(struct loop_io *io, uint32_t events);
 
-/* --- timer
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- timer ---------------------------------------------------------------------------------- */
 
 static void expire(struct timer *t)
 {
@@ -43,9 +41,7 @@ void conn_deadline(struct conn *c, enum conn_wait what, int ms)
         timer_set(&c->w->loop.timers, &c->timer, c->w->loop.now.ms + ms, expire);
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------------------------- */
 
 static void free_conn(struct loop_later *later)
 {
@@ -115,9 +111,7 @@ static void begin_linger(struct conn *c)
     linger(c);
 }
 
-/* --- driving
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- driving -------------------------------------------------------------------------------- */
 
 static bool handshake(struct conn *c)
 {
@@ -287,9 +281,7 @@ static void conn_event(struct loop_io *io, uint32_t events)
     conn_drive(c);
 }
 
-/* --- the beginning
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the beginning -------------------------------------------------------------------------- */
 
 static void keep_address(struct conn *c, const struct sockaddr_storage *from)
 {

@@ -60,8 +60,8 @@ struct worker {
                       them WORKER_SPOOL bytes for runs of a spooled body */
     struct head *reply_head; /* where response heads are parsed; used up within one call */
     uint64_t id_random[2];   /* request ids */
-    uint64_t counter;
-    uint32_t connections; /* client and upstream, against worker_connections */
+    uint64_t ids, counter;   /* request ids made; stream_counter() */
+    uint32_t connections;    /* client and upstream, against worker_connections */
     bool retiring, stopping;
     int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */
 };

@@ -16,8 +16,7 @@
 
 enum { H1_IOV = 64, H1_LINE_MAX = 8192 };
 
-/* --- the request's head
- * -------------------------------------------------------------------------------------------- */
+/* --- the request's head --------------------------------------------------------------------- */
 
 /* Too long without an end: 414 when even the request line did not end. */
 static int too_long(struct stream *s, const struct conn *c)
@@ -75,8 +74,7 @@ static int read_head(struct stream *s)
     }
 }
 
-/* --- the request's body
- * ---------------------------------------------------------------------------------------------- */
+/* --- the request's body --------------------------------------------------------------------- */
 
 static bool ask_to_continue(struct stream *s)
 {
@@ -215,9 +213,7 @@ static bool rewind_body(struct stream *s)
     return true;
 }
 
-/* --- responses
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- responses ------------------------------------------------------------------------------ */
 
 static bool overridden(const struct extra_field *extra, struct slice name)
 {
@@ -295,8 +291,12 @@ static char *put_framing(char *p, struct stream *s, const struct reply *r)
 {
     struct conn *c = s->conn;
 
-    if (r->upgrade)
+    if (r->upgrade) {
+        for (const struct field *f = head_field(r->head, FIELD_UPGRADE); f;
+             f = head_next(r->head, f))
+            p = build_field(p, SLICE("Upgrade"), slice_of(f->value, f->value_n));
         return build_slice(p, SLICE("Connection: Upgrade\r\n"));
+    }
     if (r->length == REPLY_LENGTH || r->announce) {
         p = build_slice(p, SLICE("Content-Length: "));
         p = build_number(p, r->content_length);
@@ -429,9 +429,7 @@ static const struct carrier h1_carrier = {
     .abandoned = abandoned,
 };
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 struct stream *h1_begin(struct conn *c)
 {

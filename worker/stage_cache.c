@@ -110,7 +110,7 @@ static bool usable(struct stream *s, const struct cache_control *cc, bool author
         return false;
     if (!s->cache_config->cache_control)
         return left > 0;
-    if (cc->no_cache || (cc->max_age != FRESHNESS_UNSET && age > cc->max_age))
+    if (cc->no_cache || cc->max_age == 0 || (cc->max_age != FRESHNESS_UNSET && age > cc->max_age))
         return false;
     if (cc->min_fresh != FRESHNESS_UNSET && left < cc->min_fresh)
         return false;

@@ -15,11 +15,18 @@
 
 enum { RESPOND_RUNS = 32, RESPOND_PIECE = 128 * 1024, RESPOND_CACHE_IOV = 60 };
 
-enum step { STEP_HEAD, STEP_OWN, STEP_CACHED, STEP_STREAM, STEP_SPOOLED, STEP_TUNNEL, STEP_FLUSH };
+enum step {
+    STEP_HEAD,
+    STEP_COLLECT,
+    STEP_OWN,
+    STEP_CACHED,
+    STEP_STREAM,
+    STEP_SPOOLED,
+    STEP_TUNNEL,
+    STEP_FLUSH
+};
 
-/* --- the head
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- the head ------------------------------------------------------------------------------- */
 
 static void run_filters(struct stream *s)
 {
@@ -87,14 +94,56 @@ static void reply_upstream(struct stream *s, const struct head *h)
         storing_begin(s, h);
 }
 
+/* A copy that does not point into a read buffer. False: no memory. */
+static bool copy_head(struct head *to, const struct head *from, struct arena *arena)
+{
+    memcpy(to, from, offsetof(struct head, fields) + from->fields_n * sizeof *from->fields);
+    to->reason = arena_copy(arena, from->reason);
+    for (int i = 0; i < from->fields_n; i++) {
+        const struct field *f = &from->fields[i];
+        to->fields[i].name = arena_copy(arena, slice_of(f->name, f->name_n)).p;
+        to->fields[i].value = arena_copy(arena, slice_of(f->value, f->value_n)).p;
+        if (!to->fields[i].name || !to->fields[i].value)
+            return false;
+    }
+    return to->reason.p != NULL;
+}
+
+/* response_buffering: the head has to outlive the buffer that it was parsed in. */
+static enum stage_result hold_back(struct stream *s)
+{
+    struct head *copy = arena_take(&s->arena, sizeof *copy);
+
+    s->spool_out = spool_make(s->w->conf->prefix.s);
+    if (!copy || !s->spool_out || !copy_head(copy, s->w->reply_head, &s->arena)) {
+        s->cause = "no memory for a response";
+        upstream_drop(&s->up);
+        storing_abort(s);
+        stream_answer(s, 500, "An unexpected error occurred");
+        return STAGE_NEXT;
+    }
+    s->reply.head = copy;
+    s->reply.reason = copy->reason;
+    s->step = STEP_COLLECT;
+    return STAGE_NEXT;
+}
+
+/* What all heads have in common: plugins' changes and the gateway's own lines. */
+static void complete_head(struct stream *s)
+{
+    run_filters(s);
+    s->reply.extra = s->response_extra;
+    s->reply.own = own_fields(s, s->answer == ANSWER_UPSTREAM ? s->reply.head : NULL);
+}
+
 static enum stage_result begin(struct stream *s)
 {
-    struct head *h = s->answer == ANSWER_UPSTREAM ? s->w->reply_head : NULL;
-
     switch (s->answer) {
     case ANSWER_UPSTREAM:
-        reply_upstream(s, h);
-        s->step = h->status == 101 ? STEP_TUNNEL : STEP_STREAM;
+        reply_upstream(s, s->w->reply_head);
+        s->step = s->reply.upgrade ? STEP_TUNNEL : STEP_STREAM;
+        if (s->route->response_buffering && s->reply.length != REPLY_NO_BODY)
+            return hold_back(s);
         break;
     case ANSWER_CACHED:
         reply_cached(s);
@@ -105,9 +154,7 @@ static enum stage_result begin(struct stream *s)
         s->step = STEP_OWN;
         break;
     }
-    run_filters(s);
-    s->reply.extra = s->response_extra;
-    s->reply.own = own_fields(s, h);
+    complete_head(s);
     return STAGE_NEXT;
 }
 
@@ -155,9 +202,7 @@ static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
     return STAGE_NEXT;
 }
 
-/* --- bodies
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- bodies --------------------------------------------------------------------------------- */
 
 static enum stage_result send_own(struct stream *s)
 {
@@ -265,10 +310,6 @@ static enum stage_result send_stream(struct stream *s)
         bool clear = !s->head_sent || s->carrier->flushed(s, &broken);
         if (broken)
             return gone(s);
-        if (!clear && s->route->response_buffering) {
-            s->step = STEP_SPOOLED;
-            return STAGE_NEXT;
-        }
         if (!clear)
             return wait_for_more(s, true);
         switch (gather(s, iov, &n)) {
@@ -288,69 +329,60 @@ static enum stage_result send_stream(struct stream *s)
     }
 }
 
-/* --- response_buffering
- * --------------------------------------------------------------------------------------------------
- */
+/* --- response_buffering --------------------------------------------------------------------- */
 
-/* Takes all that the peer has, whatever the client takes. False: no memory, no disk, or the peer
- * broke. */
-static bool fill_spool(struct stream *s)
+/* The whole body before a byte of the answer: a peer that breaks half-way costs a 502, not a cut.
+ */
+static enum stage_result collect(struct stream *s)
 {
     struct slice run;
 
-    if (!s->spool_out)
-        s->spool_out = spool_make(s->w->conf->prefix.s);
-    while (s->spool_out && s->up) {
+    keep_sending(s);
+    for (;;) {
         switch (response_body_next(s, true, &run)) {
         case RESPONSE_RUN:
             storing_append(s, run);
-            if (!spool_append(s->spool_out, run.p, run.n))
-                return false;
-            break;
+            if (spool_append(s->spool_out, run.p, run.n))
+                continue;
+            s->cause = "no room for a buffered response";
+            return broke(s, NULL, 0);
         case RESPONSE_END:
             storing_commit(s);
             let_go(s, true);
-            break;
+            s->reply.length = REPLY_LENGTH;
+            s->reply.content_length = spool_size(s->spool_out);
+            complete_head(s);
+            s->step = STEP_SPOOLED;
+            return STAGE_NEXT;
         case RESPONSE_WAIT:
-            upstream_deadline(s->up, s->service->read_timeout);
-            return true;
+            return wait_for_more(s, false);
         case RESPONSE_BROKE:
-            return false;
+            return broke(s, NULL, 0);
         }
     }
-    return s->spool_out != NULL;
 }
 
 static enum stage_result send_spooled(struct stream *s)
 {
     bool broken;
 
-    if (s->up)
-        keep_sending(s);
-    if (s->up && !fill_spool(s))
-        return cut_short(s);
-    for (;;) {
-        if (!s->carrier->flushed(s, &broken))
-            return broken ? gone(s) : STAGE_WAIT;
+    while (s->carrier->flushed(s, &broken)) {
         char *from = s->w->scratch + WORKER_SCRATCH;
         ssize_t n = spool_read(s->spool_out, s->spool_out_at, from, WORKER_SPOOL);
         if (n < 0)
             return cut_short(s);
         s->spool_out_at += (uint64_t)n;
-        bool drained = s->spool_out_at == spool_size(s->spool_out);
         struct iovec iov = { from, (size_t)n };
-        if (!s->up && drained)
-            return give(s, &iov, n ? 1 : 0, true) ? STAGE_NEXT : gone(s);
-        if (n == 0)
-            return s->carrier->abandoned(s) ? gone(s) : STAGE_WAIT;
-        if (!give(s, &iov, 1, false))
+        bool end = s->spool_out_at == spool_size(s->spool_out);
+        if (!give(s, &iov, n ? 1 : 0, end))
             return gone(s);
+        if (end)
+            return STAGE_NEXT;
     }
+    return broken ? gone(s) : STAGE_WAIT;
 }
 
-/* --- the rest
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- the rest ------------------------------------------------------------------------------- */
 
 static enum stage_result open_tunnel(struct stream *s)
 {
@@ -375,9 +407,9 @@ static enum stage_result flush(struct stream *s)
 enum stage_result stage_respond(struct stream *s)
 {
     static enum stage_result (*const steps[])(struct stream *) = {
-        [STEP_HEAD] = begin,         [STEP_OWN] = send_own,         [STEP_CACHED] = send_cached,
-        [STEP_STREAM] = send_stream, [STEP_SPOOLED] = send_spooled, [STEP_TUNNEL] = open_tunnel,
-        [STEP_FLUSH] = flush,
+        [STEP_HEAD] = begin,         [STEP_COLLECT] = collect,    [STEP_OWN] = send_own,
+        [STEP_CACHED] = send_cached, [STEP_STREAM] = send_stream, [STEP_SPOOLED] = send_spooled,
+        [STEP_TUNNEL] = open_tunnel, [STEP_FLUSH] = flush,
     };
 
     for (;;) {

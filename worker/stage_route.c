@@ -9,6 +9,7 @@ static enum stage_result redirect_to_https(struct stream *s, const struct conf_r
 
     if (status == 426) {
         stream_set_response(s, SLICE("Upgrade"), SLICE("TLS/1.2, HTTP/1.1"));
+        stream_set_response(s, SLICE("Connection"), SLICE("Upgrade"));
         return stream_answer(s, 426, "Please use HTTPS protocol");
     }
     struct slice to = arena_print(&s->arena, "https://%.*s%.*s", (int)s->request.host.n,

@@ -17,9 +17,7 @@ static bool listed_status(const struct conf_proxy_cache *conf, int status)
     return conf->response_code.n == 0;
 }
 
-/* --- content types
- * -------------------------------------------------------------------------------------------------
- */
+/* --- content types -------------------------------------------------------------------------- */
 
 static struct slice trim(struct slice s)
 {
@@ -114,9 +112,7 @@ static bool listed_type(const struct conf_proxy_cache *conf, const struct head *
     return conf->content_type_n == 0;
 }
 
-/* --- may it be stored
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- may it be stored ----------------------------------------------------------------------- */
 
 static bool varies_on_everything(const struct head *h)
 {
@@ -179,9 +175,7 @@ static bool set_times(struct stream *s, const struct head *h, const struct cache
     return meta->keep_until > now;
 }
 
-/* --- the stored head
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the stored head ------------------------------------------------------------------------ */
 
 static struct slice request_value(const struct stream *s, struct slice name)
 {
@@ -246,9 +240,7 @@ bool storing_fits(const struct stream *s, const struct cache_hit *hit)
     return true;
 }
 
-/* --- the fill
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- the fill ------------------------------------------------------------------------------- */
 
 void storing_begin(struct stream *s, const struct head *h)
 {

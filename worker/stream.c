@@ -108,9 +108,7 @@ void stream_free(struct stream **stream)
     pool_give(&w->streams, s);
 }
 
-/* --- what plugins see
- * --------------------------------------------------------------------------------------------------
- */
+/* --- what plugins see ----------------------------------------------------------------------- */
 
 struct request *stream_request(struct stream *s)
 {
@@ -158,7 +156,7 @@ struct slice stream_request_id(struct stream *s)
     char *p = arena_take(&s->arena, 32);
     if (!p)
         return SLICE("-");
-    uint64_t n = s->w->id_random[0] + 0x9e3779b97f4a7c15ull * ++s->w->counter;
+    uint64_t n = s->w->id_random[0] + 0x9e3779b97f4a7c15ull * ++s->w->ids;
     for (int half = 0; half < 2; half++) {
         n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9ull;
         n = (n ^ (n >> 27)) * 0x94d049bb133111ebull;
@@ -200,9 +198,7 @@ uint32_t stream_worker_index(const struct stream *s)
     return s->w->heritage->index;
 }
 
-/* --- fields and answers
- * -------------------------------------------------------------------------------------------------
- */
+/* --- fields and answers --------------------------------------------------------------------- */
 
 static struct extra_field *make_extra(struct stream *s, struct slice name, struct slice value)
 {

@@ -86,7 +86,9 @@ ssize_t transport_write(struct transport *t, struct iovec *iov, int n)
 
 void transport_close(struct transport *t, bool reset)
 {
-    if (t->tls)
+    if (t->tls && reset)
+        tls_abort(&t->tls);
+    else if (t->tls)
         tls_close(&t->tls);
     if (t->io.fd >= 0) {
         struct linger hard = { .l_onoff = 1, .l_linger = 0 };

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { REUSE_LOOKS = 32 };
+
 static struct upstream_state *state_of(const struct upconn *u)
 {
     return &u->w->upstreams[u->peer->upstream->index];
@@ -110,10 +112,31 @@ void upstream_deadline(struct upconn *u, int ms)
         timer_clear(&u->timer);
 }
 
+/* With preserve_host a TLS peer is asked for by the client's Host: such connections are not for
+ * others. */
+static struct slice sni_of(const struct stream *s)
+{
+    bool named = s->w->services[s->service->index].tls && s->route->preserve_host;
+
+    return named ? s->request.host : (struct slice){ NULL, 0 };
+}
+
+static uint64_t hash_of(struct slice name)
+{
+    uint64_t h = name.n ? 14695981039346656037ull : 0;
+
+    for (size_t i = 0; i < name.n; i++)
+        h = (h ^ (unsigned char)name.p[i]) * 1099511628211ull;
+    return h;
+}
+
 struct upconn *upstream_reuse(struct stream *s)
 {
     struct upconn *u = pool_of(s)->newest;
+    uint64_t sni = hash_of(sni_of(s));
 
+    for (int i = 0; u && u->sni != sni; i++)
+        u = i < REUSE_LOOKS ? u->older : NULL;
     if (!u)
         return NULL;
     unlink_idle(u);
@@ -154,7 +177,8 @@ static bool start(struct upconn *u, struct stream *s)
     if (u->t.io.fd < 0)
         return false;
     if (service->tls) {
-        struct slice sni = s->route->preserve_host ? s->request.host : (struct slice){ NULL, 0 };
+        struct slice sni = sni_of(s);
+        u->sni = hash_of(sni);
         u->t.tls = tls_connect(service->tls, u->t.io.fd, s->peer->identity, sni);
         u->t.handshaking = true;
     }

@@ -22,6 +22,7 @@ struct upconn {
     uint32_t from, to, seen;
     struct outbuf out;
     uint32_t requests;
+    uint64_t sni;       /* hash of the name that TLS asked for; 0: the service's own */
     int64_t idle_since; /* ms, monotonic */
     bool connected;     /* the kernel took a byte: the connection stands */
     bool reused;        /* it carried a request before */

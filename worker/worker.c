@@ -32,9 +32,7 @@ void worker_dismiss(struct worker *w)
     atomic_store_explicit(&w->row->connections, w->connections, memory_order_relaxed);
 }
 
-/* --- start
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- start ---------------------------------------------------------------------------------- */
 
 static bool has_cache(const struct conf_chain *chain)
 {
@@ -159,9 +157,7 @@ static bool listen_all(struct worker *w)
     return true;
 }
 
-/* --- the master's word
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the master's word ---------------------------------------------------------------------- */
 
 struct ear {
     struct loop_io io;
@@ -197,9 +193,7 @@ static void hear(struct loop_io *io, uint32_t events)
         ear->w->stopping = true; /* the master is gone */
 }
 
-/* --- the loop
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- the loop ------------------------------------------------------------------------------- */
 
 static void keep_house(struct worker *w)
 {
