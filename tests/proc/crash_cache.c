@@ -40,6 +40,7 @@ static void crash_point(const char *file, int line);
 
 enum { SITES = 256, CHILD = 1, SURVIVOR = 0, ZONE = 1200 * 1024, KNOWN = 40, TURNS = 6 };
 enum { CROWD = 16, CROWD_FROM = 5000, CROWD_TO = 15000 };
+enum { HALF = 40000, UNFINISHED = 60, READ = 25 };
 
 struct site {
     const char *file;
@@ -212,10 +213,20 @@ static bool run_child(const struct zone *zone)
     return false;
 }
 
+/* One who lives through it all, in the midst of a fill and with an object that it reads. */
 struct stage {
     struct zone zone;
     struct cache *survivor;
+    struct cache_fill *fill;
+    struct cache_hit hit;
 };
+
+static void append_half(struct cache_fill *fill, uint64_t from)
+{
+    static char half[HALF];
+    objects_bytes(UNFINISHED, 1, from, half, sizeof half);
+    assert_true(cache_fill_append(fill, half, sizeof half));
+}
 
 static void open_stage(struct stage *stage)
 {
@@ -226,6 +237,24 @@ static void open_stage(struct stage *stage)
     stage->survivor = cache_attach(&stage->zone, SURVIVOR);
     assert_non_null(stage->survivor);
     preload(stage->survivor);
+    stage->fill = objects_begin(stage->survivor, UNFINISHED, 1, 2 * HALF, 2 * HALF);
+    assert_non_null(stage->fill);
+    append_half(stage->fill, 0);
+    assert_int_equal(objects_find(stage->survivor, READ, &stage->hit), 1);
+    assert_true(cache_keep(stage->survivor, &stage->hit));
+}
+
+/* What it was about when the other one died. A purge of everything may have come between. */
+static void finish(struct stage *stage)
+{
+    struct cache *cache = stage->survivor;
+    append_half(stage->fill, HALF);
+    if (cache_fill_commit(&stage->fill))
+        assert_int_equal(objects_look(cache, UNFINISHED), 1);
+    else
+        assert_true(atomic_load(&cache->shm->generation) > 1);
+    assert_true(objects_whole(cache, &stage->hit, READ));
+    cache_unpin(cache, &stage->hit);
 }
 
 static void close_stage(struct stage *stage, bool by_next_owner)
@@ -238,6 +267,7 @@ static void close_stage(struct stage *stage, bool by_next_owner)
         cache_detach(&next);
     }
     check_all(cache);
+    finish(stage);
     assert_true(objects_put(cache, 1, 9, 5000, 5000));
     assert_int_equal(objects_look(cache, 1), 1);
     check_audit(cache, "at the end");
@@ -271,6 +301,7 @@ static void learn(void)
     open_stage(&stage);
     count_from_zero();
     assert_false(run_child(&stage.zone));
+    finish(&stage);
     cache_detach(&stage.survivor);
     region_drop(&stage.zone);
 }

@@ -87,11 +87,26 @@ static inline bool objects_put(struct cache *cache, uint32_t number, uint32_t ve
     return false;
 }
 
+/* Whether those are the bytes of the body from `at` on. */
+static inline bool objects_same(uint32_t number, uint32_t version, uint64_t at, const char *p,
+                                size_t n)
+{
+    char want[8];
+    for (size_t part; n > 0; at += part, p += part, n -= part) {
+        size_t skip = at % 8;
+        part = n < 8 - skip ? n : 8 - skip;
+        objects_bytes(number, version, at - skip, want, 8);
+        if (memcmp(p, want + skip, part) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* Whether the object found under that number is whole: key, head, length, each byte. */
 static inline bool objects_whole(const struct cache *cache, const struct cache_hit *hit,
                                  uint32_t number)
 {
-    char key[32], head[64], want[8];
+    char key[32], head[64];
     uint32_t version;
     size_t size, bytes;
     struct iovec iov[4];
@@ -107,27 +122,29 @@ static inline bool objects_whole(const struct cache *cache, const struct cache_h
         return false;
     while ((count = cache_body(cache, hit, at, iov, 4, &bytes)) > 0) {
         for (int i = 0; i < count; i++) {
-            const char *p = iov[i].iov_base;
-            for (size_t k = 0; k < iov[i].iov_len; k++, at++) {
-                if (k == 0 || at % 8 == 0)
-                    objects_bytes(number, version, at & ~UINT64_C(7), want, 8);
-                if (p[k] != want[at % 8])
-                    return false;
-            }
+            if (!objects_same(number, version, at, iov[i].iov_base, iov[i].iov_len))
+                return false;
+            at += iov[i].iov_len;
         }
     }
     return at == size;
 }
 
-/* 1: found and whole; 0: not found; -1: found, and wrong. */
-static inline int objects_look(struct cache *cache, uint32_t number)
+/* 1: found, and pinned; 0: not found. */
+static inline int objects_find(struct cache *cache, uint32_t number, struct cache_hit *hit)
 {
     uint8_t id[CACHE_ID_SIZE];
     char key[32];
-    struct cache_hit hit;
     size_t n = objects_key(number, key);
     cache_id(cache, key, n, id);
-    if (!cache_find(cache, id, key, n, OBJECTS_NOW, &hit))
+    return cache_find(cache, id, key, n, OBJECTS_NOW, hit);
+}
+
+/* 1: found and whole; 0: not found; -1: found, and wrong. */
+static inline int objects_look(struct cache *cache, uint32_t number)
+{
+    struct cache_hit hit;
+    if (!objects_find(cache, number, &hit))
         return 0;
     bool whole = objects_whole(cache, &hit, number);
     cache_unpin(cache, &hit);
