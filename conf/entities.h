@@ -13,7 +13,7 @@
 
 struct conf_regex; /* conf/regex.h */
 
-/* --- upstreams ------------------------------------------------------------------------------------------------- */
+/* --- upstreams ------------------------------------------------------------------------------ */
 
 enum conf_algorithm { CONF_ROUND_ROBIN, CONF_LEAST_CONNECTIONS, CONF_CONSISTENT_HASHING, CONF_LATENCY };
 enum conf_hash_on {
@@ -83,7 +83,7 @@ struct conf_upstream {
     struct conf_texts tags;
 };
 
-/* --- services and routes ------------------------------------------------------------------------------------------ */
+/* --- services and routes -------------------------------------------------------------------- */
 
 enum conf_protocol { CONF_HTTP = 1, CONF_HTTPS = 2 }; /* bits */
 
@@ -132,7 +132,7 @@ struct conf_route {
     struct conf_texts tags;
 };
 
-/* --- certificates -------------------------------------------------------------------------------------------------- */
+/* --- certificates --------------------------------------------------------------------------- */
 
 struct conf_certificate {
     struct conf_text cert, key; /* absolute paths */
@@ -142,7 +142,7 @@ struct conf_certificate {
     struct stack_st_X509 *chain; /* what follows the leaf; may be NULL */
 };
 
-/* --- consumers ----------------------------------------------------------------------------------------------------- */
+/* --- consumers ------------------------------------------------------------------------------ */
 
 struct conf_consumer {
     struct conf_text username, custom_id, id; /* username or custom_id may be "" */
@@ -181,7 +181,7 @@ const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, 
 /* By id, username or custom_id. */
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name, size_t n);
 
-/* --- plugins: see conf/plugin.h ------------------------------------------------------------------------------------ */
+/* --- plugins: see conf/plugin.h ------------------------------------------------------------- */
 struct conf_plugin;
 struct conf_chain;
 

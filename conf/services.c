@@ -46,6 +46,11 @@ static void read_host(struct load *load, struct source_service *from)
             report_key(&load->report, from->at, "host", "must not be empty");
         return;
     }
+    if (service->host.s[0] == '[' && service->host.s[service->host.n - 1] == ']') {
+        struct conf_text inner = store_text(&load->store, service->host.s + 1, service->host.n - 2);
+        if (endpoint_literal(inner, 0, &addr, &len))
+            service->host = inner;
+    }
     if (endpoint_literal(service->host, 0, &addr, &len) || value_is_host(service->host.s, service->host.n, why, 128))
         return;
     report_key(&load->report, from->at, "host", "%s %s",
