@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control connection's conversation on any bytes, with the API and real zones behind it. The first byte picks the
- * door and how the bytes are cut into reads; the master answers every question at once.
+ * The control connection's conversation on any bytes, with the API and real zones behind it. The
+ * first byte picks the door and how the bytes are cut into reads; the master answers every question
+ * at once.
  */
 #include "tests/unit/master/api_fixture.h"
 #include "worker/base/log.h"

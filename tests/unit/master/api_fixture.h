@@ -217,27 +217,36 @@ static inline void fixture_hex(const uint8_t id[CACHE_ID_SIZE], char out[2 * CAC
     out[2 * CACHE_ID_SIZE] = '\0';
 }
 
+/* Moves what a conversation wants to send to the end of *out, terminated. False: nothing. */
+static inline bool fixture_drain(struct control_http *h, char **out, size_t *n)
+{
+    struct iovec iov[2];
+    int vectors = control_http_pending(h, iov);
+    size_t sent = 0;
+
+    for (int i = 0; i < vectors; i++) {
+        *out = realloc(*out, *n + iov[i].iov_len + 1);
+        memcpy(*out + *n, iov[i].iov_base, iov[i].iov_len);
+        *n += iov[i].iov_len;
+        sent += iov[i].iov_len;
+    }
+    (*out)[*n] = '\0';
+    if (vectors > 0)
+        control_http_sent(h, sent);
+    return vectors > 0;
+}
+
 /* Feeds `bytes` to a conversation and gives back all that it sends, terminated; malloc'd. */
 static inline char *fixture_talk(struct fixture *f, struct control_http *h, const char *bytes,
                                  size_t n)
 {
-    char *out = calloc(1, 1 << 20), *to;
+    char *out = malloc(1), *to;
     size_t out_n = 0, room;
-    struct iovec iov[2];
 
     for (;;) {
         control_http_run(h, &f->api);
-        int vectors = control_http_pending(h, iov);
-        size_t sent = 0;
-        for (int i = 0; i < vectors && out_n + iov[i].iov_len < 1 << 20; i++) {
-            memcpy(out + out_n, iov[i].iov_base, iov[i].iov_len);
-            out_n += iov[i].iov_len;
-            sent += iov[i].iov_len;
-        }
-        if (vectors > 0) {
-            control_http_sent(h, sent);
+        if (fixture_drain(h, &out, &out_n))
             continue;
-        }
         to = control_http_room(h, &room);
         room = room < n ? room : n;
         if (room == 0)

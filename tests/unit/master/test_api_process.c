@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes over the API, and what is asked of the master. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/master/api_fixture.h"
+
+static int setup(void **state)
+{
+    *state = fixture_make();
+    return *state == NULL;
+}
+
+static int teardown(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
+static void test_workers(void **state)
+{
+    struct fixture *f = *state;
+    struct board_row_shm *row = &board_of(&f->heritage.board)->rows[1];
+
+    row->started = f->api.now_ns - UINT64_C(5000000000);
+    row->beat = f->api.now_ns + 1; /* read after the clock was */
+    memset(row->doing, 'x', sizeof row->doing);
+    json_t *o = fixture_json(fixture_ask_for(f, "GET /workers", ""));
+    const json_t *list = json_object_get(o, "workers"), *second = json_array_get(list, 1);
+    assert_int_equal(json_array_size(list), 3);
+    assert_string_equal(json_string_value(json_object_get(second, "role")), "worker");
+    assert_string_equal(json_string_value(json_object_get(second, "state")), "running");
+    assert_int_equal(json_integer_value(json_object_get(second, "uptime_ms")), 5000);
+    assert_int_equal(json_integer_value(json_object_get(second, "beat_ms")), 0);
+    assert_int_equal(json_string_length(json_object_get(second, "doing")), BOARD_DOING);
+    json_decref(o);
+}
+
+static void test_rows_of_strange_numbers(void **state)
+{
+    struct fixture *f = *state;
+    struct board_row_shm *row = &board_of(&f->heritage.board)->rows[200];
+
+    row->state = 77;
+    row->role = 88;
+    row->pid = -1;
+    json_t *o = fixture_json(fixture_ask_for(f, "GET /workers", ""));
+    const json_t *last = json_array_get(json_object_get(o, "workers"), 3);
+    assert_string_equal(json_string_value(json_object_get(last, "role")), "unknown");
+    assert_string_equal(json_string_value(json_object_get(last, "state")), "unknown");
+    json_decref(o);
+    row->state = BOARD_FREE;
+}
+
+static void test_version(void **state)
+{
+    json_t *o = fixture_json(fixture_ask_for(*state, "GET /version", ""));
+
+    assert_string_equal(json_string_value(json_object_get(o, "version")), GATEWAY_VERSION);
+    assert_int_equal(json_integer_value(json_object_get(o, "generation")), 3);
+    json_decref(o);
+}
+
+static void test_questions(void **state)
+{
+    static const struct {
+        const char *line;
+        enum channel_op op;
+    } questions[] = {
+        { "POST /reload", CHANNEL_RELOAD },
+        { "POST /stop", CHANNEL_STOP },
+        { "POST /quit", CHANNEL_QUIT },
+        { "POST /reopen", CHANNEL_REOPEN },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        char *answer = fixture_ask_for(f, questions[i].line, "");
+        assert_string_equal(answer, ""); /* not before the master says so */
+        assert_int_equal(f->asked, questions[i].op);
+        free(answer);
+    }
+}
+
+static uint64_t deaf(struct api *api, enum channel_op op)
+{
+    (void)api, (void)op;
+    return 0;
+}
+
+static void test_a_master_that_does_not_listen(void **state)
+{
+    struct fixture *f = *state;
+
+    f->api.ask = deaf;
+    char *answer = fixture_ask_for(f, "POST /reload", "");
+    assert_int_equal(fixture_status(answer), 503);
+    free(answer);
+    f->api.ask = fixture_ask;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_workers),
+        cmocka_unit_test(test_rows_of_strange_numbers),
+        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_a_master_that_does_not_listen),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
