@@ -145,6 +145,7 @@ void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[C
     XXH128_canonical_t bytes;
     XXH128_canonicalFromHash(&bytes, hash);
     memcpy(id, bytes.digest, CACHE_ID_SIZE);
+    __builtin_prefetch(&cache->buckets[store_place(cache, id).bucket]);
 }
 
 /* The entry that the slot leads to, protected by the cell; NULL: the slot leads elsewhere by now.
@@ -152,6 +153,11 @@ void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[C
 static struct cache_entry_shm *protect(const struct cache *cache, _Atomic uint32_t *cell,
                                        const _Atomic uint64_t *slot, uint64_t seen)
 {
+    const char *entry = store_at(cache, (uint32_t)seen);
+    __builtin_prefetch(entry); /* what is compared next comes in while the fence waits */
+    __builtin_prefetch(entry + 64);
+    __builtin_prefetch(entry + 128);
+    __builtin_prefetch(entry + 192);
     atomic_store_explicit(cell, (uint32_t)seen, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     if (__builtin_expect(atomic_load_explicit(slot, memory_order_acquire) != seen, 0))

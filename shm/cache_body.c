@@ -43,6 +43,14 @@ static bool advance(const struct cache *cache, const struct cache_entry_shm *ent
     return true;
 }
 
+/* The cursors are the process's own, a memory of where it was: const to those who call. */
+static void remember_at(const struct cache *cache, uint32_t ref, const struct at *at)
+{
+    struct cache *own = (struct cache *)(uintptr_t)cache;
+    if (at->chunk != 0)
+        own->cursors[ref % STORE_CURSORS] = (struct store_cursor){ ref, at->chunk, at->offset };
+}
+
 int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t offset,
                struct iovec *iov, int max, size_t *bytes)
 {
@@ -57,6 +65,8 @@ int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t 
             continue;
         if (count == max)
             break;
+        if (count == 0) /* the caller may not get as far as it asked: it comes back behind this */
+            remember_at(cache, ref, &at);
         uint64_t skip = offset - at.offset;
         iov[count].iov_base = (void *)(uintptr_t)(at.p + skip);
         iov[count].iov_len = at.n - skip;
@@ -64,11 +74,5 @@ int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t 
         offset += at.n - skip;
         count++;
     } while (advance(cache, entry, &at));
-    if (at.chunk != 0) { /* the cursors are the process's own, a memory of where it was: const to
-                            those who call */
-        struct store_cursor *cursor =
-            &((struct cache *)(uintptr_t)cache)->cursors[ref % STORE_CURSORS];
-        *cursor = (struct store_cursor){ ref, at.chunk, at.offset };
-    }
     return count;
 }

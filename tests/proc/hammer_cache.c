@@ -29,6 +29,7 @@ enum {
     OBJECTS = 1500,
     PINS = 48,
     WRONG = 42,
+    LONGEST = 60000 /* ms */,
     MILLI = 1000000 /* ns */
 };
 
@@ -226,6 +227,14 @@ static uint64_t setting(const char *name, uint64_t otherwise)
     return value && *value ? strtoull(value, NULL, 10) : otherwise;
 }
 
+/* Long enough, and enough done, however slow the machine; but not for ever. */
+static bool enough(int64_t since, int64_t milliseconds, bool wait)
+{
+    int64_t passed = clock_ms() - since;
+    bool done = !wait && tally->puts > 100 && tally->hits > 10 && tally->kept > 10;
+    return passed > (done ? milliseconds : LONGEST);
+}
+
 /* So that a large dictionary is full from the start. */
 static void stuff(const struct zone *zone)
 {
@@ -253,7 +262,7 @@ static void run(uint64_t size, uint32_t large, bool kill_some, uint64_t millisec
     stuff(&zone);
     for (uint32_t i = 0; i < CHILDREN; i++)
         pids[i] = start(&zone, i, &dice);
-    for (int64_t end = clock_ms() + (int64_t)milliseconds; clock_ms() < end;) {
+    for (int64_t since = clock_ms(); !enough(since, (int64_t)milliseconds, kill_some && !kills);) {
         const struct timespec pause = { .tv_nsec = 1 + (long)roll(&dice, 6000) * 1000 };
         nanosleep(&pause, NULL);
         uint32_t i = roll(&dice, CHILDREN);
