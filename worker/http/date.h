@@ -7,8 +7,8 @@
 
 enum { DATE_LENGTH = 29 };
 
-/* Seconds since 1970 of an IMF-fixdate, RFC 850 or asctime date; `now` settles two-digit years. -1 when it is none;
- * dates before 1970 are 0. Letters in any case. */
+/* Seconds since 1970 of an IMF-fixdate, RFC 850 or asctime date; `now` settles two-digit years. -1
+ * when it is none; dates before 1970 are 0. Letters in any case. */
 int64_t date_parse(struct slice text, int64_t now);
 
 /* Writes DATE_LENGTH bytes of IMF-fixdate, not terminated. Clamped to the years 1970 to 9999. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Field names that the gateway knows, and one parsed field line. The table is fields.def; a name outside it has
- * the id FIELD_OTHER and is compared as text.
+ * Field names that the gateway knows, and one parsed field line. The table is fields.def; a name
+ * outside it has the id FIELD_OTHER and is compared as text.
  */
 #ifndef HTTP_FIELD_H
 #define HTTP_FIELD_H
@@ -18,13 +18,13 @@ enum field_id {
 
 /* What holds for a known name, whoever sends it. */
 enum field_flag {
-    FIELD_HOP = 1,    /* hop by hop: never forwarded (RFC 9110 section 7.6.1) */
-    FIELD_OURS = 2,   /* the gateway sets it itself on the way upstream: the client's is not copied */
+    FIELD_HOP = 1,  /* hop by hop: never forwarded (RFC 9110 section 7.6.1) */
+    FIELD_OURS = 2, /* the gateway sets it itself on the way upstream: the client's is not copied */
     FIELD_SINGLE = 4, /* a second line is an error (Host, Content-Length, ...) */
 };
 
 struct field {
-    const char *name; /* as received, no case folding; points into the read buffer */
+    const char *name;  /* as received, no case folding; points into the read buffer */
     const char *value; /* without surrounding white space */
     uint32_t value_n;
     uint16_t name_n;
@@ -37,12 +37,13 @@ enum field_id field_lookup(const char *name, size_t n);
 struct slice field_name(enum field_id id); /* canonical spelling, "Content-Type" */
 unsigned field_flags(enum field_id id);
 
-/* Sets the id of each of n fields, and first[id] to 1 + the index of the first line with it; first[] is zeros before.
- * Returns the id of a FIELD_SINGLE field that is there twice, FIELD_OTHER when there is none. */
+/* Sets the id of each of n fields, and first[id] to 1 + the index of the first line with it;
+ * first[] is zeros before. Returns the id of a FIELD_SINGLE field that is there twice, FIELD_OTHER
+ * when there is none. */
 enum field_id field_identify(struct field *fields, unsigned n, uint8_t first[FIELD_IDS]);
 
-/* Walks a comma-separated list (RFC 9110 section 5.6.1): true with the next element, trimmed, while there are any.
- * Commas between double quotes do not separate; empty elements are skipped. */
+/* Walks a comma-separated list (RFC 9110 section 5.6.1): true with the next element, trimmed, while
+ * there are any. Commas between double quotes do not separate; empty elements are skipped. */
 bool field_list_next(struct slice *rest, struct slice *element);
 struct slice field_trim(struct slice text); /* without spaces and tabs at both ends */
 
