@@ -415,6 +415,8 @@ static bool abandoned(struct stream *s)
 
     if (!c->t.hangup || c->from < c->to)
         return false;
+    if (c->t.tls) /* what is left to read there is its close_notify */
+        return true;
     ssize_t n = recv(c->t.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }

@@ -37,6 +37,7 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
     if (safe && stale) {
         s->retried_free = true; /* the connection was old, the peer may well be fine */
         s->same_peer = true;
+        s->tries--;
         return STAGE_RETRY;
     }
     if (safe && s->tries <= s->service->retries) {

@@ -221,6 +221,15 @@ struct upconn *upstream_connect(struct stream *s)
     return NULL;
 }
 
+/* Bytes behind a response, or its end: such a connection is not for a second request. */
+static bool quiet(struct upconn *u)
+{
+    char byte;
+
+    return !u->t.hangup && u->from == u->to &&
+           (!u->t.readable || (transport_read(&u->t, &byte, 1) < 0 && errno == EAGAIN));
+}
+
 void upstream_keep(struct upconn **up)
 {
     struct upconn *u = *up;
@@ -229,7 +238,7 @@ void upstream_keep(struct upconn **up)
     struct idle_pool *pool = u->pool;
 
     *up = NULL;
-    if (conf->keepalive_pool_size <= 0 || u->w->retiring || u->t.hangup || u->from < u->to) {
+    if (conf->keepalive_pool_size <= 0 || u->w->retiring || !quiet(u)) {
         destroy(u);
         return;
     }
