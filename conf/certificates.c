@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificates and keys, read from PEM files at load, so that a worker needs no right to read them and a reload picks up
- * new ones. A key that does not belong to its certificate is found here and not by the first client.
+ * Certificates and keys, read from PEM files at load, so that a worker needs no right to read them
+ * and a reload picks up new ones. A key that does not belong to its certificate is found here and
+ * not by the first client.
  */
 #include "conf/load.h"
 #include "conf/value.h"
@@ -16,25 +17,32 @@ static const struct fields_row rows[] = {
       .doc = "A PEM file: the certificate, then the chain up to the authority." },
     { FIELDS_ROW_TEXT(struct source_certificate, key, "key"), .flags = FIELDS_REQUIRED,
       .doc = "A PEM file: its private key, without a pass phrase." },
-    { FIELDS_ROW_TEXTS(struct source_certificate, snis, "snis"), .preset = "[ ]", .check = value_is_sni,
-      .flags = FIELDS_LOWER | FIELDS_SET,
-      .doc = "Server names that it is for, *.example.com too; the first certificate without any is the default." },
+    { FIELDS_ROW_TEXTS(struct source_certificate, snis, "snis"), .preset = "[ ]",
+      .check = value_is_sni, .flags = FIELDS_LOWER | FIELDS_SET,
+      .doc = "Server names that it is for, *.example.com too; the first certificate without any is "
+             "the default." },
 };
-const struct fields_table certificates_fields = { .title = "certificates",
-                                                  .doc = "A certificate and the server names (SNI) that it is for.",
-                                                  FIELDS_TABLE(rows),
-                                                  .size = sizeof(struct source_certificate),
-                                                  .at = offsetof(struct source_certificate, at) };
+const struct fields_table certificates_fields = {
+    .title = "certificates",
+    .doc = "A certificate and the server names (SNI) that it is for.",
+    FIELDS_TABLE(rows),
+    .size = sizeof(struct source_certificate),
+    .at = offsetof(struct source_certificate, at)
+};
 
 static const struct fields_row client_rows[] = {
-    { FIELDS_ROW_TEXT(struct source_certificate, cert, "cert"), .preset = "\"\"", .doc = "A PEM file; \"\" is none." },
-    { FIELDS_ROW_TEXT(struct source_certificate, key, "key"), .preset = "\"\"", .doc = "Its private key." },
+    { FIELDS_ROW_TEXT(struct source_certificate, cert, "cert"), .preset = "\"\"",
+      .doc = "A PEM file; \"\" is none." },
+    { FIELDS_ROW_TEXT(struct source_certificate, key, "key"), .preset = "\"\"",
+      .doc = "Its private key." },
 };
-const struct fields_table certificates_client_fields = { .title = "services.client_certificate",
-                                                         .doc = "What the gateway shows to the upstream.",
-                                                         FIELDS_TABLE(client_rows),
-                                                         .size = sizeof(struct source_certificate),
-                                                         .at = offsetof(struct source_certificate, at) };
+const struct fields_table certificates_client_fields = {
+    .title = "services.client_certificate",
+    .doc = "What the gateway shows to the upstream.",
+    FIELDS_TABLE(client_rows),
+    .size = sizeof(struct source_certificate),
+    .at = offsetof(struct source_certificate, at)
+};
 
 static void end_x509(void *what)
 {
@@ -68,13 +76,14 @@ static const char *openssl_reason(void)
     return reason ? reason : "not PEM";
 }
 
-static BIO *open_pem(struct load *load, struct conf_text path, const config_setting_t *at, const char *key)
+static BIO *open_pem(struct load *load, struct conf_text path, const config_setting_t *at,
+                     const char *key)
 {
     errno = 0;
     BIO *bio = BIO_new_file(path.s, "r");
     if (!bio)
-        report_key(&load->report, at, key, "%s cannot be read: %s", report_quote(&load->report, path.s, path.n),
-                   strerror(errno));
+        report_key(&load->report, at, key, "%s cannot be read: %s",
+                   report_quote(&load->report, path.s, path.n), strerror(errno));
     ERR_clear_error();
     return bio;
 }
@@ -102,10 +111,10 @@ static void read_cert(struct load *load, const config_setting_t *at, struct conf
     out->x509 = PEM_read_bio_X509(bio, NULL, no_password, NULL);
     const char *reason = out->x509 ? NULL : openssl_reason();
     if (out->x509)
-        store_duty(&load->store, end_x509, out->x509);
+        memory_duty(&load->memory, end_x509, out->x509);
     out->chain = out->x509 ? read_chain(bio) : NULL;
     if (out->chain)
-        store_duty(&load->store, end_chain, out->chain);
+        memory_duty(&load->memory, end_chain, out->chain);
     BIO_free(bio);
     if (reason)
         report_key(&load->report, at, "cert", "%s holds no certificate: %s",
@@ -120,13 +129,14 @@ static void read_key(struct load *load, const config_setting_t *at, struct conf_
     out->pkey = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
     const char *reason = out->pkey ? NULL : openssl_reason();
     BIO_free(bio);
-    store_duty(&load->store, end_key, out->pkey);
+    memory_duty(&load->memory, end_key, out->pkey);
     if (reason)
         report_key(&load->report, at, "key", "%s holds no private key: %s",
                    report_quote(&load->report, out->key.s, out->key.n), reason);
 }
 
-void certificates_read(struct load *load, const struct source_certificate *from, struct conf_certificate *out)
+void certificates_read(struct load *load, const struct source_certificate *from,
+                       struct conf_certificate *out)
 {
     out->cert = load_path(load, from->cert);
     out->key = load_path(load, from->key);
@@ -142,7 +152,8 @@ void certificates_read(struct load *load, const struct source_certificate *from,
     ERR_clear_error();
 }
 
-bool certificates_probe(struct load *load, struct conf_text path, const config_setting_t *at, const char *key)
+bool certificates_probe(struct load *load, struct conf_text path, const config_setting_t *at,
+                        const char *key)
 {
     BIO *bio = open_pem(load, path, at, key);
     if (!bio)
@@ -162,12 +173,13 @@ void certificates_finish(struct load *load)
 {
     const struct source_list *list = &load->source->certificates;
     const struct source_certificate *from = list->v;
-    struct conf_certificate *out = store_array(&load->store, list->n, sizeof *out);
+    struct conf_certificate *out = memory_array(&load->memory, list->n, sizeof *out);
     struct names snis = { 0 };
     for (size_t i = 0; i < list->n; i++) {
         certificates_read(load, &from[i], &out[i]);
         for (size_t k = 0; k < from[i].snis.n; k++) {
-            struct load_claim claim = { &snis, "certificate", "snis", from[i].snis.v[k], &out[i], from[i].at };
+            struct load_claim claim = { &snis,   "certificate", "snis", from[i].snis.v[k],
+                                        &out[i], from[i].at };
             load_claim(load, &claim);
         }
     }

@@ -2,11 +2,13 @@
 /*
  * Which plugins run on a route. For each kind the most specific instance wins:
  *
- *     consumer+route+service, consumer+route, consumer+service, route+service, consumer, route, service, global
+ *     consumer+route+service, consumer+route, consumer+service, route+service, consumer, route,
+ * service, global
  *
- * The consumer is known only once a request has been authenticated, so a link keeps the best instance for anybody and,
- * for each consumer that has a better one, that. What a route has of its own is little, what holds everywhere may be a lot
- * (an instance for each of 10,000 consumers): links of the latter kind are made once and shared by all routes.
+ * The consumer is known only once a request has been authenticated, so a link keeps the best
+ * instance for anybody and, for each consumer that has a better one, that. What a route has of its
+ * own is little, what holds everywhere may be a lot (an instance for each of 10,000 consumers):
+ * links of the latter kind are made once and shared by all routes.
  */
 #include "conf/load.h"
 #include <stdlib.h>
@@ -20,14 +22,15 @@ struct bucket {
 
 struct chains {
     struct load *load;
-    struct bucket wide;      /* neither route nor service */
-    struct bucket *services; /* by index: service, and no route */
-    struct bucket *routes;   /* by index: route, with its service or without */
+    struct bucket wide;                        /* neither route nor service */
+    struct bucket *services;                   /* by index: service, and no route */
+    struct bucket *routes;                     /* by index: route, with its service or without */
     struct conf_link links[CONF_PLUGIN_KINDS]; /* of the wide ones */
     const struct conf_chain **by_service;      /* made for routes without instances of their own */
 };
 
-/* The order of precedence: the higher wins. Index: 4 for a consumer, 2 for a route, 1 for a service. */
+/* The order of precedence: the higher wins. Index: 4 for a consumer, 2 for a route, 1 for a
+ * service. */
 static int rank(const struct conf_plugin *p)
 {
     static const int ranks[] = { 0, 1, 2, 4, 3, 5, 6, 7 };
@@ -49,7 +52,7 @@ static void fill_buckets(struct chains *c)
     for (size_t i = 0; i < conf->plugins_n; i++) {
         struct bucket *bucket = bucket_of(c, &conf->plugins[i]);
         if (!bucket->v)
-            bucket->v = store_array(&c->load->store, bucket->n, sizeof(void *));
+            bucket->v = memory_array(&c->load->memory, bucket->n, sizeof(void *));
     }
     c->wide.n = 0;
     for (size_t i = 0; i < conf->services_n; i++)
@@ -63,18 +66,22 @@ static void fill_buckets(struct chains *c)
     }
 }
 
-/* ---- one link ------------------------------------------------------------------------------------------------------ */
+/* ---- one link
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* By consumer, the best one first. */
 static int by_consumer(const void *a, const void *b)
 {
-    const struct conf_plugin *x = *(const struct conf_plugin *const *)a, *y = *(const struct conf_plugin *const *)b;
+    const struct conf_plugin *x = *(const struct conf_plugin *const *)a,
+                             *y = *(const struct conf_plugin *const *)b;
     if (x->consumer != y->consumer)
         return x->consumer->index < y->consumer->index ? -1 : 1;
     return (rank(x) < rank(y)) - (rank(x) > rank(y));
 }
 
-/* Drops what loses: to a better one for the same consumer, or to the one for anybody. Returns how many are left. */
+/* Drops what loses: to a better one for the same consumer, or to the one for anybody. Returns how
+ * many are left. */
 static size_t keep_best(const struct conf_plugin **v, size_t n, const struct conf_plugin *any)
 {
     size_t used = 0;
@@ -103,9 +110,11 @@ static void set_priority(struct conf_link *link)
             link->priority = link->by_consumer[i]->priority;
 }
 
-/* `base` and the instances of `kind` in the buckets, as one link. A base that loses nothing is shared, not copied. */
-static struct conf_link join(struct chains *c, enum conf_plugin_kind kind, const struct conf_link *base,
-                             const struct bucket *const *buckets, size_t buckets_n)
+/* `base` and the instances of `kind` in the buckets, as one link. A base that loses nothing is
+ * shared, not copied. */
+static struct conf_link join(struct chains *c, enum conf_plugin_kind kind,
+                             const struct conf_link *base, const struct bucket *const *buckets,
+                             size_t buckets_n)
 {
     struct conf_link link = *base;
     size_t bound = 0;
@@ -121,7 +130,8 @@ static struct conf_link join(struct chains *c, enum conf_plugin_kind kind, const
         set_priority(&link);
         return link;
     }
-    const struct conf_plugin **v = store_array(&c->load->store, bound + base->by_consumer_n, sizeof(void *));
+    const struct conf_plugin **v =
+        memory_array(&c->load->memory, bound + base->by_consumer_n, sizeof(void *));
     size_t n = base->by_consumer_n;
     if (n)
         memcpy(v, base->by_consumer, n * sizeof *v);
@@ -136,7 +146,9 @@ static struct conf_link join(struct chains *c, enum conf_plugin_kind kind, const
     return link;
 }
 
-/* ---- chains -------------------------------------------------------------------------------------------------------- */
+/* ---- chains
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int by_priority(const void *a, const void *b)
 {
@@ -146,9 +158,10 @@ static int by_priority(const void *a, const void *b)
     return strcmp(plugin_kind_name(x->kind), plugin_kind_name(y->kind));
 }
 
-static const struct conf_chain *make_chain(struct chains *c, const struct bucket *const *buckets, size_t n)
+static const struct conf_chain *make_chain(struct chains *c, const struct bucket *const *buckets,
+                                           size_t n)
 {
-    struct conf_chain *chain = store_alloc(&c->load->store, sizeof *chain);
+    struct conf_chain *chain = memory_alloc(&c->load->memory, sizeof *chain);
     struct conf_link links[CONF_PLUGIN_KINDS];
     size_t used = 0;
     for (int kind = 0; kind < CONF_PLUGIN_KINDS; kind++) {
@@ -156,7 +169,7 @@ static const struct conf_chain *make_chain(struct chains *c, const struct bucket
         used += links[used].any || links[used].by_consumer_n;
     }
     qsort(links, used, sizeof *links, by_priority);
-    struct conf_link *copy = store_array(&c->load->store, used, sizeof *copy);
+    struct conf_link *copy = memory_array(&c->load->memory, used, sizeof *copy);
     if (used)
         memcpy(copy, links, used * sizeof *copy);
     *chain = (struct conf_chain){ copy, used };
@@ -182,9 +195,9 @@ void chains_finish(struct load *load)
     struct chains c = { .load = load };
     static const struct conf_link none;
     const struct bucket *wide = &c.wide;
-    c.services = store_array(&load->store, conf->services_n, sizeof *c.services);
-    c.routes = store_array(&load->store, conf->routes_n, sizeof *c.routes);
-    c.by_service = store_array(&load->store, conf->services_n, sizeof *c.by_service);
+    c.services = memory_array(&load->memory, conf->services_n, sizeof *c.services);
+    c.routes = memory_array(&load->memory, conf->routes_n, sizeof *c.routes);
+    c.by_service = memory_array(&load->memory, conf->services_n, sizeof *c.by_service);
     fill_buckets(&c);
     for (int kind = 0; kind < CONF_PLUGIN_KINDS; kind++)
         c.links[kind] = join(&c, (enum conf_plugin_kind)kind, &none, &wide, 1);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading: the file is parsed by libconfig, read by the table of fields, and finished step by step; every step reports
- * and goes on, so that all errors of a file come out at once. There are two stores: what the configuration consists of,
- * and what only the load needs. When memory runs out, the allocation jumps back here and both are dropped.
+ * Loading: the file is parsed by libconfig, read by the table of fields, and finished step by step;
+ * every step reports and goes on, so that all errors of a file come out at once. There are two
+ * memories: what the configuration consists of, and what only the load needs. When memory runs out,
+ * the allocation jumps back here and both are dropped.
  */
 #include "conf/conf.h"
 #include "conf/load.h"
@@ -20,7 +21,7 @@
 enum { CONF_FILE_MAX = 256 << 20, CONF_WORKERS_MAX = 120 };
 
 struct conf_impl {
-    struct store store; /* holds this struct too */
+    struct memory memory; /* holds this struct too */
     struct source *source;
 };
 
@@ -30,7 +31,9 @@ struct conf_input {
     bool env;
 };
 
-/* ---- steps --------------------------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     void (*finish)(struct load *load);
@@ -41,17 +44,19 @@ static const struct {
     { consumers_finish, false }, { plugin_finish, false },       { chains_finish, true },
 };
 
-/* The folder of the file, absolute: the configuration outlives a change of the working directory. */
+/* The folder of the file, absolute: the configuration outlives a change of the working directory.
+ */
 static const char *folder_of(struct load *load, const char *name)
 {
     char path[PATH_MAX], real[PATH_MAX];
     snprintf(path, sizeof path, "%s", name);
     if (!realpath(dirname(path), real) && !getcwd(real, sizeof real))
         return "/";
-    return store_text(&load->store, real, strlen(real)).s;
+    return memory_text(&load->memory, real, strlen(real)).s;
 }
 
-/* What the syntax could let pass or do: libconfig ends the process when an included file cannot be read. */
+/* What the syntax could let pass or do: libconfig ends the process when an included file cannot be
+ * read. */
 static bool is_plain(struct load *load, const struct conf_input *in)
 {
     unsigned line = 1;
@@ -88,26 +93,28 @@ static bool parse(struct load *load, const struct conf_input *in)
 
 static void keep(struct load *load)
 {
-    struct conf_impl *impl = store_alloc(&load->store, sizeof *impl);
+    struct conf_impl *impl = memory_alloc(&load->memory, sizeof *impl);
     impl->source = load->source;
-    impl->store = load->store;
-    impl->store.no_memory = NULL;
+    impl->memory = load->memory;
+    impl->memory.no_memory = NULL;
     load->conf->impl = impl;
 }
 
 /* Everything of a load that may run out of memory. True: load->conf is complete. */
 static bool build(struct load *load, const struct conf_input *in, jmp_buf *no_memory)
 {
-    load->store.no_memory = load->scratch.no_memory = no_memory;
-    load->report = (struct report){ .store = &load->scratch, .file = in->name };
-    load->reader = (struct reader){ .store = &load->store, .scratch = &load->scratch, .report = &load->report };
+    load->memory.no_memory = load->scratch.no_memory = no_memory;
+    load->report = (struct report){ .memory = &load->scratch, .file = in->name };
+    load->reader = (struct reader){ .memory = &load->memory,
+                                    .scratch = &load->scratch,
+                                    .report = &load->report };
     load->folder = folder_of(load, in->name);
-    load->source = store_alloc(&load->store, sizeof *load->source);
+    load->source = memory_alloc(&load->memory, sizeof *load->source);
     load->conf = &load->source->as;
     if (!parse(load, in))
         return false;
     reader_group(&load->reader, &fields_top, load->root, load->source);
-    load->conf->path = store_text(&load->store, in->name, strlen(in->name));
+    load->conf->path = memory_text(&load->memory, in->name, strlen(in->name));
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (!steps[i].sound || load->report.n == 0)
             steps[i].finish(load);
@@ -145,14 +152,16 @@ static const struct conf *load_input(const struct conf_input *in, struct conf_er
     if (!load)
         return NULL;
     const struct conf *made = outcome == MADE ? load->conf : NULL;
-    store_free(&load->scratch);
+    memory_free(&load->scratch);
     if (!made)
-        store_free(&load->store);
+        memory_free(&load->memory);
     free(load);
     return made;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void file_error(const char *path, const char *reason, struct conf_errors *errors)
 {
@@ -201,7 +210,8 @@ const struct conf *conf_load(const char *path, bool env, struct conf_errors *err
     return conf;
 }
 
-const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env, struct conf_errors *errors)
+const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env,
+                                  struct conf_errors *errors)
 {
     char *copy = malloc(n + 1);
     if (!copy) {
@@ -219,8 +229,8 @@ void conf_free(const struct conf **conf)
 {
     if (!*conf)
         return;
-    struct store store = ((struct conf_impl *)(*conf)->impl)->store;
-    store_free(&store);
+    struct memory memory = ((struct conf_impl *)(*conf)->impl)->memory;
+    memory_free(&memory);
     *conf = NULL;
 }
 
@@ -230,7 +240,8 @@ void conf_errors_free(struct conf_errors *errors)
     *errors = (struct conf_errors){ NULL, 0 };
 }
 
-/* ---- what is asked of it ------------------------------------------------------------------------------------------- */
+/* ---- what is asked of it
+ * ------------------------------------------------------------------------------------------- */
 
 void conf_print(const struct conf *conf, FILE *out)
 {
@@ -247,7 +258,8 @@ int conf_worker_count(const struct conf *conf)
     cpu_set_t cpus;
     if (conf->workers > 0)
         return conf->workers;
-    int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus)
+                                                          : (int)sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : n;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole configuration: read once by the master, checked, then immutable and inherited by fork. The field table
- * in fields.c fills it; names, units and defaults are those of gateway.conf(5).
+ * The whole configuration: read once by the master, checked, then immutable and inherited by fork.
+ * The field table in fields.c fills it; names, units and defaults are those of gateway.conf(5).
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -42,7 +42,13 @@ struct conf_dict {
     uint64_t size; /* bytes */
 };
 
-enum conf_log_level { CONF_LOG_DEBUG, CONF_LOG_INFO, CONF_LOG_NOTICE, CONF_LOG_WARN, CONF_LOG_ERROR };
+enum conf_log_level {
+    CONF_LOG_DEBUG,
+    CONF_LOG_INFO,
+    CONF_LOG_NOTICE,
+    CONF_LOG_WARN,
+    CONF_LOG_ERROR
+};
 enum conf_access_format { CONF_ACCESS_JSON, CONF_ACCESS_COMBINED };
 
 struct conf {
@@ -52,7 +58,7 @@ struct conf {
     int workers; /* as configured; 0 = one per online CPU, see conf_worker_count() */
     bool worker_cpu_affinity;
     int worker_connections;
-    struct conf_text user, prefix;
+    struct conf_text user, prefix;             /* prefix: absolute, without a slash at its end */
     struct conf_text pid_file, control_socket; /* absolute, below prefix */
     int control_socket_mode;
     enum conf_log_level log_level;
@@ -73,7 +79,8 @@ struct conf {
     const struct conf_cidr *trusted_ips;
     size_t trusted_ips_n;
     struct conf_text real_ip_header;
-    bool header_upstream_latency, header_proxy_latency, header_request_id; /* X-Gateway-* on answers */
+    bool header_upstream_latency, header_proxy_latency,
+        header_request_id; /* X-Gateway-* on answers */
 
     const struct conf_dict *shared_dicts;
     size_t shared_dicts_n;
@@ -81,7 +88,8 @@ struct conf {
     size_t certificates_n;
 
     /* entities; index in these arrays is the entity's `index` */
-    const struct conf_upstream *upstreams; /* those implied by a service's host come after the configured ones */
+    const struct conf_upstream
+        *upstreams; /* those implied by a service's host come after the configured ones */
     size_t upstreams_n;
     const struct conf_service *services;
     size_t services_n;
@@ -97,24 +105,26 @@ struct conf {
     void *impl; /* the loader's: arena and what has to be destroyed */
 };
 
-/* All errors of one load, in file order. `text` has one line an error, "file:line: path: what". Owned by the caller. */
+/* All errors of one load, in file order. `text` has one line an error, "file:line: path: what".
+ * Owned by the caller. */
 struct conf_errors {
     char *text; /* NULL when there is none, or no memory for it */
     size_t n;   /* count of errors; 0 = fine */
 };
 
-/* Reads and checks PATH completely, certificates and host names included. Returns NULL when there is any error, which
- * is then in *errors. `env` true: GATEWAY_<SETTING> variables override top-level scalars. Blocking (files, DNS):
- * for start and reload only. Free with conf_free(). */
+/* Reads and checks PATH completely, certificates and host names included. Returns NULL when there
+ * is any error, which is then in *errors. `env` true: GATEWAY_<SETTING> variables override
+ * top-level scalars. Blocking (files, DNS): for start and reload only. Free with conf_free(). */
 const struct conf *conf_load(const char *path, bool env, struct conf_errors *errors);
-/* The same for text in memory, n bytes; `name` is what errors call it, and its folder is where a relative prefix
- * starts. */
-const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env, struct conf_errors *errors);
+/* The same for text in memory, n bytes; `name` is what errors call it, and its folder is where a
+ * relative prefix starts. */
+const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env,
+                                  struct conf_errors *errors);
 void conf_free(const struct conf **conf);
 void conf_errors_free(struct conf_errors *errors);
 
-/* Prints the effective configuration, every default filled in, secrets as they are needed to load again.
- * What it prints loads again to an equal configuration. */
+/* Prints the effective configuration, every default filled in, secrets as they are needed to load
+ * again. What it prints loads again to an equal configuration. */
 void conf_print(const struct conf *conf, FILE *out);
 
 /* Prints gateway.conf(5) in man(7) markup, made from the field table. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Consumers and their credentials as checked. A credential belongs to one consumer: the same key twice is an error. Ids of
- * credentials are made from the consumer's name and their position, never from the secret, because they are sent upstream.
+ * Consumers and their credentials as checked. A credential belongs to one consumer: the same key
+ * twice is an error. Ids of credentials are made from the consumer's id and their position, never
+ * from the secret, because they are sent upstream.
  */
 #include "conf/credentials.h"
 #include "conf/ids.h"
@@ -19,9 +20,11 @@ enum { CONSUMERS_PEM_MAX = 65536, CONSUMERS_RSA_BITS = 2048 };
 
 #define KEY struct source_key
 static const struct fields_row key_rows[] = {
-    { FIELDS_ROW_TEXT(KEY, as.key, "key"), .flags = FIELDS_REQUIRED, .doc = "The key that requests show." },
-    { FIELDS_ROW_TEXT(KEY, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
-      .doc = "A UUID; made from the consumer's name and the position when \"\"." },
+    { FIELDS_ROW_TEXT(KEY, as.key, "key"), .flags = FIELDS_REQUIRED,
+      .doc = "The key that requests show." },
+    { FIELDS_ROW_TEXT(KEY, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
+      .check = value_is_uuid,
+      .doc = "A UUID; made from the consumer's id and the position when \"\"." },
 };
 static const struct fields_table key_fields = { .title = "consumers.keyauth_credentials",
                                                 .doc = "What key-auth knows a consumer by.",
@@ -29,28 +32,33 @@ static const struct fields_table key_fields = { .title = "consumers.keyauth_cred
                                                 .size = sizeof(KEY),
                                                 .at = offsetof(KEY, at) };
 
-static const struct fields_name jwt_algorithms[] = { { "HS256", CONF_HS256 }, { "HS384", CONF_HS384 },
-                                                     { "HS512", CONF_HS512 }, { "RS256", CONF_RS256 },
-                                                     { "RS384", CONF_RS384 }, { "RS512", CONF_RS512 },
-                                                     { "ES256", CONF_ES256 }, { "ES384", CONF_ES384 },
-                                                     { "ES512", CONF_ES512 }, { 0 } };
+static const struct fields_name jwt_algorithms[] = {
+    { "HS256", CONF_HS256 }, { "HS384", CONF_HS384 },
+    { "HS512", CONF_HS512 }, { "RS256", CONF_RS256 },
+    { "RS384", CONF_RS384 }, { "RS512", CONF_RS512 },
+    { "ES256", CONF_ES256 }, { "ES384", CONF_ES384 },
+    { "ES512", CONF_ES512 }, { 0 }
+};
 
 #define SECRET struct source_jwt_secret
 static const struct fields_row jwt_rows[] = {
     { FIELDS_ROW_TEXT(SECRET, as.key, "key"), .flags = FIELDS_REQUIRED,
       .doc = "What the token's key claim (iss) says." },
-    { FIELDS_ROW_TEXT(SECRET, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
-      .doc = "A UUID; made from the consumer's name and the position when \"\"." },
-    { FIELDS_ROW_ENUM(SECRET, as.algorithm, "algorithm"), .preset = "\"HS256\"", .names = jwt_algorithms,
-      .doc = "The only algorithm that a token with this key may have." },
-    { FIELDS_ROW_TEXT(SECRET, as.secret, "secret"), .preset = "\"\"", .doc = "The secret, with HS algorithms." },
+    { FIELDS_ROW_TEXT(SECRET, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
+      .check = value_is_uuid,
+      .doc = "A UUID; made from the consumer's id and the position when \"\"." },
+    { FIELDS_ROW_ENUM(SECRET, as.algorithm, "algorithm"), .preset = "\"HS256\"",
+      .names = jwt_algorithms, .doc = "The only algorithm that a token with this key may have." },
+    { FIELDS_ROW_TEXT(SECRET, as.secret, "secret"), .preset = "\"\"",
+      .doc = "The secret, with HS algorithms." },
     { FIELDS_ROW_BOOL(SECRET, as.secret_is_base64, "secret_is_base64"), .preset = "false",
       .doc = "Whether the secret is written in base64." },
     { FIELDS_ROW_TEXT(SECRET, rsa_public_key, "rsa_public_key"), .preset = "\"\"",
       .doc = "The public key with RS and ES algorithms: PEM text, or \"@\" and a file's path." },
 };
 static const struct fields_table jwt_fields = { .title = "consumers.jwt_secrets",
-                                                .doc = "What jwt verifies a consumer's tokens with.",
+                                                .doc =
+                                                    "What jwt verifies a consumer's tokens with.",
                                                 FIELDS_TABLE(jwt_rows),
                                                 .size = sizeof(SECRET),
                                                 .at = offsetof(SECRET, at) };
@@ -68,21 +76,22 @@ static const struct fields_table group_fields = { .title = "consumers.acls",
 
 #define CONSUMER struct source_consumer
 static const struct fields_row rows[] = {
-    { FIELDS_ROW_TEXT(CONSUMER, as.username, "username"), .preset = "\"\"", .check = value_is_printable,
-      .doc = "Its name; username or custom_id must be set." },
-    { FIELDS_ROW_TEXT(CONSUMER, as.custom_id, "custom_id"), .preset = "\"\"", .check = value_is_printable,
-      .doc = "What it is called elsewhere." },
-    { FIELDS_ROW_TEXT(CONSUMER, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
-      .doc = "A UUID; made from the name when \"\"." },
+    { FIELDS_ROW_TEXT(CONSUMER, as.username, "username"), .preset = "\"\"",
+      .check = value_is_printable, .doc = "Its name; username or custom_id must be set." },
+    { FIELDS_ROW_TEXT(CONSUMER, as.custom_id, "custom_id"), .preset = "\"\"",
+      .check = value_is_printable, .doc = "What it is called elsewhere." },
+    { FIELDS_ROW_TEXT(CONSUMER, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
+      .check = value_is_uuid, .doc = "A UUID; made from the name when \"\"." },
     { FIELDS_ROW_LIST(CONSUMER, keys, "keyauth_credentials", key_fields), .preset = "( )",
       .doc = "Its keys for key-auth." },
     { FIELDS_ROW_LIST(CONSUMER, jwt_secrets, "jwt_secrets", jwt_fields), .preset = "( )",
       .doc = "Its secrets for jwt." },
-    { FIELDS_ROW_LIST(CONSUMER, acls, "acls", group_fields), .preset = "( )", .doc = "Its groups." },
+    { FIELDS_ROW_LIST(CONSUMER, acls, "acls", group_fields), .preset = "( )",
+      .doc = "Its groups." },
     { FIELDS_ROW_LIST(CONSUMER, plugins, "plugins", plugin_fields), .preset = "( )",
       .doc = "Plugins on all its requests." },
-    { FIELDS_ROW_TEXTS(CONSUMER, as.tags, "tags"), .preset = "[ ]", .flags = FIELDS_SET, .check = value_is_printable,
-      .doc = "Words to find it by." },
+    { FIELDS_ROW_TEXTS(CONSUMER, as.tags, "tags"), .preset = "[ ]", .flags = FIELDS_SET,
+      .check = value_is_printable, .doc = "Words to find it by." },
 };
 const struct fields_table consumers_fields = { .title = "consumers",
                                                .doc = "Who is asking, and what they are known by.",
@@ -90,25 +99,31 @@ const struct fields_table consumers_fields = { .title = "consumers",
                                                .size = sizeof(CONSUMER),
                                                .at = offsetof(CONSUMER, at) };
 
-/* What it is called in ids: its username, or else its custom_id. */
-static const char *name_of(const struct conf_consumer *consumer)
+/* What its id is made from: its username, or else its custom_id, marked, as another may have it as
+ * its username. */
+static struct conf_text name_of(struct load *load, const struct conf_consumer *consumer)
 {
-    return consumer->username.n ? consumer->username.s : consumer->custom_id.s;
+    if (consumer->username.n)
+        return consumer->username;
+    return memory_format(&load->scratch, "custom_id\n%s", consumer->custom_id.s);
 }
 
-/* The PEM text itself, or that of the file behind "@"; "" when it could not be read, which is reported. */
+/* The PEM text itself, or that of the file behind "@"; "" when it could not be read, which is
+ * reported. */
 static struct conf_text pem_text(struct load *load, const struct source_jwt_secret *from)
 {
     if (from->rsa_public_key.s[0] != '@')
         return from->rsa_public_key;
-    struct conf_text path = { from->rsa_public_key.s + 1, from->rsa_public_key.n - 1 }, text = { "", 0 };
+    struct conf_text path = { from->rsa_public_key.s + 1, from->rsa_public_key.n - 1 },
+                     text = { "", 0 };
     path = load_path(load, path);
     FILE *file = fopen(path.s, "re");
-    char *bytes = file ? store_alloc(&load->store, CONSUMERS_PEM_MAX + 1) : NULL;
+    char *bytes = file ? memory_alloc(&load->memory, CONSUMERS_PEM_MAX + 1) : NULL;
     size_t n = file ? fread(bytes, 1, CONSUMERS_PEM_MAX, file) : 0;
     if (!file || ferror(file) || n == 0)
         report_key(&load->report, from->at, "rsa_public_key", "%s cannot be read: %s",
-                   report_quote(&load->report, path.s, path.n), n == 0 && file ? "it is empty" : strerror(errno));
+                   report_quote(&load->report, path.s, path.n),
+                   n == 0 && file ? "it is empty" : strerror(errno));
     else
         text = (struct conf_text){ bytes, strlen(bytes) };
     if (file)
@@ -126,7 +141,8 @@ static const char *misfit(EVP_PKEY *pkey, enum conf_jwt_algorithm algorithm)
                    : "is not a key on the curve of the algorithm";
     if (!EVP_PKEY_is_a(pkey, "RSA"))
         return "is not an RSA key";
-    return EVP_PKEY_get_bits(pkey) < CONSUMERS_RSA_BITS ? "is an RSA key of less than 2048 bits" : NULL;
+    return EVP_PKEY_get_bits(pkey) < CONSUMERS_RSA_BITS ? "is an RSA key of less than 2048 bits"
+                                                        : NULL;
 }
 
 /* Without this OpenSSL would ask at the terminal for the pass phrase of an encrypted block. */
@@ -170,7 +186,8 @@ static void read_jwt(struct load *load, struct source_jwt_secret *from)
     if (shared)
         return;
     if (from->rsa_public_key.n == 0) {
-        report_key(&load->report, from->at, "rsa_public_key", "is missing: an RS or ES algorithm needs it");
+        report_key(&load->report, from->at, "rsa_public_key",
+                   "is missing: an RS or ES algorithm needs it");
         return;
     }
     secret->rsa_public_key = pem_text(load, from);
@@ -178,12 +195,13 @@ static void read_jwt(struct load *load, struct source_jwt_secret *from)
         check_public_key(load, from);
 }
 
-static void finish_keys(struct load *load, struct source_consumer *from, const struct conf_consumer *consumer)
+static void finish_keys(struct load *load, struct source_consumer *from,
+                        const struct conf_consumer *consumer)
 {
     struct source_key *keys = from->keys.v;
-    struct conf_key *out = store_array(&load->store, from->keys.n, sizeof *out);
+    struct conf_key *out = memory_array(&load->memory, from->keys.n, sizeof *out);
     for (size_t i = 0; i < from->keys.n; i++) {
-        struct conf_text name = store_format(&load->scratch, "%s\n%zu", name_of(&from->as), i);
+        struct conf_text name = memory_format(&load->scratch, "%s\n%zu", from->as.id.s, i);
         struct load_claim claim = { NULL, "keyauth credential", "key", name, &out[i], keys[i].at };
         load_id(load, &claim, &keys[i].as.id);
         keys[i].as.consumer = consumer;
@@ -195,19 +213,21 @@ static void finish_keys(struct load *load, struct source_consumer *from, const s
     from->as.keys_n = from->keys.n;
 }
 
-static void finish_jwts(struct load *load, struct source_consumer *from, const struct conf_consumer *consumer)
+static void finish_jwts(struct load *load, struct source_consumer *from,
+                        const struct conf_consumer *consumer)
 {
     struct source_jwt_secret *secrets = from->jwt_secrets.v;
-    struct conf_jwt_secret *out = store_array(&load->store, from->jwt_secrets.n, sizeof *out);
+    struct conf_jwt_secret *out = memory_array(&load->memory, from->jwt_secrets.n, sizeof *out);
     for (size_t i = 0; i < from->jwt_secrets.n; i++) {
-        struct conf_text name = store_format(&load->scratch, "%s\n%zu", name_of(&from->as), i);
+        struct conf_text name = memory_format(&load->scratch, "%s\n%zu", from->as.id.s, i);
         struct load_claim claim = { NULL, "jwt secret", "key", name, &out[i], secrets[i].at };
         load_id(load, &claim, &secrets[i].as.id);
         read_jwt(load, &secrets[i]);
         secrets[i].as.consumer = consumer;
         out[i] = secrets[i].as;
         if (out[i].key.n && credentials_add_jwt(load, &out[i]))
-            report_key(&load->report, secrets[i].at, "key", "%s belongs to another credential already",
+            report_key(&load->report, secrets[i].at, "key",
+                       "%s belongs to another credential already",
                        report_quote(&load->report, out[i].key.s, out[i].key.n));
     }
     from->as.jwt_secrets = out;
@@ -217,10 +237,11 @@ static void finish_jwts(struct load *load, struct source_consumer *from, const s
 static void finish_groups(struct load *load, struct source_consumer *from)
 {
     const struct source_group *groups = from->acls.v;
-    struct conf_text *out = store_array(&load->store, from->acls.n, sizeof *out);
+    struct conf_text *out = memory_array(&load->memory, from->acls.n, sizeof *out);
     struct names seen = { 0 };
     for (size_t i = 0; i < from->acls.n; i++) {
-        struct load_claim claim = { &seen, "group", "group", groups[i].group, &groups[i], groups[i].at };
+        struct load_claim claim = { &seen,           "group",    "group",
+                                    groups[i].group, &groups[i], groups[i].at };
         load_claim(load, &claim);
         out[i] = groups[i].group;
     }
@@ -231,20 +252,24 @@ void consumers_finish(struct load *load)
 {
     struct source_consumer *from = load->source->consumers.v;
     size_t n = load->source->consumers.n;
-    struct conf_consumer *out = store_array(&load->store, n, sizeof *out);
+    struct conf_consumer *out = memory_array(&load->memory, n, sizeof *out);
     struct names custom_ids = { 0 };
     load->conf->consumers = out;
     load->conf->consumers_n = n;
     credentials_begin(load);
     for (size_t i = 0; i < n; i++) {
         struct conf_consumer *consumer = &from[i].as;
-        struct load_claim name = { &load->consumers, "consumer", "username", consumer->username, &out[i], from[i].at };
-        struct load_claim custom = { &custom_ids, "consumer", "custom_id", consumer->custom_id, &out[i], from[i].at };
+        struct load_claim name = { &load->consumers,   "consumer", "username",
+                                   consumer->username, &out[i],    from[i].at };
+        struct load_claim custom = { &custom_ids,         "consumer", "custom_id",
+                                     consumer->custom_id, &out[i],    from[i].at };
         load_claim(load, &name);
         load_claim(load, &custom);
         if (consumer->username.n + consumer->custom_id.n == 0)
             report_key(&load->report, from[i].at, "username", "is missing, and so is a custom_id");
-        load_id(load, consumer->username.n ? &name : &custom, &consumer->id);
+        struct load_claim id = { NULL,    "consumer", "id", name_of(load, consumer),
+                                 &out[i], from[i].at };
+        load_id(load, &id, &consumer->id);
         finish_keys(load, &from[i], &out[i]);
         finish_jwts(load, &from[i], &out[i]);
         finish_groups(load, &from[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Look-ups by credential: three maps with random keys (names.h), whose cost does not depend on how many consumers there
- * are, and whose comparison takes the same time wherever two texts differ.
+ * Look-ups by credential: three maps with random keys (names.h), whose cost does not depend on how
+ * many consumers there are, and whose comparison takes the same time wherever two texts differ.
  */
 #include "conf/credentials.h"
 #include "conf/load.h"
@@ -17,23 +17,23 @@ static struct conf_credentials *filling(struct load *load)
 
 void credentials_begin(struct load *load)
 {
-    load->conf->credentials = store_alloc(&load->store, sizeof(struct conf_credentials));
+    load->conf->credentials = memory_alloc(&load->memory, sizeof(struct conf_credentials));
 }
 
 bool credentials_add_key(struct load *load, const struct conf_key *key)
 {
-    return names_put(&filling(load)->keys, &load->store, key->key, key) != NULL;
+    return names_put(&filling(load)->keys, &load->memory, key->key, key) != NULL;
 }
 
 bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret)
 {
-    return names_put(&filling(load)->jwts, &load->store, secret->key, secret) != NULL;
+    return names_put(&filling(load)->jwts, &load->memory, secret->key, secret) != NULL;
 }
 
 static void add_name(struct load *load, struct conf_text name, const struct conf_consumer *consumer)
 {
     if (name.n)
-        names_put(&filling(load)->consumers, &load->store, name, consumer);
+        names_put(&filling(load)->consumers, &load->memory, name, consumer);
 }
 
 void credentials_name(struct load *load)
@@ -52,12 +52,14 @@ const struct conf_key *credentials_key(const struct conf_credentials *c, const c
     return names_get(&c->keys, key, n);
 }
 
-const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key, size_t n)
+const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key,
+                                              size_t n)
 {
     return names_get(&c->jwts, key, n);
 }
 
-const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name, size_t n)
+const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,
+                                                 size_t n)
 {
     return names_get(&c->consumers, name, n);
 }

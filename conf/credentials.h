@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the loader fills the look-ups of conf/entities.h: begin, add each credential, then name the consumers. */
+/* How the loader fills the look-ups of conf/entities.h: begin, add each credential, then name the
+ * consumers. */
 #ifndef CONF_CREDENTIALS_H
 #define CONF_CREDENTIALS_H
 
@@ -10,7 +11,8 @@ struct conf_key;
 struct conf_jwt_secret;
 
 void credentials_begin(struct load *load);
-/* True when another credential has the same key; then nothing is added. What is added must stay where it is. */
+/* True when another credential has the same key; then nothing is added. What is added must stay
+ * where it is. */
 bool credentials_add_key(struct load *load, const struct conf_key *key);
 bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret);
 /* After all consumers are known: ids go before usernames, and these before custom_ids. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text forms of addresses. Nothing here guesses: an address to listen on is numeric, so that the same file listens on
- * the same addresses on each machine; only targets and service hosts may be names.
+ * Text forms of addresses. Nothing here guesses: an address to listen on is numeric, so that the
+ * same file listens on the same addresses on each machine; only targets and service hosts may be
+ * names.
  */
 #include "conf/endpoint.h"
 #include "conf/value.h"
@@ -61,7 +62,8 @@ bool endpoint_unix(struct conf_text text, struct sockaddr_storage *addr, socklen
     return true;
 }
 
-bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *addr, socklen_t *len)
+bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *addr,
+                      socklen_t *len)
 {
     char text[INET6_ADDRSTRLEN];
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
@@ -92,7 +94,8 @@ const char *endpoint_address(struct conf_text text, struct conf_address *out)
     if (strncmp(text.s, "unix:", 5) == 0) {
         if (!endpoint_unix(text, &addr, &out->len))
             return "is not a Unix socket: \"unix:/path\", at most 107 bytes";
-    } else if (!split(text, &host, &port) || port == 0 || !endpoint_literal(host, port, &addr, &out->len)) {
+    } else if (!split(text, &host, &port) || port == 0 ||
+               !endpoint_literal(host, port, &addr, &out->len)) {
         return "is not an address: IP:PORT, [IP6]:PORT or unix:/PATH";
     }
     memcpy(&out->u, &addr, sizeof out->u < sizeof addr ? sizeof out->u : sizeof addr);
@@ -126,7 +129,7 @@ const char *endpoint_cidr(struct conf_text text, struct conf_cidr *out)
         memcpy(out->ip, &((struct sockaddr_in6 *)&addr)->sin6_addr, 16);
     out->bits = bits + (four ? 96 : 0);
     for (int i = out->bits; i < 128; i++)
-        out->ip[i / 8] &= (uint8_t)~(0x80 >> (i % 8));
+        out->ip[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
     return NULL;
 }
 
@@ -140,7 +143,8 @@ static bool is_host(struct conf_text host)
 
 const char *endpoint_url(struct conf_text text, struct endpoint_url *out)
 {
-    static const char reason[] = "is not a URL: http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
+    static const char reason[] =
+        "is not a URL: http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
     char why[ENDPOINT_WHY];
     if (strncmp(text.s, "http://", 7) == 0)
         *out = (struct endpoint_url){ .protocol = CONF_HTTP, .port = 80 };
@@ -152,7 +156,8 @@ const char *endpoint_url(struct conf_text text, struct endpoint_url *out)
     const char *slash = memchr(begin, '/', (size_t)(end - begin));
     slash = slash ? slash : end;
     out->path = (struct conf_text){ slash, (size_t)(end - slash) };
-    if (!split((struct conf_text){ begin, (size_t)(slash - begin) }, &out->host, &out->port) || !is_host(out->host))
+    if (!split((struct conf_text){ begin, (size_t)(slash - begin) }, &out->host, &out->port) ||
+        !is_host(out->host))
         return reason;
     if (out->path.n > 0 && !value_is_location(out->path.s, out->path.n, why, sizeof why))
         return "has a path with a character that a path cannot contain";
@@ -167,14 +172,17 @@ const char *endpoint_target(struct conf_text text, int port, struct conf_text *h
     *host = (struct conf_text){ "", 0 };
     if (strncmp(text.s, "unix:", 5) == 0) {
         *out = 0;
-        return endpoint_unix(text, &addr, &len) ? NULL : "is not a Unix socket: \"unix:/path\", at most 107 bytes";
+        return endpoint_unix(text, &addr, &len)
+                   ? NULL
+                   : "is not a Unix socket: \"unix:/path\", at most 107 bytes";
     }
     if (!split(text, host, out) || !is_host(*host))
         return "is not a target: HOST[:PORT], IP[:PORT], [IP6][:PORT] or unix:/PATH";
     return NULL;
 }
 
-/* Without an address of some family but loopback, AI_ADDRCONFIG may hide all there is: then everything is asked for. */
+/* Without an address of some family but loopback, AI_ADDRCONFIG may hide all there is: then
+ * everything is asked for. */
 static int ask(const char *host, struct addrinfo **found)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where to listen and where to connect to: addresses, networks, targets, URLs, and their resolution. */
+/* Where to listen and where to connect to: addresses, networks, targets, URLs, and their
+ * resolution. */
 #ifndef CONF_ENDPOINT_H
 #define CONF_ENDPOINT_H
 
@@ -7,25 +8,32 @@
 
 struct endpoint_url {
     enum conf_protocol protocol;
-    struct conf_text host; /* slice of the text, not terminated; an IPv6 address without its brackets */
-    int port;              /* the protocol's when none is written */
+    struct conf_text
+        host; /* slice of the text, not terminated; an IPv6 address without its brackets */
+    int port; /* the protocol's when none is written */
     struct conf_text path; /* slice; "" or begins with "/" */
 };
 
-/* All return NULL, or the reason worded to follow the quoted text ("is not ..."). `text` is a terminated string. */
-const char *endpoint_address(struct conf_text text, struct conf_address *out); /* IP:PORT, [IP6]:PORT, unix:/PATH */
-const char *endpoint_cidr(struct conf_text text, struct conf_cidr *out);       /* IP or IP/BITS; other bits cleared */
+/* All return NULL, or the reason worded to follow the quoted text ("is not ..."). `text` is a
+ * terminated string. */
+const char *endpoint_address(struct conf_text text,
+                             struct conf_address *out); /* IP:PORT, [IP6]:PORT, unix:/PATH */
+const char *endpoint_cidr(struct conf_text text,
+                          struct conf_cidr *out); /* IP or IP/BITS; other bits cleared */
 const char *endpoint_url(struct conf_text text, struct endpoint_url *out);
-/* host, host:port, IP, [IP6]:port or unix:/path; *host is a slice of text ("" for unix), *port as written or `port`. */
+/* host, host:port, IP, [IP6]:port or unix:/path; *host is a slice of text ("" for unix), *port as
+ * written or `port`. */
 const char *endpoint_target(struct conf_text text, int port, struct conf_text *host, int *out);
 
 /* A host of `unix:/path` or an address in text, without asking anybody. False: it is a name. */
-bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *addr, socklen_t *len);
+bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *addr,
+                      socklen_t *len);
 bool endpoint_unix(struct conf_text text, struct sockaddr_storage *addr, socklen_t *len);
 
 enum { ENDPOINT_ADDRESSES = 64, ENDPOINT_TEXT = 128 };
 
-/* Asks the resolver for a name. Returns the number of addresses (at most ENDPOINT_ADDRESSES), or 0 with *why set. */
+/* Asks the resolver for a name. Returns the number of addresses (at most ENDPOINT_ADDRESSES), or 0
+ * with *why set. */
 size_t endpoint_resolve(const char *host, struct sockaddr_storage *addrs, const char **why);
 void endpoint_set_port(struct sockaddr_storage *addr, int port);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kong's entities as checked, immutable structs. Cross references are resolved pointers; `id` is a UUID in text
- * (configured, or derived from kind and name, so that it is the same after each load).
+ * Kong's entities as checked, immutable structs. Cross references are resolved pointers; `id` is a
+ * UUID in text (configured, or derived from kind and name, so that it is the same after each load).
  */
 #ifndef CONF_ENTITIES_H
 #define CONF_ENTITIES_H
 
+#include "conf/consumer.h"
 #include "conf/text.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,9 +16,19 @@ struct conf_regex; /* conf/regex.h */
 
 /* --- upstreams ------------------------------------------------------------------------------ */
 
-enum conf_algorithm { CONF_ROUND_ROBIN, CONF_LEAST_CONNECTIONS, CONF_CONSISTENT_HASHING, CONF_LATENCY };
+enum conf_algorithm {
+    CONF_ROUND_ROBIN,
+    CONF_LEAST_CONNECTIONS,
+    CONF_CONSISTENT_HASHING,
+    CONF_LATENCY
+};
 enum conf_hash_on {
-    CONF_HASH_NONE, CONF_HASH_IP, CONF_HASH_CONSUMER, CONF_HASH_HEADER, CONF_HASH_COOKIE, CONF_HASH_PATH,
+    CONF_HASH_NONE,
+    CONF_HASH_IP,
+    CONF_HASH_CONSUMER,
+    CONF_HASH_HEADER,
+    CONF_HASH_COOKIE,
+    CONF_HASH_PATH,
     CONF_HASH_QUERY_ARG
 };
 enum conf_probe_type { CONF_PROBE_HTTP, CONF_PROBE_HTTPS, CONF_PROBE_TCP, CONF_PROBE_GRPC };
@@ -29,7 +40,8 @@ struct conf_target {
     int weight; /* 0..65535 */
 };
 
-/* One address that can be connected to; a target whose name has several addresses gives several peers. */
+/* One address that can be connected to; a target whose name has several addresses gives several
+ * peers. */
 struct conf_peer {
     const struct conf_target *target;
     const struct conf_upstream *upstream;
@@ -69,8 +81,8 @@ struct conf_upstream {
     bool implied; /* made for a service whose host is no upstream's name */
     enum conf_algorithm algorithm;
     enum conf_hash_on hash_on, hash_fallback;
-    struct conf_text hash_on_header, hash_fallback_header, hash_on_cookie, hash_on_cookie_path, hash_on_query_arg,
-        hash_fallback_query_arg;
+    struct conf_text hash_on_header, hash_fallback_header, hash_on_cookie, hash_on_cookie_path,
+        hash_on_query_arg, hash_fallback_query_arg;
     struct conf_text host_header;
     int slots;
     int keepalive_pool_size;
@@ -90,17 +102,17 @@ enum conf_protocol { CONF_HTTP = 1, CONF_HTTPS = 2 }; /* bits */
 struct conf_service {
     struct conf_text name, id;
     uint32_t index;
-    bool enabled;
+    bool enabled; /* false: its routes take no request */
     enum conf_protocol protocol;
-    struct conf_text host; /* of the URL: an upstream's name or a host name */
-    int port;
+    struct conf_text host; /* an upstream's name, a host name or an address without brackets */
+    int port;              /* means nothing where host is a configured upstream's name */
     struct conf_text path; /* "" or begins with "/" */
     int connect_timeout, write_timeout, read_timeout; /* ms */
     int retries;
     bool tls_verify;
-    const struct conf_upstream *upstream; /* never NULL */
+    const struct conf_upstream *upstream;              /* never NULL */
     const struct conf_certificate *client_certificate; /* NULL: none */
-    struct conf_text ca_certificates;                  /* a PEM file's absolute path; "": the system's */
+    struct conf_text ca_certificates; /* a PEM file's absolute path; "": the system's */
     struct conf_texts tags;
 };
 
@@ -119,7 +131,8 @@ struct conf_route {
     uint32_t index; /* file order: the "earlier created_at" of Kong's last tie */
     const struct conf_service *service;
     unsigned protocols; /* bits of enum conf_protocol */
-    struct conf_texts hosts, methods, snis; /* hosts and snis lower case; a "*" at one end is a wildcard */
+    struct conf_texts hosts, methods,
+        snis; /* hosts and snis lower case; a "*" at one end is a wildcard */
     const struct conf_path *paths;
     size_t paths_n;
     const struct conf_route_header *headers;
@@ -136,50 +149,11 @@ struct conf_route {
 
 struct conf_certificate {
     struct conf_text cert, key; /* absolute paths */
-    struct conf_texts snis;     /* lower case, "*.example.com" allowed; none: the default certificate */
-    struct x509_st *x509;       /* the leaf; owned by the configuration */
+    struct conf_texts snis; /* lower case, "*.example.com" allowed; none: the default certificate */
+    struct x509_st *x509;   /* the leaf; owned by the configuration */
     struct evp_pkey_st *pkey;
     struct stack_st_X509 *chain; /* what follows the leaf; may be NULL */
 };
-
-/* --- consumers ------------------------------------------------------------------------------ */
-
-struct conf_consumer {
-    struct conf_text username, custom_id, id; /* username or custom_id may be "" */
-    uint32_t index;
-    const struct conf_key *keys;
-    size_t keys_n;
-    const struct conf_jwt_secret *jwt_secrets;
-    size_t jwt_secrets_n;
-    struct conf_texts groups;
-    struct conf_texts tags;
-};
-
-struct conf_key { /* keyauth_credentials */
-    struct conf_text key, id;
-    const struct conf_consumer *consumer;
-};
-
-enum conf_jwt_algorithm {
-    CONF_HS256, CONF_HS384, CONF_HS512, CONF_RS256, CONF_RS384, CONF_RS512, CONF_ES256, CONF_ES384, CONF_ES512
-};
-
-struct conf_jwt_secret {
-    struct conf_text key, id; /* key: what the token's key claim (iss) names */
-    enum conf_jwt_algorithm algorithm;
-    struct conf_text secret;         /* HS* */
-    struct conf_text rsa_public_key; /* PEM, for RS* and ES* */
-    bool secret_is_base64;
-    const struct conf_consumer *consumer;
-};
-
-struct conf_credentials;
-
-/* Look-ups by credential; constant cost at any number of consumers, no early exit on the secret's bytes. NULL: none. */
-const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n);
-const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key, size_t n);
-/* By id, username or custom_id. */
-const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name, size_t n);
 
 /* --- plugins: see conf/plugin.h ------------------------------------------------------------- */
 struct conf_plugin;

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The top level of the file. To add a setting: a member in conf.h, a row here, a line in gateway.conf; reading, range
- * checks, -T, the manual page and the environment variable follow from the row.
+ * The top level of the file. To add a setting: a member in conf.h, a row here, a line in
+ * gateway.conf; reading, range checks, -T, the manual page and the environment variable follow from
+ * the row.
  */
 #include "conf/fields.h"
 #include "conf/value.h"
 
-#define BOOL(m, k) FIELDS_ROW_BOOL(struct source, m, k)
-#define INT(m, k) FIELDS_ROW_INT(struct source, m, k)
-#define SIZE(m, k) FIELDS_ROW_SIZE(struct source, m, k)
-#define TEXT(m, k) FIELDS_ROW_TEXT(struct source, m, k)
-#define ENUM(m, k) FIELDS_ROW_ENUM(struct source, m, k)
+#define BOOL(m, k)    FIELDS_ROW_BOOL(struct source, m, k)
+#define INT(m, k)     FIELDS_ROW_INT(struct source, m, k)
+#define SIZE(m, k)    FIELDS_ROW_SIZE(struct source, m, k)
+#define TEXT(m, k)    FIELDS_ROW_TEXT(struct source, m, k)
+#define ENUM(m, k)    FIELDS_ROW_ENUM(struct source, m, k)
 #define LIST(m, k, t) FIELDS_ROW_LIST(struct source, m, k, t)
 
 enum { FIELDS_TIME_MAX = INT32_MAX }; /* ms */
 
-const struct fields_name fields_protocols[] = { { "http", CONF_HTTP }, { "https", CONF_HTTPS }, { 0 } };
+const struct fields_name fields_protocols[] = { { "http", CONF_HTTP },
+                                                { "https", CONF_HTTPS },
+                                                { 0 } };
 
-static const struct fields_name log_levels[] = { { "debug", CONF_LOG_DEBUG },
-                                                 { "info", CONF_LOG_INFO },
-                                                 { "notice", CONF_LOG_NOTICE },
-                                                 { "warn", CONF_LOG_WARN },
-                                                 { "error", CONF_LOG_ERROR },
-                                                 { 0 } };
+static const struct fields_name log_levels[] = {
+    { "debug", CONF_LOG_DEBUG }, { "info", CONF_LOG_INFO },   { "notice", CONF_LOG_NOTICE },
+    { "warn", CONF_LOG_WARN },   { "error", CONF_LOG_ERROR }, { 0 }
+};
 static const struct fields_name access_formats[] = { { "json", CONF_ACCESS_JSON },
                                                      { "combined", CONF_ACCESS_COMBINED },
                                                      { 0 } };
@@ -30,7 +31,8 @@ static const struct fields_name access_formats[] = { { "json", CONF_ACCESS_JSON 
 static const struct fields_row listen_rows[] = {
     { FIELDS_ROW_TEXT(struct source_listen, address, "address"), .flags = FIELDS_REQUIRED,
       .doc = "IP:PORT, [IP6]:PORT or unix:/PATH." },
-    { FIELDS_ROW_INT(struct source_listen, as.backlog, "backlog"), .preset = "4096", .min = 1, .max = 65535,
+    { FIELDS_ROW_INT(struct source_listen, as.backlog, "backlog"), .preset = "4096", .min = 1,
+      .max = 65535,
       .doc = "Connections that may wait to be accepted; the kernel's somaxconn bounds it too." },
     { FIELDS_ROW_BOOL(struct source_listen, as.ssl, "ssl"), .preset = "false",
       .doc = "TLS, with the certificates of the file." },
@@ -44,72 +46,86 @@ static const struct fields_table listen_fields = { .title = "proxy_listen",
                                                    .at = offsetof(struct source_listen, at) };
 
 static const struct fields_row dict_rows[] = {
-    { FIELDS_ROW_TEXT(struct source_dict, as.name, "name"), .flags = FIELDS_REQUIRED, .check = value_is_name,
-      .doc = "What a proxy-cache calls it in memory.dictionary_name." },
-    { FIELDS_ROW_SIZE(struct source_dict, as.size, "size"), .flags = FIELDS_REQUIRED, .min = 1 << 20,
-      .max = (int64_t)1 << 46, .doc = "Bytes of memory that it takes." },
+    { FIELDS_ROW_TEXT(struct source_dict, as.name, "name"), .flags = FIELDS_REQUIRED,
+      .check = value_is_name, .doc = "What a proxy-cache calls it in memory.dictionary_name." },
+    { FIELDS_ROW_SIZE(struct source_dict, as.size, "size"), .flags = FIELDS_REQUIRED,
+      .min = 1 << 20, .max = (int64_t)1 << 46, .doc = "Bytes of memory that it takes." },
 };
 static const struct fields_table dict_fields = {
     .title = "shared_dicts",
-    .doc = "Shared memory that all workers use at once: a cache. It stays over reloads while its size is the same.",
+    .doc = "Shared memory that all workers use at once: a cache. It stays over reloads while its "
+           "size is the same.",
     FIELDS_TABLE(dict_rows),
     .size = sizeof(struct source_dict),
     .at = offsetof(struct source_dict, at)
 };
 
 static const struct fields_row rows[] = {
-    { INT(as.workers, "workers"), .preset = "0", .max = 120, .doc = "Worker processes; 0 is one for each online CPU." },
+    { INT(as.workers, "workers"), .preset = "0", .max = 120,
+      .doc = "Worker processes; 0 is one for each online CPU." },
     { BOOL(as.worker_cpu_affinity, "worker_cpu_affinity"), .preset = "false",
       .doc = "Pins worker N to the Nth allowed CPU." },
-    { INT(as.worker_connections, "worker_connections"), .preset = "16384", .min = 64, .max = 4194304,
+    { INT(as.worker_connections, "worker_connections"), .preset = "16384", .min = 64,
+      .max = 4194304,
       .doc = "Connections that one worker may hold, client and upstream together." },
-    { TEXT(as.user, "user"), .preset = "\"gateway\"", .flags = FIELDS_FILLED, .check = value_is_printable,
+    { TEXT(as.user, "user"), .preset = "\"gateway\"", .flags = FIELDS_FILLED,
+      .check = value_is_printable,
       .doc = "What the unprivileged processes run as when started by root; ignored otherwise." },
     { TEXT(prefix, "prefix"), .preset = "\"/run/gateway\"", .flags = FIELDS_FILLED,
-      .doc = "Where relative paths start; created when missing. A relative prefix starts at this file's folder." },
+      .doc = "Where relative paths start; created when missing. A relative prefix starts at this "
+             "file's folder." },
     { TEXT(pid_file, "pid_file"), .preset = "\"gateway.pid\"", .flags = FIELDS_FILLED,
       .doc = "Where the master's process id is written." },
     { TEXT(control_socket, "control_socket"), .preset = "\"control.sock\"", .flags = FIELDS_FILLED,
       .doc = "HTTP/1.1 and JSON over a Unix socket: what gatewayctl speaks." },
-    { FIELDS_ROW_MODE(struct source, as.control_socket_mode, "control_socket_mode"), .preset = "\"0660\"",
-      .doc = "Who may connect to it, in octal." },
+    { FIELDS_ROW_MODE(struct source, as.control_socket_mode, "control_socket_mode"),
+      .preset = "\"0660\"", .doc = "Who may connect to it, in octal." },
     { ENUM(as.log_level, "log_level"), .preset = "\"info\"", .names = log_levels,
       .doc = "The least serious messages that the error log takes." },
     { TEXT(error_log, "error_log"), .preset = "\"stderr\"", .flags = FIELDS_FILLED,
       .doc = "stderr, syslog or a file's path." },
-    { TEXT(access_log, "access_log"), .preset = "\"off\"", .flags = FIELDS_FILLED, .doc = "off, stdout or a file's path." },
-    { ENUM(as.access_log_format, "access_log_format"), .preset = "\"json\"", .names = access_formats,
+    { TEXT(access_log, "access_log"), .preset = "\"off\"", .flags = FIELDS_FILLED,
+      .doc = "off, stdout or a file's path." },
+    { ENUM(as.access_log_format, "access_log_format"), .preset = "\"json\"",
+      .names = access_formats,
       .doc = "One JSON object a line, or the combined format of other servers." },
     { INT(as.shutdown_timeout, "shutdown_timeout"), .preset = "30000", .max = FIELDS_TIME_MAX,
       .doc = "Milliseconds that a draining worker may take before it is ended." },
 
-    { LIST(proxy_listen, "proxy_listen", listen_fields), .preset = "( { address = \"127.0.0.1:8000\"; } )",
-      .flags = FIELDS_FILLED, .doc = "Where clients connect to." },
+    { LIST(proxy_listen, "proxy_listen", listen_fields),
+      .preset = "( { address = \"127.0.0.1:8000\"; } )", .flags = FIELDS_FILLED,
+      .doc = "Where clients connect to." },
     { TEXT(status_listen, "status_listen"), .preset = "\"127.0.0.1:8100\"", .flags = FIELDS_FILLED,
       .doc = "GET /status (JSON) and GET /metrics (Prometheus); off." },
     { TEXT(admin_listen, "admin_listen"), .preset = "\"off\"", .flags = FIELDS_FILLED,
-      .doc = "The control socket's API on a loopback address too; off. Whoever reaches it may do everything." },
+      .doc = "The control socket's API on a loopback address too; off. Whoever reaches it may do "
+             "everything." },
 
-    { INT(as.client_header_timeout, "client_header_timeout"), .preset = "60000", .min = 1, .max = FIELDS_TIME_MAX,
-      .doc = "Milliseconds for a whole request head; 408 past it." },
-    { INT(as.client_body_timeout, "client_body_timeout"), .preset = "60000", .min = 1, .max = FIELDS_TIME_MAX,
-      .doc = "Milliseconds between two reads of a body; 408 past it." },
+    { INT(as.client_header_timeout, "client_header_timeout"), .preset = "60000", .min = 1,
+      .max = FIELDS_TIME_MAX, .doc = "Milliseconds for a whole request head; 408 past it." },
+    { INT(as.client_body_timeout, "client_body_timeout"), .preset = "60000", .min = 1,
+      .max = FIELDS_TIME_MAX, .doc = "Milliseconds between two reads of a body; 408 past it." },
     { INT(as.keepalive_timeout, "keepalive_timeout"), .preset = "75000", .max = FIELDS_TIME_MAX,
       .doc = "Milliseconds that an idle client connection is kept." },
-    { INT(as.keepalive_requests, "keepalive_requests"), .preset = "10000", .min = 1, .max = INT32_MAX,
-      .doc = "Requests on one client connection before it is closed." },
-    { SIZE(as.client_header_buffer_size, "client_header_buffer_size"), .preset = "\"16k\"", .min = 1024, .max = 1 << 20,
-      .doc = "The largest request head; 431 past it." },
-    { SIZE(as.client_request_buffer_max_size, "client_request_buffer_max_size"), .preset = "\"64k\"", .min = 4096,
-      .max = 1 << 30, .doc = "Bytes of one request's body held in memory while it streams on." },
+    { INT(as.keepalive_requests, "keepalive_requests"), .preset = "10000", .min = 1,
+      .max = INT32_MAX, .doc = "Requests on one client connection before it is closed." },
+    { SIZE(as.client_header_buffer_size, "client_header_buffer_size"), .preset = "\"16k\"",
+      .min = 1024, .max = 1 << 20, .doc = "The largest request head; 431 past it." },
+    { SIZE(as.client_request_buffer_max_size, "client_request_buffer_max_size"),
+      .preset = "\"64k\"", .min = 4096, .max = 1 << 30,
+      .doc = "Bytes of one request's body held in memory while it streams on." },
     { SIZE(as.request_body_max_size, "request_body_max_size"), .preset = "\"0\"", .max = INT64_MAX,
       .doc = "The largest request body, 413 past it; 0 is no limit. A route may set its own." },
-    { FIELDS_ROW_TEXTS(struct source, trusted_ips, "trusted_ips"), .preset = "[ ]", .flags = FIELDS_SET,
-      .doc = "Networks (CIDR) whose X-Forwarded-* fields and PROXY protocol headers are believed." },
+    { FIELDS_ROW_TEXTS(struct source, trusted_ips, "trusted_ips"), .preset = "[ ]",
+      .flags = FIELDS_SET,
+      .doc =
+          "Networks (CIDR) whose X-Forwarded-* fields and PROXY protocol headers are believed." },
     { TEXT(as.real_ip_header, "real_ip_header"), .preset = "\"X-Real-IP\"", .flags = FIELDS_FILLED,
-      .check = value_is_token, .doc = "The field in which a trusted peer names the client's address." },
+      .check = value_is_token,
+      .doc = "The field in which a trusted peer names the client's address." },
     { BOOL(as.header_upstream_latency, "headers_upstream_latency"), .preset = "true",
-      .doc = "X-Gateway-Upstream-Latency on responses: milliseconds until the upstream's response head." },
+      .doc = "X-Gateway-Upstream-Latency on responses: milliseconds until the upstream's response "
+             "head." },
     { BOOL(as.header_proxy_latency, "headers_proxy_latency"), .preset = "true",
       .doc = "X-Gateway-Proxy-Latency on responses: milliseconds that the gateway itself took." },
     { BOOL(as.header_request_id, "headers_request_id"), .preset = "true",
@@ -120,15 +136,19 @@ static const struct fields_row rows[] = {
       .doc = "Dictionaries in shared memory, for caches." },
     { LIST(certificates, "certificates", certificates_fields), .preset = "( )",
       .doc = "Certificates of listeners with ssl, chosen by server name." },
-    { LIST(upstreams, "upstreams", upstream_fields_table), .preset = "( )", .doc = "Who can serve." },
-    { LIST(services, "services", service_fields_table), .preset = "( )", .doc = "What is served, and by which routes." },
+    { LIST(upstreams, "upstreams", upstream_fields_table), .preset = "( )",
+      .doc = "Who can serve." },
+    { LIST(services, "services", service_fields_table), .preset = "( )",
+      .doc = "What is served, and by which routes." },
     { LIST(consumers, "consumers", consumers_fields), .preset = "( )", .doc = "Who is asking." },
     { LIST(plugins, "plugins", plugin_fields), .preset = "( )",
       .doc = "Plugins on every request, or bound by name to a service, a route or a consumer." },
 };
 
-const struct fields_table fields_top = { .title = "SETTINGS",
-                                         .doc = "The top level of the file. Its scalars can be overridden by the environment.",
-                                         FIELDS_TABLE(rows),
-                                         .size = sizeof(struct source),
-                                         .at = SIZE_MAX };
+const struct fields_table fields_top = {
+    .title = "SETTINGS",
+    .doc = "The top level of the file. Its scalars can be overridden by the environment.",
+    FIELDS_TABLE(rows),
+    .size = sizeof(struct source),
+    .at = SIZE_MAX
+};

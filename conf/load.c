@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What several steps of a load need: names that must be unique, ids, references, paths below the prefix. */
+/* What several steps of a load need: names that must be unique, ids, references, paths below the
+ * prefix. */
 #include "conf/load.h"
 #include "conf/ids.h"
 
 static const struct load_name *put(struct load *load, struct names *names, struct conf_text name,
                                    const struct load_claim *claim)
 {
-    struct load_name *mine = store_alloc(&load->scratch, sizeof *mine);
+    struct load_name *mine = memory_alloc(&load->scratch, sizeof *mine);
     *mine = (struct load_name){ claim->entity, claim->at };
     return names_put(names, &load->scratch, name, mine);
 }
@@ -17,7 +18,8 @@ void load_claim(struct load *load, const struct load_claim *claim)
         return;
     const struct load_name *other = put(load, claim->names, claim->name, claim);
     if (other)
-        report_key(&load->report, claim->at, claim->key, "%s is a duplicate; another %s has it at %s",
+        report_key(&load->report, claim->at, claim->key,
+                   "%s is a duplicate; another %s has it at %s",
                    report_quote(&load->report, claim->name.s, claim->name.n), claim->kind,
                    report_place(&load->report, other->at).s);
 }
@@ -32,28 +34,30 @@ void load_id(struct load *load, const struct load_claim *claim, struct conf_text
 {
     bool configured = id->n > 0;
     if (!configured)
-        *id = ids_uuid(&load->store, "%s\n%s", claim->kind, claim->name.s);
-    struct conf_text name = store_format(&load->scratch, "%s %s", claim->kind, id->s);
+        *id = ids_uuid(&load->memory, "%s\n%s", claim->kind, claim->name.s);
+    struct conf_text name = memory_format(&load->scratch, "%s %s", claim->kind, id->s);
     const struct load_name *other = put(load, &load->ids, name, claim);
     if (other && configured)
-        report_key(&load->report, claim->at, "id", "%s is a duplicate; another %s has it at %s", id->s, claim->kind,
-                   report_place(&load->report, other->at).s);
+        report_key(&load->report, claim->at, "id", "%s is a duplicate; another %s has it at %s",
+                   id->s, claim->kind, report_place(&load->report, other->at).s);
 }
 
 const void *load_find_id(struct load *load, const char *kind, struct conf_text id)
 {
-    struct conf_text lower = store_lower(&load->scratch, id);
-    return load_find(&load->ids, store_format(&load->scratch, "%s %s", kind, lower.s));
+    struct conf_text lower = memory_lower(&load->scratch, id);
+    return load_find(&load->ids, memory_format(&load->scratch, "%s %s", kind, lower.s));
 }
 
-const struct conf_consumer *load_consumer(struct load *load, struct conf_text name, const config_setting_t *at,
-                                          const char *key)
+const struct conf_consumer *load_consumer(struct load *load, struct conf_text name,
+                                          const config_setting_t *at, const char *key)
 {
     if (name.n == 0)
         return NULL;
-    const struct conf_consumer *found = credentials_consumer(load->conf->credentials, name.s, name.n);
+    const struct conf_consumer *found =
+        credentials_consumer(load->conf->credentials, name.s, name.n);
     if (!found)
-        report_key(&load->report, at, key, "there is no consumer %s", report_quote(&load->report, name.s, name.n));
+        report_key(&load->report, at, key, "there is no consumer %s",
+                   report_quote(&load->report, name.s, name.n));
     return found;
 }
 
@@ -61,5 +65,5 @@ struct conf_text load_path(struct load *load, struct conf_text text)
 {
     if (text.n == 0 || text.s[0] == '/')
         return text;
-    return store_format(&load->store, "%s/%s", load->conf->prefix.s, text.s);
+    return memory_format(&load->memory, "%s/%s", load->conf->prefix.s, text.s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One load, from the file as read to the finished configuration. Each step takes what earlier steps made, reports what
- * is wrong and goes on, so that all errors come out at once; nothing is used when any was reported. The order of the
- * steps is in conf.c.
+ * One load, from the file as read to the finished configuration. Each step takes what earlier steps
+ * made, reports what is wrong and goes on, so that all errors come out at once; nothing is used
+ * when any was reported. The order of the steps is in conf.c.
  */
 #ifndef CONF_LOAD_H
 #define CONF_LOAD_H
@@ -13,18 +13,18 @@
 #include "conf/report.h"
 
 struct load {
-    struct store store;   /* the configuration */
-    struct store scratch; /* what is dropped when the load ends */
+    struct memory memory;  /* the configuration */
+    struct memory scratch; /* what is dropped when the load ends */
     struct report report;
     struct reader reader;
-    const char *folder; /* where a relative prefix starts */
+    const char *folder;           /* where a relative prefix starts */
     const config_setting_t *root; /* the file */
     struct source *source;
-    struct conf *conf;  /* source->as, being filled */
+    struct conf *conf;                                   /* source->as, being filled */
     struct names upstreams, services, routes, consumers; /* name: struct load_name */
-    struct names ids;     /* "kind id": struct load_name */
-    struct names hosts;   /* resolved names: struct load_hosts */
-    struct names scopes;  /* plugin kind and scope: struct load_name */
+    struct names ids;                                    /* "kind id": struct load_name */
+    struct names hosts;                                  /* resolved names: struct load_hosts */
+    struct names scopes; /* plugin kind and scope: struct load_name */
 };
 
 struct load_name {
@@ -36,11 +36,13 @@ struct load_name {
 struct load_kind {
     const struct fields_table *table;
     bool identifies; /* finds out who the consumer is, so an instance cannot be bound to one */
-    /* Checks and completes p->config, which is read. References by name become pointers here. NULL: nothing to do. */
+    /* Checks and completes p->config, which is read. References by name become pointers here. NULL:
+     * nothing to do. */
     void (*finish)(struct load *load, struct source_plugin *p);
 };
 
-/* Puts `name` under `kind` into `names`; a duplicate is reported at member `key` of `at`. An empty name is none. */
+/* Puts `name` under `kind` into `names`; a duplicate is reported at member `key` of `at`. An empty
+ * name is none. */
 struct load_claim {
     struct names *names;
     const char *kind, *key; /* "service", "name" */
@@ -52,15 +54,16 @@ void load_claim(struct load *load, const struct load_claim *claim);
 /* The entity of that name, or NULL. */
 const void *load_find(const struct names *names, struct conf_text name);
 
-/* *id stays as configured, or becomes a UUID of the claim's kind and name. Duplicates over a kind are reported. */
+/* *id stays as configured, or becomes a UUID of the claim's kind and name. Duplicates over a kind
+ * are reported. */
 void load_id(struct load *load, const struct load_claim *claim, struct conf_text *id);
 /* The entity with that id, or NULL. */
 const void *load_find_id(struct load *load, const char *kind, struct conf_text id);
 
-/* The consumer that `name` (username, custom_id or id) stands for; NULL when "" or unknown, which is reported at member
- * `key` of `at`. Once consumers are finished. */
-const struct conf_consumer *load_consumer(struct load *load, struct conf_text name, const config_setting_t *at,
-                                          const char *key);
+/* The consumer that `name` (username, custom_id or id) stands for; NULL when "" or unknown, which
+ * is reported at member `key` of `at`. Once consumers are finished. */
+const struct conf_consumer *load_consumer(struct load *load, struct conf_text name,
+                                          const config_setting_t *at, const char *key);
 
 /* `text` below the prefix unless it is absolute. */
 struct conf_text load_path(struct load *load, struct conf_text text);
@@ -69,22 +72,26 @@ struct conf_text load_path(struct load *load, struct conf_text text);
 const struct fields_table *plugin_table(enum conf_plugin_kind kind);
 
 /* The steps. */
-void process_finish(struct load *load);      /* process, listeners, client side, dictionaries */
+void process_finish(struct load *load); /* process, listeners, client side, dictionaries */
 void certificates_finish(struct load *load);
 void upstreams_finish(struct load *load);
 void services_finish(struct load *load);
 void routes_finish(struct load *load);
-void upstreams_number(struct load *load);    /* peers, after the last upstream was made */
-void consumers_finish(struct load *load);    /* and credentials */
+void upstreams_number(struct load *load); /* peers, after the last upstream was made */
+void consumers_finish(struct load *load); /* and credentials */
 void plugin_finish(struct load *load);
 void chains_finish(struct load *load);
 
-/* An upstream for "host:port", made when first asked for; NULL when the host does not resolve (reported at `key`). */
+/* An upstream for "host:port", made when first asked for; NULL when the host does not resolve
+ * (reported at `key`). */
 const struct conf_upstream *upstreams_implied(struct load *load, struct conf_text host, int port,
                                               const config_setting_t *at, const char *key);
-/* Reads certificate and key into *out; what is wrong is reported at the members cert and key of `at`. */
-void certificates_read(struct load *load, const struct source_certificate *from, struct conf_certificate *out);
+/* Reads certificate and key into *out; what is wrong is reported at the members cert and key of
+ * `at`. */
+void certificates_read(struct load *load, const struct source_certificate *from,
+                       struct conf_certificate *out);
 /* True when the file holds a certificate; otherwise reported at member `key` of `at`. */
-bool certificates_probe(struct load *load, struct conf_text path, const config_setting_t *at, const char *key);
+bool certificates_probe(struct load *load, struct conf_text path, const config_setting_t *at,
+                        const char *key);
 
 #endif

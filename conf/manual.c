@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The manual page in man(7) markup. What it says of a field is what the reader checks: type, range, names and default
- * come from the same row.
+ * The manual page in man(7) markup. What it says of a field is what the reader checks: type, range,
+ * names and default come from the same row.
  */
 #include "conf/manual.h"
 #include "conf/load.h"
@@ -143,35 +143,39 @@ static void put_plugins(FILE *out)
         put_table(out, plugin_table((enum conf_plugin_kind)kind), ".SS");
 }
 
-static const char introduction[] =
-    ".TH GATEWAY.CONF 5 \"\" gateway \"File formats\"\n"
-    ".SH NAME\n"
-    "gateway.conf \\- configuration of the HTTP gateway\n"
-    ".SH DESCRIPTION\n"
-    "The file is read by\n"
-    ".BR gateway (8)\n"
-    "at start and at each reload. It is checked as a whole: all errors are reported, each with its line, and a file with "
-    "errors changes nothing.\n"
-    ".PP\n"
-    "The syntax is that of libconfig: settings\n"
-    ".IR \"name \" \"= \" value ;\n"
-    "where a value is a string in double quotes, a number, true or false, an array [ ... ] of these, a group { ... } of "
-    "settings, or a list ( ... ) of groups, separated by commas. Comments begin with #, or are written as in C. In a "
-    "string a backslash is written twice.\n"
-    ".PP\n"
-    "A size is a number of bytes or a string with k, m or g: \"16k\". Timeouts of clients and services are in "
-    "milliseconds, times of health checks and caches in seconds. Entities and their fields carry the names that Kong has "
-    "for them.\n";
+static const char introduction[] = ".TH GATEWAY.CONF 5 \"\" gateway \"File formats\"\n"
+                                   ".SH NAME\n"
+                                   "gateway.conf \\- configuration of the HTTP gateway\n"
+                                   ".SH DESCRIPTION\n"
+                                   "The file is read by\n"
+                                   ".BR gateway (8)\n"
+                                   "at start and at each reload. It is checked as a whole: all "
+                                   "errors are reported, each with its line, and a file with "
+                                   "errors changes nothing.\n"
+                                   ".PP\n"
+                                   "The syntax is that of libconfig: settings\n"
+                                   ".IR \"name \" \"= \" value ;\n"
+                                   "where a value is a string in double quotes, a number, true or "
+                                   "false, an array [ ... ] of these, a group { ... } of "
+                                   "settings, or a list ( ... ) of groups, separated by commas. "
+                                   "Comments begin with #, or are written as in C. In a "
+                                   "string a backslash is written twice.\n"
+                                   ".PP\n"
+                                   "A size is a number of bytes or a string with k, m or g: "
+                                   "\"16k\". Timeouts of clients and services are in "
+                                   "milliseconds, times of health checks and caches in seconds. "
+                                   "Entities and their fields carry the names that Kong has "
+                                   "for them.\n";
 
-static const char ending[] =
-    ".SH ENVIRONMENT\n"
-    "A scalar of the top level is taken from the variable\n"
-    ".BI GATEWAY_ SETTING\n"
-    "if there is one (the name in capitals: GATEWAY_LOG_LEVEL), in place of what the file says. Other variables with that "
-    "beginning mean nothing.\n"
-    ".SH SEE ALSO\n"
-    ".BR gateway (8),\n"
-    ".BR gatewayctl (1)\n";
+static const char ending[] = ".SH ENVIRONMENT\n"
+                             "A scalar of the top level is taken from the variable\n"
+                             ".BI GATEWAY_ SETTING\n"
+                             "if there is one (the name in capitals: GATEWAY_LOG_LEVEL), in place "
+                             "of what the file says. Other variables with that "
+                             "beginning mean nothing.\n"
+                             ".SH SEE ALSO\n"
+                             ".BR gateway (8),\n"
+                             ".BR gatewayctl (1)\n";
 
 void manual_print(FILE *out)
 {

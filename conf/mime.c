@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses a media type into the one form that is compared: lower case, no spaces, quotes taken off where they are not
- * needed, parameters sorted by name.
+ * Parses a media type into the one form that is compared: lower case, no spaces, quotes taken off
+ * where they are not needed, parameters sorted by name.
  */
 #include "conf/mime.h"
 #include "conf/value.h"
@@ -36,8 +36,8 @@ static struct conf_text trim(const char *s, const char *end)
 /* A quoted string without backslashes, quotes included; those with backslashes are not taken. */
 static bool is_quoted(struct conf_text text)
 {
-    return text.n >= 2 && text.s[0] == '"' && text.s[text.n - 1] == '"' && !memchr(text.s + 1, '"', text.n - 2) &&
-           !memchr(text.s, '\\', text.n);
+    return text.n >= 2 && text.s[0] == '"' && text.s[text.n - 1] == '"' &&
+           !memchr(text.s + 1, '"', text.n - 2) && !memchr(text.s, '\\', text.n);
 }
 
 static bool read_parameter(struct conf_text text, struct mime_parameter *out)
@@ -83,7 +83,8 @@ static bool split(const char *s, size_t n, struct mime_parts *out)
     while (semicolon < end) {
         const char *from = semicolon + 1;
         semicolon = next_semicolon(from, end);
-        if (out->n == MIME_PARAMETERS || !read_parameter(trim(from, semicolon), &out->parameters[out->n++]))
+        if (out->n == MIME_PARAMETERS ||
+            !read_parameter(trim(from, semicolon), &out->parameters[out->n++]))
             return false;
     }
     return true;
@@ -103,19 +104,20 @@ bool mime_is_valid(const char *s, size_t n)
     return split(s, n, &parts);
 }
 
-void mime_parse(struct store *store, struct conf_text text, struct conf_mime *out)
+void mime_parse(struct memory *memory, struct conf_text text, struct conf_mime *out)
 {
     struct mime_parts parts;
     *out = (struct conf_mime){ { "", 0 }, { "", 0 }, { "", 0 } };
     if (!split(text.s, text.n, &parts))
         return;
     qsort(parts.parameters, parts.n, sizeof *parts.parameters, by_name);
-    out->type = store_lower(store, parts.type);
-    out->subtype = store_lower(store, parts.subtype);
+    out->type = memory_lower(memory, parts.type);
+    out->subtype = memory_lower(memory, parts.subtype);
     for (size_t i = 0; i < parts.n; i++) {
         const struct mime_parameter *p = &parts.parameters[i];
-        struct conf_text line = store_format(store, "%s%s%.*s=%.*s", out->parameters.s, i ? ";" : "", (int)p->name.n,
-                                             p->name.s, (int)p->value.n, p->value.s);
-        out->parameters = store_lower(store, line);
+        struct conf_text line =
+            memory_format(memory, "%s%s%.*s=%.*s", out->parameters.s, i ? ";" : "", (int)p->name.n,
+                          p->name.s, (int)p->value.n, p->value.s);
+        out->parameters = memory_lower(memory, line);
     }
 }

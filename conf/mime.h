@@ -3,8 +3,8 @@
 #ifndef CONF_MIME_H
 #define CONF_MIME_H
 
+#include "conf/memory.h"
 #include "conf/plugin_proxy_cache.h"
-#include "conf/store.h"
 
 enum { MIME_PARAMETERS = 16 };
 
@@ -12,6 +12,6 @@ enum { MIME_PARAMETERS = 16 };
 bool mime_is_valid(const char *s, size_t n);
 
 /* The form described at struct conf_mime, of a text that is valid. */
-void mime_parse(struct store *store, struct conf_text text, struct conf_mime *out);
+void mime_parse(struct memory *memory, struct conf_text text, struct conf_mime *out);
 
 #endif

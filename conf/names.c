@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open addressing with linear probing, at most half full. The hash is XXH3 with a random secret: not a cryptographic
- * one, but collisions cannot be prepared without the secret, which never leaves the process.
+ * Open addressing with linear probing, at most half full. The hash is XXH3 with a random secret:
+ * not a cryptographic one, but collisions cannot be prepared without the secret, which never leaves
+ * the process.
  */
 #include "conf/names.h"
 #include <openssl/crypto.h>
@@ -13,7 +14,8 @@
 
 enum { NAMES_LEAST = 16 };
 
-static struct names_slot *slot_of(const struct names *names, const char *name, size_t n, uint64_t hash)
+static struct names_slot *slot_of(const struct names *names, const char *name, size_t n,
+                                  uint64_t hash)
 {
     size_t i = (size_t)hash & (names->size - 1);
     for (;; i = (i + 1) & (names->size - 1)) {
@@ -32,13 +34,13 @@ static void random_secret(uint8_t *secret)
         (void)RAND_bytes(secret, NAMES_SECRET);
 }
 
-static void grow(struct names *names, struct store *store)
+static void grow(struct names *names, struct memory *memory)
 {
     struct names old = *names;
     if (old.size == 0)
         random_secret(names->secret);
     names->size = old.size ? old.size * 2 : NAMES_LEAST;
-    names->slots = store_array(store, names->size, sizeof *names->slots);
+    names->slots = memory_array(memory, names->size, sizeof *names->slots);
     for (size_t i = 0; i < old.size; i++) {
         const struct names_slot *slot = &old.slots[i];
         if (slot->what)
@@ -46,10 +48,11 @@ static void grow(struct names *names, struct store *store)
     }
 }
 
-const void *names_put(struct names *names, struct store *store, struct conf_text name, const void *what)
+const void *names_put(struct names *names, struct memory *memory, struct conf_text name,
+                      const void *what)
 {
     if (names->used * 2 >= names->size)
-        grow(names, store);
+        grow(names, memory);
     uint64_t hash = XXH3_64bits_withSecret(name.s, name.n, names->secret, NAMES_SECRET);
     struct names_slot *slot = slot_of(names, name.s, name.n, hash);
     if (slot->what)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A map from text to pointers: names of entities, and credentials. Hashed with a random key of its own, so that nobody
- * who knows the texts can make a look-up slow; texts are compared in constant time, so that nobody can guess them byte by
- * byte. Filled once, then read only.
+ * A map from text to pointers: names of entities, and credentials. Hashed with a random key of its
+ * own, so that nobody who knows the texts can make a look-up slow; texts are compared in constant
+ * time, so that nobody can guess them byte by byte. Filled once, then read only.
  */
 #ifndef CONF_NAMES_H
 #define CONF_NAMES_H
 
-#include "conf/store.h"
+#include "conf/memory.h"
 #include <stdint.h>
 
 enum { NAMES_SECRET = 192 };
@@ -24,9 +24,10 @@ struct names {
     uint8_t secret[NAMES_SECRET];
 };
 
-/* Adds `what` (not NULL) under `name`. When the name is taken nothing changes and what it stands for is returned, else
- * NULL. */
-const void *names_put(struct names *names, struct store *store, struct conf_text name, const void *what);
+/* Adds `what` (not NULL) under `name`. When the name is taken nothing changes and what it stands
+ * for is returned, else NULL. */
+const void *names_put(struct names *names, struct memory *memory, struct conf_text name,
+                      const void *what);
 
 /* NULL: not there. */
 const void *names_get(const struct names *names, const char *name, size_t n);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plugin instances: gathered from the top level, services, routes and consumers into one array, their scopes resolved.
- * What a kind's configuration looks like is said by the kind's own file, found through the table below.
+ * Plugin instances: gathered from the top level, services, routes and consumers into one array,
+ * their scopes resolved. What a kind's configuration looks like is said by the kind's own file,
+ * found through the table below.
  */
 #include "conf/plugin.h"
 #include "conf/ids.h"
@@ -51,33 +52,42 @@ static const struct fields_table *config_table(const void *object)
 #define PLUGIN struct source_plugin
 static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(PLUGIN, as.name, "name"), .flags = FIELDS_REQUIRED, .doc = "Which plugin." },
-    { FIELDS_ROW_TEXT(PLUGIN, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER, .check = value_is_uuid,
-      .doc = "A UUID; made from name and scope when \"\"." },
-    { FIELDS_ROW_BOOL(PLUGIN, as.enabled, "enabled"), .preset = "true", .doc = "Whether this instance is there at all." },
+    { FIELDS_ROW_TEXT(PLUGIN, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
+      .check = value_is_uuid, .doc = "A UUID; made from name and scope when \"\"." },
+    { FIELDS_ROW_BOOL(PLUGIN, as.enabled, "enabled"), .preset = "true",
+      .doc = "Whether this instance is there at all." },
     { FIELDS_ROW_INT(PLUGIN, as.priority, "priority"), .min = -1000000, .max = 1000000,
       .doc = "Plugins run from the highest to the lowest; default is the plugin's own." },
-    { FIELDS_ROW_FLAGS(PLUGIN, as.protocols, "protocols"), .preset = "[ \"http\", \"https\" ]", .flags = FIELDS_FILLED,
-      .names = fields_protocols, .doc = "Requests by other protocols pass it by." },
+    { FIELDS_ROW_FLAGS(PLUGIN, as.protocols, "protocols"), .preset = "[ \"http\", \"https\" ]",
+      .flags = FIELDS_FILLED, .names = fields_protocols,
+      .doc = "Requests by other protocols pass it by." },
     { FIELDS_ROW_TEXT(PLUGIN, service, "service"), .preset = "\"\"",
       .doc = "A service's name or id: only its requests. Not inside a service." },
     { FIELDS_ROW_TEXT(PLUGIN, route, "route"), .preset = "\"\"",
       .doc = "A route's name or id: only its requests. Not inside a route." },
     { FIELDS_ROW_TEXT(PLUGIN, consumer, "consumer"), .preset = "\"\"",
       .doc = "A consumer's username, custom_id or id: only its requests. Not inside a consumer." },
-    { .type = FIELDS_VARIANT, .key = "config", .offset = offsetof(PLUGIN, config), .variant = config_table,
+    { .type = FIELDS_VARIANT,
+      .key = "config",
+      .offset = offsetof(PLUGIN, config),
+      .variant = config_table,
       .doc = "The plugin's own settings." },
 };
 const struct fields_table plugin_fields = {
     .title = "plugins",
-    .doc = "An instance of a plugin. Where several instances of one plugin could run on a request, the most specific one "
-           "does: consumer, route and service; consumer and route; consumer and service; route and service; consumer; "
+    .doc = "An instance of a plugin. Where several instances of one plugin could run on a request, "
+           "the most specific one "
+           "does: consumer, route and service; consumer and route; consumer and service; route and "
+           "service; consumer; "
            "route; service; global.",
     FIELDS_TABLE(rows),
     .size = sizeof(PLUGIN),
     .at = offsetof(PLUGIN, at)
 };
 
-/* ---- scopes -------------------------------------------------------------------------------------------------------- */
+/* ---- scopes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* Where an instance is written; its scope by nesting. */
 struct place {
@@ -87,7 +97,8 @@ struct place {
 };
 
 /* A reference by name or id; *out stays NULL when there is none. */
-static const void *refer(struct load *load, const struct source_plugin *p, const char *key, struct conf_text name)
+static const void *refer(struct load *load, const struct source_plugin *p, const char *key,
+                         struct conf_text name)
 {
     const void *found = NULL;
     if (strcmp(key, "service") == 0)
@@ -99,15 +110,17 @@ static const void *refer(struct load *load, const struct source_plugin *p, const
     if (!found)
         found = load_find_id(load, key, name);
     if (!found)
-        report_key(&load->report, p->at, key, "there is no %s %s", key, report_quote(&load->report, name.s, name.n));
+        report_key(&load->report, p->at, key, "there is no %s %s", key,
+                   report_quote(&load->report, name.s, name.n));
     return found;
 }
 
-static const void *scope_of(struct load *load, const struct source_plugin *p, const char *key, struct conf_text name,
-                            const void *nested)
+static const void *scope_of(struct load *load, const struct source_plugin *p, const char *key,
+                            struct conf_text name, const void *nested)
 {
     if (name.n && nested)
-        report_key(&load->report, p->at, key, "is said by the %s that the plugin is written in", key);
+        report_key(&load->report, p->at, key, "is said by the %s that the plugin is written in",
+                   key);
     return nested || name.n == 0 ? nested : refer(load, p, key, name);
 }
 
@@ -115,22 +128,30 @@ static void check_scope(struct load *load, const struct source_plugin *p)
 {
     const struct conf_plugin *plugin = &p->as;
     if (plugin->route && plugin->service && plugin->route->service != plugin->service)
-        report_add(&load->report, p->at, "the route %s is not one of the service %s, so it would never run",
+        report_add(&load->report, p->at,
+                   "the route %s is not one of the service %s, so it would never run",
                    plugin->route->name.s, plugin->service->name.s);
     if (plugin->consumer && kinds[plugin->kind]->identifies)
-        report_add(&load->report, p->at, "%s finds out who the consumer is, and cannot be bound to one",
-                   plugin->name.s);
+        report_add(&load->report, p->at,
+                   "%s finds out who the consumer is, and cannot be bound to one", plugin->name.s);
+}
+
+/* False: a reference leads nowhere, which is reported already. */
+static bool scope_is_known(const struct source_plugin *p)
+{
+    return (!p->service.n || p->as.service) && (!p->route.n || p->as.route) &&
+           (!p->consumer.n || p->as.consumer);
 }
 
 /* Two instances of one plugin with one scope: which of them ran would be chance. */
 static void claim_scope(struct load *load, const struct source_plugin *p, struct conf_text scope)
 {
-    struct load_name *mine = store_alloc(&load->scratch, sizeof *mine);
+    struct load_name *mine = memory_alloc(&load->scratch, sizeof *mine);
     *mine = (struct load_name){ &p->as, p->at };
     const struct load_name *other = names_put(&load->scopes, &load->scratch, scope, mine);
     if (other)
-        report_add(&load->report, p->at, "%s is configured for the same scope at %s already", p->as.name.s,
-                   report_place(&load->report, other->at).s);
+        report_add(&load->report, p->at, "%s is configured for the same scope at %s already",
+                   p->as.name.s, report_place(&load->report, other->at).s);
 }
 
 static bool know_kind(struct load *load, struct source_plugin *p)
@@ -139,13 +160,16 @@ static bool know_kind(struct load *load, struct source_plugin *p)
     if (p->as.kind != CONF_PLUGIN_KINDS)
         return true;
     if (p->as.name.n)
-        report_key(&load->report, p->at, "name", "there is no plugin %s; the nearest name is \"%s\"",
+        report_key(&load->report, p->at, "name",
+                   "there is no plugin %s; the nearest name is \"%s\"",
                    report_quote(&load->report, p->as.name.s, p->as.name.n),
                    report_nearest(p->as.name.s, kind_names, CONF_PLUGIN_KINDS));
     return false;
 }
 
-/* ---- gathering ----------------------------------------------------------------------------------------------------- */
+/* ---- gathering
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void finish_one(struct load *load, struct source_plugin *p, const struct place *place)
 {
@@ -156,10 +180,11 @@ static void finish_one(struct load *load, struct source_plugin *p, const struct 
     p->as.route = scope_of(load, p, "route", p->route, place->route);
     p->as.consumer = scope_of(load, p, "consumer", p->consumer, place->consumer);
     check_scope(load, p);
-    struct conf_text scope = store_format(
+    struct conf_text scope = memory_format(
         &load->scratch, "%s\n%s\n%s\n%s", p->as.name.s, p->as.service ? p->as.service->id.s : "",
         p->as.route ? p->as.route->id.s : "", p->as.consumer ? p->as.consumer->id.s : "");
-    claim_scope(load, p, scope);
+    if (scope_is_known(p))
+        claim_scope(load, p, scope);
     struct load_claim claim = { &load->scopes, "plugin", "name", scope, out, p->at };
     load_id(load, &claim, &p->as.id);
     if (!config_setting_get_member(p->at, "priority"))
@@ -168,12 +193,13 @@ static void finish_one(struct load *load, struct source_plugin *p, const struct 
         kinds[p->as.kind]->finish(load, p);
     p->as.config = p->config;
     struct conf_text where = report_place(&load->report, p->at);
-    p->as.where = store_text(&load->store, where.s, where.n);
+    p->as.where = memory_text(&load->memory, where.s, where.n);
     p->as.index = (uint32_t)load->conf->plugins_n++;
     *out = p->as;
 }
 
-static size_t finish_list(struct load *load, const struct source_list *list, const struct place *place)
+static size_t finish_list(struct load *load, const struct source_list *list,
+                          const struct place *place)
 {
     struct source_plugin *plugins = list->v;
     for (size_t i = 0; load && i < list->n; i++)
@@ -206,13 +232,15 @@ static size_t each_list(struct load *load, const struct source *source, const st
 void plugin_finish(struct load *load)
 {
     size_t total = each_list(NULL, load->source, load->conf);
-    load->conf->plugins = store_array(&load->store, total, sizeof *load->conf->plugins);
+    load->conf->plugins = memory_array(&load->memory, total, sizeof *load->conf->plugins);
     (void)each_list(load, load->source, load->conf);
 }
 
-/* ---- for those who run them ---------------------------------------------------------------------------------------- */
+/* ---- for those who run them
+ * ---------------------------------------------------------------------------------------- */
 
-const struct conf_plugin *plugin_pick(const struct conf_link *link, const struct conf_consumer *consumer)
+const struct conf_plugin *plugin_pick(const struct conf_link *link,
+                                      const struct conf_consumer *consumer)
 {
     size_t from = 0, to = consumer ? link->by_consumer_n : 0;
     while (from < to) {

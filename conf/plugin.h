@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plugin instances and the order they run in. A plugin's configuration struct is declared in conf/plugin_<name>.h and
- * filled by its own field table in conf/plugin_<name>.c; what it does is in worker/plugins/<name>.c.
+ * Plugin instances and the order they run in. A plugin's configuration struct is declared in
+ * conf/plugin_<name>.h and filled by its own field table in conf/plugin_<name>.c; what it does is
+ * in worker/plugins/<name>.c.
  */
 #ifndef CONF_PLUGIN_H
 #define CONF_PLUGIN_H
 
 #include "conf/entities.h"
 
-/* Kind, name, default priority (the table of the Kong documents; proxy-cache after the access plugins). */
-#define CONF_PLUGINS(X)                                                                                                \
-    X(JWT, "jwt", 1005)                                                                                                \
-    X(KEY_AUTH, "key-auth", 1003)                                                                                      \
-    X(PROXY_CACHE, "proxy-cache", 100)                                                                                 \
-    X(REQUEST_TERMINATION, "request-termination", 2)                                                                   \
+/* Kind, name, default priority (the table of the Kong documents; proxy-cache after the access
+ * plugins). */
+#define CONF_PLUGINS(X)                                                                            \
+    X(JWT, "jwt", 1005)                                                                            \
+    X(KEY_AUTH, "key-auth", 1003)                                                                  \
+    X(PROXY_CACHE, "proxy-cache", 100)                                                             \
+    X(REQUEST_TERMINATION, "request-termination", 2)                                               \
     X(CORRELATION_ID, "correlation-id", 1)
 
 enum conf_plugin_kind {
@@ -33,27 +35,30 @@ struct conf_plugin {
     const struct conf_service *service; /* the scope; NULL: any */
     const struct conf_route *route;
     const struct conf_consumer *consumer;
-    const void *config; /* the kind's struct */
+    const void *config;     /* the kind's struct */
     struct conf_text where; /* "gateway.conf:88", for explanations */
 };
 
-/* One kind in a chain: the instance for any consumer (may be NULL) and those bound to one consumer. */
+/* One kind in a chain: the instance for any consumer (may be NULL) and those bound to one consumer.
+ */
 struct conf_link {
     enum conf_plugin_kind kind;
-    int priority;
+    int priority; /* of `any`; without one the highest of by_consumer */
     const struct conf_plugin *any;
     const struct conf_plugin *const *by_consumer; /* sorted by consumer index */
     size_t by_consumer_n;
 };
 
-/* What runs on one route, highest priority first. Precedence is resolved: the most specific instance of a kind wins. */
+/* What runs on one route, highest priority first. Precedence is resolved: the most specific
+ * instance of a kind wins. */
 struct conf_chain {
     const struct conf_link *links;
     size_t links_n;
 };
 
 /* The instance of `link` that holds for `consumer` (NULL: unknown), or NULL when none does. */
-const struct conf_plugin *plugin_pick(const struct conf_link *link, const struct conf_consumer *consumer);
+const struct conf_plugin *plugin_pick(const struct conf_link *link,
+                                      const struct conf_consumer *consumer);
 
 const char *plugin_kind_name(enum conf_plugin_kind kind);
 

@@ -6,7 +6,11 @@
 #include "conf/text.h"
 #include <stdbool.h>
 
-enum conf_correlation_generator { CONF_CORRELATION_UUID, CONF_CORRELATION_UUID_COUNTER, CONF_CORRELATION_TRACKER };
+enum conf_correlation_generator {
+    CONF_CORRELATION_UUID,
+    CONF_CORRELATION_UUID_COUNTER,
+    CONF_CORRELATION_TRACKER
+};
 
 struct conf_correlation_id {
     struct conf_text header_name;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fields of key-auth, as Kong has them; a key in the body is refused, since looking for it would hold the body back. */
+/* The fields of key-auth, as Kong has them; a key in the body is refused, since looking for it
+ * would hold the body back. */
 #include "conf/plugin_key_auth.h"
 #include "conf/load.h"
 #include "conf/value.h"
@@ -14,8 +15,10 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXTS(CONFIG, as.key_names, "key_names"), .preset = "[ \"apikey\" ]",
       .flags = FIELDS_FILLED | FIELDS_SET, .check = value_is_token,
       .doc = "Header fields and query parameters in which the key is looked for." },
-    { FIELDS_ROW_BOOL(CONFIG, as.key_in_header, "key_in_header"), .preset = "true", .doc = "It may be in a header field." },
-    { FIELDS_ROW_BOOL(CONFIG, as.key_in_query, "key_in_query"), .preset = "true", .doc = "It may be in the query." },
+    { FIELDS_ROW_BOOL(CONFIG, as.key_in_header, "key_in_header"), .preset = "true",
+      .doc = "It may be in a header field." },
+    { FIELDS_ROW_BOOL(CONFIG, as.key_in_query, "key_in_query"), .preset = "true",
+      .doc = "It may be in the query." },
     { FIELDS_ROW_BOOL(CONFIG, as.key_in_body, "key_in_body"), .preset = "false",
       .doc = "It may be in the body: refused, since the body is streamed." },
     { FIELDS_ROW_BOOL(CONFIG, as.hide_credentials, "hide_credentials"), .preset = "false",
@@ -25,7 +28,8 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(CONFIG, as.realm, "realm"), .preset = "\"\"", .check = value_is_printable,
       .doc = "The realm named in WWW-Authenticate." },
     { FIELDS_ROW_TEXT(CONFIG, anonymous, "anonymous"), .preset = "\"\"",
-      .doc = "The consumer (username, custom_id or id) of requests without a valid key; \"\" refuses them." },
+      .doc = "The consumer (username, custom_id or id) of requests without a valid key; \"\" "
+             "refuses them." },
 };
 static const struct fields_table table = { .title = "key-auth",
                                            .doc = "Knows a consumer by a key in the request.",
@@ -39,7 +43,8 @@ static void finish(struct load *load, struct source_plugin *p)
     const config_setting_t *at = config_setting_get_member(p->at, "config");
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
     if (config->as.key_in_body)
-        report_key(&load->report, at, "key_in_body", "cannot be true: the body is streamed, not read");
+        report_key(&load->report, at, "key_in_body",
+                   "cannot be true: the body is streamed, not read");
     if (!config->as.key_in_header && !config->as.key_in_query && !config->as.key_in_body)
         report_key(&load->report, at, "key_in_header", "a key must be allowed somewhere");
 }

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct conf_mime { /* a parsed content_type entry: lower case, parameters sorted by name, no spaces */
+struct conf_mime { /* a parsed content_type entry: lower case, parameters sorted by name, no spaces
+                    */
     struct conf_text type, subtype; /* "*" matches any */
     struct conf_text parameters;    /* "charset=utf-8;q=1" or "" */
 };

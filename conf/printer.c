@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prints an object in the file's syntax: each field in the order of its table, defaults included. Sizes are printed in
- * the largest unit that divides them and fractions with as many digits as it takes to read the same number again.
+ * Prints an object in the file's syntax: each field in the order of its table, defaults included.
+ * Sizes are printed in the largest unit that divides them and fractions with as many digits as it
+ * takes to read the same number again.
  */
 #include "conf/printer.h"
 #include "conf/value.h"
@@ -9,7 +10,8 @@
 
 enum { PRINTER_STEP = 4 };
 
-static void print_group(FILE *out, const struct fields_table *table, const void *object, int indent);
+static void print_group(FILE *out, const struct fields_table *table, const void *object,
+                        int indent);
 
 static void print_text(FILE *out, struct conf_text text)
 {
@@ -85,7 +87,8 @@ static void print_flags(FILE *out, const struct fields_name *names, unsigned fla
     fputs(" ]", out);
 }
 
-static void print_list(FILE *out, const struct fields_table *table, const struct source_list *list, int indent)
+static void print_list(FILE *out, const struct fields_table *table, const struct source_list *list,
+                       int indent)
 {
     fputs("(", out);
     for (size_t i = 0; i < list->n; i++) {
@@ -111,7 +114,8 @@ static void print_headers(FILE *out, const struct source_list *list, int indent)
     fprintf(out, "%*s}", indent, "");
 }
 
-static void print_subgroup(FILE *out, const struct fields_table *table, const void *object, int indent)
+static void print_subgroup(FILE *out, const struct fields_table *table, const void *object,
+                           int indent)
 {
     fputs("{\n", out);
     if (table && object)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The top level as checked: paths below the prefix, listeners, trusted networks, dictionaries. Nothing is opened or made
- * here: that is the master's.
+ * The top level as checked: paths below the prefix, listeners, trusted networks, dictionaries.
+ * Nothing is opened or made here: that is the master's.
  */
 #include "conf/endpoint.h"
 #include "conf/load.h"
@@ -17,11 +17,11 @@ static void read_prefix(struct load *load)
     struct source *source = load->source;
     struct conf_text prefix = source->prefix;
     if (prefix.s[0] != '/')
-        prefix = store_format(&load->store, "%s/%s", load->folder, prefix.s);
+        prefix = memory_format(&load->memory, "%s/%s", load->folder, prefix.s);
     size_t n = prefix.n;
     while (n > 1 && prefix.s[n - 1] == '/')
         n--;
-    source->prefix = store_text(&load->store, prefix.s, n);
+    source->prefix = memory_text(&load->memory, prefix.s, n);
     load->conf->prefix = source->prefix;
 }
 
@@ -46,7 +46,8 @@ static void read_paths(struct load *load)
                    report_quote(&load->report, conf->control_socket.s, conf->control_socket.n));
 }
 
-/* The default account is the packager's business, and is missed at start; another one that is missing is a mistake. */
+/* The default account is the packager's business, and is missed at start; another one that is
+ * missing is a mistake. */
 static void check_user(struct load *load)
 {
     const struct source *defaults = reader_preset(&load->reader, &fields_top);
@@ -68,7 +69,9 @@ static void claim_address(struct load *load, struct names *seen, const struct co
         return;
     memcpy(&addr, &address->u, address->len);
     endpoint_text(&addr, text);
-    struct load_claim claim = { seen, "listener", key, store_text(&load->scratch, text, strlen(text)), address, at };
+    struct load_claim claim = { seen,    "listener",
+                                key,     memory_text(&load->scratch, text, strlen(text)),
+                                address, at };
     load_claim(load, &claim);
 }
 
@@ -76,10 +79,11 @@ static void read_listeners(struct load *load, struct names *seen)
 {
     struct source_list *list = &load->source->proxy_listen;
     struct source_listen *from = list->v;
-    struct conf_listen *out = store_array(&load->store, list->n, sizeof *out);
+    struct conf_listen *out = memory_array(&load->memory, list->n, sizeof *out);
     for (size_t i = 0; i < list->n; i++) {
         struct conf_listen *listen = &from[i].as;
-        const char *why = from[i].address.n ? endpoint_address(from[i].address, &listen->address) : NULL;
+        const char *why =
+            from[i].address.n ? endpoint_address(from[i].address, &listen->address) : NULL;
         if (why)
             report_key(&load->report, from[i].at, "address", "%s %s",
                        report_quote(&load->report, from[i].address.s, from[i].address.n), why);
@@ -92,16 +96,16 @@ static void read_listeners(struct load *load, struct names *seen)
     load->conf->proxy_listen_n = list->n;
 }
 
-static void read_listener(struct load *load, struct names *seen, struct conf_text text, const char *key,
-                          struct conf_address *out)
+static void read_listener(struct load *load, struct names *seen, struct conf_text text,
+                          const char *key, struct conf_address *out)
 {
     out->text = text;
     if (is_word(text, "off"))
         return;
     const char *why = endpoint_address(text, out);
     if (why)
-        report_key(&load->report, load->root, key, "%s %s, or \"off\"", report_quote(&load->report, text.s, text.n),
-                   why);
+        report_key(&load->report, load->root, key, "%s %s, or \"off\"",
+                   report_quote(&load->report, text.s, text.n), why);
     else
         claim_address(load, seen, out, load->root, key);
 }
@@ -109,7 +113,7 @@ static void read_listener(struct load *load, struct names *seen, struct conf_tex
 static void read_networks(struct load *load)
 {
     const struct conf_texts *texts = &load->source->trusted_ips;
-    struct conf_cidr *out = store_array(&load->store, texts->n, sizeof *out);
+    struct conf_cidr *out = memory_array(&load->memory, texts->n, sizeof *out);
     for (size_t i = 0; i < texts->n; i++) {
         const char *why = endpoint_cidr(texts->v[i], &out[i]);
         if (why)
@@ -124,18 +128,21 @@ static void read_dicts(struct load *load)
 {
     const struct source_dict *from = load->source->shared_dicts.v;
     size_t n = load->source->shared_dicts.n;
-    struct conf_dict *out = store_array(&load->store, n, sizeof *out);
+    struct conf_dict *out = memory_array(&load->memory, n, sizeof *out);
     struct names seen = { 0 };
-    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE), total = 0;
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
+             total = 0;
     for (size_t i = 0; i < n; i++) {
-        struct load_claim claim = { &seen, "dictionary", "name", from[i].as.name, &out[i], from[i].at };
+        struct load_claim claim = { &seen,           "dictionary", "name",
+                                    from[i].as.name, &out[i],      from[i].at };
         load_claim(load, &claim);
         out[i] = from[i].as;
         bool fits = total <= memory;
         total += out[i].size;
         if (fits && total > memory)
             report_key(&load->report, from[i].at, "size",
-                       "all dictionaries up to this one take %llu MiB, and the machine has %llu MiB of memory",
+                       "all dictionaries up to this one take %llu MiB, and the machine has %llu "
+                       "MiB of memory",
                        (unsigned long long)(total >> 20), (unsigned long long)(memory >> 20));
     }
     load->conf->shared_dicts = out;

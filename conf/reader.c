@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The generic reader. Defaults are written in the tables as text in the file's own syntax; they are parsed once a load
- * and a table, by the same code as the file, into a prototype that each object starts as a copy of. An environment
- * variable becomes a setting like any other, with a hook that names it in errors.
+ * The generic reader. Defaults are written in the tables as text in the file's own syntax; they are
+ * parsed once a load and a table, by the same code as the file, into a prototype that each object
+ * starts as a copy of. An environment variable becomes a setting like any other, with a hook that
+ * names it in errors.
  */
 #include "conf/reader.h"
 #include "conf/value.h"
@@ -19,7 +20,9 @@ struct reader_preset {
     void *object;
 };
 
-/* ---- types --------------------------------------------------------------------------------------------------------- */
+/* ---- types
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static const char *type_text(const config_setting_t *s)
 {
@@ -52,10 +55,12 @@ static bool is_integer(const config_setting_t *s)
     return config_setting_type(s) == CONFIG_TYPE_INT || config_setting_type(s) == CONFIG_TYPE_INT64;
 }
 
-/* Arrays have elements of one type, lists of any; both are taken where an array of scalars is meant. */
+/* Arrays have elements of one type, lists of any; both are taken where an array of scalars is
+ * meant. */
 static bool is_array(const config_setting_t *s)
 {
-    return config_setting_type(s) == CONFIG_TYPE_ARRAY || config_setting_type(s) == CONFIG_TYPE_LIST;
+    return config_setting_type(s) == CONFIG_TYPE_ARRAY ||
+           config_setting_type(s) == CONFIG_TYPE_LIST;
 }
 
 static const config_setting_t *element(const config_setting_t *s, size_t i)
@@ -68,18 +73,21 @@ static size_t length(const config_setting_t *s)
     return (size_t)config_setting_length(s);
 }
 
-/* ---- scalars ------------------------------------------------------------------------------------------------------- */
+/* ---- scalars
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* "a, b, c" of all names. */
 static const char *names_text(struct reader *r, const struct fields_name *names)
 {
     struct conf_text text = { "", 0 };
     for (const struct fields_name *name = names; name->name; name++)
-        text = store_format(r->scratch, "%s%s%s", text.s, text.n ? ", " : "", name->name);
+        text = memory_format(r->scratch, "%s%s%s", text.s, text.n ? ", " : "", name->name);
     return text.s;
 }
 
-static bool read_name(struct reader *r, const struct fields_row *row, const config_setting_t *s, int *out)
+static bool read_name(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                      int *out)
 {
     if (config_setting_type(s) != CONFIG_TYPE_STRING) {
         wrong_type(r, s, "a string");
@@ -97,7 +105,8 @@ static bool read_name(struct reader *r, const struct fields_row *row, const conf
     return false;
 }
 
-static bool read_int(struct reader *r, const struct fields_row *row, const config_setting_t *s, int *out)
+static bool read_int(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                     int *out)
 {
     if (!is_integer(s)) {
         wrong_type(r, s, "an integer");
@@ -115,16 +124,19 @@ static bool read_int(struct reader *r, const struct fields_row *row, const confi
         return false;
     }
     if (value < row->min || value > row->max) {
-        report_add(r->report, s, "%" PRId64 " is out of range, %" PRId64 " to %" PRId64, value, row->min, row->max);
+        report_add(r->report, s, "%" PRId64 " is out of range, %" PRId64 " to %" PRId64, value,
+                   row->min, row->max);
         return false;
     }
     *out = (int)value;
     return true;
 }
 
-static void read_size(struct reader *r, const struct fields_row *row, const config_setting_t *s, uint64_t *out)
+static void read_size(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                      uint64_t *out)
 {
-    const char *text = config_setting_type(s) == CONFIG_TYPE_STRING ? config_setting_get_string(s) : NULL;
+    const char *text =
+        config_setting_type(s) == CONFIG_TYPE_STRING ? config_setting_get_string(s) : NULL;
     uint64_t value = 0;
     if (text && !*text && (row->flags & FIELDS_UNSET)) {
         *out = UINT64_MAX;
@@ -155,15 +167,18 @@ static void read_size(struct reader *r, const struct fields_row *row, const conf
     *out = value;
 }
 
-static void read_number(struct reader *r, const struct fields_row *row, const config_setting_t *s, double *out)
+static void read_number(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                        double *out)
 {
     if (!is_integer(s) && config_setting_type(s) != CONFIG_TYPE_FLOAT) {
         wrong_type(r, s, "a number");
         return;
     }
-    double value = is_integer(s) ? (double)config_setting_get_int64(s) : config_setting_get_float(s);
+    double value =
+        is_integer(s) ? (double)config_setting_get_int64(s) : config_setting_get_float(s);
     if (!(value >= (double)row->min && value <= (double)row->max)) {
-        report_add(r->report, s, "%g is out of range, %" PRId64 " to %" PRId64, value, row->min, row->max);
+        report_add(r->report, s, "%g is out of range, %" PRId64 " to %" PRId64, value, row->min,
+                   row->max);
         return;
     }
     *out = value;
@@ -177,10 +192,12 @@ static void read_mode(struct reader *r, const config_setting_t *s, int *out)
     }
     const char *text = config_setting_get_string(s);
     if (!value_mode(text, out))
-        report_add(r->report, s, "%s is not a mode like \"0660\"", report_quote(r->report, text, strlen(text)));
+        report_add(r->report, s, "%s is not a mode like \"0660\"",
+                   report_quote(r->report, text, strlen(text)));
 }
 
-static bool read_text(struct reader *r, const struct fields_row *row, const config_setting_t *s, struct conf_text *out)
+static bool read_text(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                      struct conf_text *out)
 {
     if (config_setting_type(s) != CONFIG_TYPE_STRING) {
         wrong_type(r, s, "a string");
@@ -197,13 +214,15 @@ static bool read_text(struct reader *r, const struct fields_row *row, const conf
         report_add(r->report, s, "%s %s", report_quote(r->report, text, n), why);
         return false;
     }
-    *out = store_text(r->store, text, n);
+    *out = memory_text(r->memory, text, n);
     if (row->flags & FIELDS_LOWER)
-        *out = store_lower(r->store, *out);
+        *out = memory_lower(r->memory, *out);
     return true;
 }
 
-/* ---- arrays -------------------------------------------------------------------------------------------------------- */
+/* ---- arrays
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static bool has_text(const struct conf_text *v, size_t n, struct conf_text text)
 {
@@ -222,7 +241,7 @@ static void read_texts(struct reader *r, const struct fields_row *row, const con
         return;
     }
     size_t n = length(s), used = 0;
-    struct conf_text *v = store_array(r->store, n, sizeof *v);
+    struct conf_text *v = memory_array(r->memory, n, sizeof *v);
     struct fields_row one = *row;
     one.flags |= FIELDS_FILLED;
     if (n == 0 && (row->flags & FIELDS_FILLED))
@@ -231,21 +250,23 @@ static void read_texts(struct reader *r, const struct fields_row *row, const con
         if (!read_text(r, &one, element(s, i), &v[used]))
             continue;
         if ((row->flags & FIELDS_SET) && has_text(v, used, v[used]))
-            report_add(r->report, element(s, i), "%s is listed twice", report_quote(r->report, v[used].s, v[used].n));
+            report_add(r->report, element(s, i), "%s is listed twice",
+                       report_quote(r->report, v[used].s, v[used].n));
         else
             used++;
     }
     *out = (struct conf_texts){ v, used };
 }
 
-static void read_ints(struct reader *r, const struct fields_row *row, const config_setting_t *s, struct conf_ints *out)
+static void read_ints(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                      struct conf_ints *out)
 {
     if (!is_array(s)) {
         wrong_type(r, s, "an array of integers [ ... ]");
         return;
     }
     size_t n = length(s), used = 0;
-    int *v = store_array(r->store, n, sizeof *v);
+    int *v = memory_array(r->memory, n, sizeof *v);
     if (n == 0 && (row->flags & FIELDS_FILLED))
         report_add(r->report, s, "must not be empty");
     for (size_t i = 0; i < n; i++)
@@ -253,7 +274,8 @@ static void read_ints(struct reader *r, const struct fields_row *row, const conf
     *out = (struct conf_ints){ v, used };
 }
 
-static void read_flags(struct reader *r, const struct fields_row *row, const config_setting_t *s, unsigned *out)
+static void read_flags(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                       unsigned *out)
 {
     if (!is_array(s)) {
         wrong_type(r, s, "an array of strings [ \"...\" ]");
@@ -270,7 +292,9 @@ static void read_flags(struct reader *r, const struct fields_row *row, const con
     *out = flags;
 }
 
-/* ---- groups -------------------------------------------------------------------------------------------------------- */
+/* ---- groups
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void read_list(struct reader *r, const struct fields_row *row, const config_setting_t *s,
                       struct source_list *out)
@@ -280,7 +304,7 @@ static void read_list(struct reader *r, const struct fields_row *row, const conf
         return;
     }
     size_t n = length(s), used = 0, size = row->table->size;
-    char *v = store_array(r->store, n, size);
+    char *v = memory_array(r->memory, n, size);
     if (n == 0 && (row->flags & FIELDS_FILLED))
         report_add(r->report, s, "must not be empty");
     for (size_t i = 0; i < n; i++) {
@@ -300,17 +324,19 @@ static void read_headers(struct reader *r, const struct fields_row *row, const c
         return;
     }
     size_t n = length(s), used = 0;
-    struct conf_route_header *v = store_array(r->store, n, sizeof *v);
-    static const struct fields_row values = { .type = FIELDS_TEXTS, .flags = FIELDS_FILLED | FIELDS_SET };
+    struct conf_route_header *v = memory_array(r->memory, n, sizeof *v);
+    static const struct fields_row values = { .type = FIELDS_TEXTS,
+                                              .flags = FIELDS_FILLED | FIELDS_SET };
     for (size_t i = 0; i < n; i++) {
         const config_setting_t *header = element(s, i);
         char why[READER_WHY] = "";
         if (row->check && !row->check(header->name, strlen(header->name), why, sizeof why)) {
-            report_add(r->report, header, "%s %s", report_quote(r->report, header->name, strlen(header->name)), why);
+            report_add(r->report, header, "%s %s",
+                       report_quote(r->report, header->name, strlen(header->name)), why);
             continue;
         }
         struct conf_text name = { header->name, strlen(header->name) };
-        v[used].name = store_lower(r->store, name);
+        v[used].name = memory_lower(r->memory, name);
         for (size_t k = 0; k < used; k++)
             if (strcmp(v[k].name.s, v[used].name.s) == 0)
                 report_add(r->report, header, "the header is listed twice");
@@ -319,7 +345,8 @@ static void read_headers(struct reader *r, const struct fields_row *row, const c
     *out = (struct source_list){ v, used };
 }
 
-static void read_variant(struct reader *r, const struct fields_row *row, const config_setting_t *s, void *object)
+static void read_variant(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                         void *object)
 {
     const struct fields_table *table = row->variant(object);
     if (!table)
@@ -328,12 +355,13 @@ static void read_variant(struct reader *r, const struct fields_row *row, const c
         wrong_type(r, s, "a group { }");
         return;
     }
-    void *config = store_alloc(r->store, table->size);
+    void *config = memory_alloc(r->memory, table->size);
     reader_group(r, table, s, config);
     *(void **)fields_member(row, object) = config;
 }
 
-static void read_row(struct reader *r, const struct fields_row *row, const config_setting_t *s, void *object)
+static void read_row(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                     void *object)
 {
     void *member = fields_member(row, object);
     switch (row->type) {
@@ -388,7 +416,8 @@ static void read_row(struct reader *r, const struct fields_row *row, const confi
     }
 }
 
-static void unknown_keys(struct reader *r, const struct fields_table *table, const config_setting_t *at)
+static void unknown_keys(struct reader *r, const struct fields_table *table,
+                         const config_setting_t *at)
 {
     for (size_t i = 0; i < length(at); i++) {
         const config_setting_t *s = element(at, i);
@@ -397,7 +426,7 @@ static void unknown_keys(struct reader *r, const struct fields_table *table, con
             k++;
         if (k < table->rows_n)
             continue;
-        const char **keys = store_array(r->scratch, table->rows_n, sizeof *keys);
+        const char **keys = memory_array(r->scratch, table->rows_n, sizeof *keys);
         for (k = 0; k < table->rows_n; k++)
             keys[k] = table->rows[k].key;
         report_add(r->report, s, "unknown key; the nearest known one is \"%s\"",
@@ -405,7 +434,8 @@ static void unknown_keys(struct reader *r, const struct fields_table *table, con
     }
 }
 
-void reader_group(struct reader *r, const struct fields_table *table, const config_setting_t *at, void *object)
+void reader_group(struct reader *r, const struct fields_table *table, const config_setting_t *at,
+                  void *object)
 {
     memcpy(object, reader_preset(r, table), table->size);
     if (table->at != SIZE_MAX)
@@ -422,7 +452,9 @@ void reader_group(struct reader *r, const struct fields_table *table, const conf
     }
 }
 
-/* ---- defaults ------------------------------------------------------------------------------------------------------ */
+/* ---- defaults
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void end_config(void *what)
 {
@@ -436,7 +468,7 @@ config_t *reader_config(struct reader *r)
     if (!config)
         longjmp(*r->scratch->no_memory, 1);
     config_init(config);
-    store_duty(r->scratch, end_config, config);
+    memory_duty(r->scratch, end_config, config);
     return config;
 }
 
@@ -452,17 +484,18 @@ static void clear(struct reader *r, const struct fields_row *row, void *object)
 static void *make_preset(struct reader *r, const struct fields_table *table)
 {
     static char hook[] = "default";
-    void *object = store_alloc(r->store, table->size);
+    void *object = memory_alloc(r->memory, table->size);
     struct conf_text text = { "", 0 };
     for (size_t i = 0; i < table->rows_n; i++) {
         clear(r, &table->rows[i], object);
         if (table->rows[i].preset)
-            text = store_format(r->scratch, "%s%s = %s;\n", text.s, table->rows[i].key, table->rows[i].preset);
+            text = memory_format(r->scratch, "%s%s = %s;\n", text.s, table->rows[i].key,
+                                 table->rows[i].preset);
     }
     config_t *config = reader_config(r);
     if (config_read_string(config, text.s) != CONFIG_TRUE) {
-        report_add(r->report, NULL, "default of %s, line %d: %s", table->title, config_error_line(config),
-                   config_error_text(config));
+        report_add(r->report, NULL, "default of %s, line %d: %s", table->title,
+                   config_error_line(config), config_error_text(config));
         return object;
     }
     config_setting_t *root = config_root_setting(config);
@@ -480,7 +513,7 @@ const void *reader_preset(struct reader *r, const struct fields_table *table)
     for (const struct reader_preset *preset = r->presets; preset; preset = preset->next)
         if (preset->table == table)
             return preset->object;
-    struct reader_preset *made = store_alloc(r->scratch, sizeof *made);
+    struct reader_preset *made = memory_alloc(r->scratch, sizeof *made);
     made->table = table;
     made->object = make_preset(r, table);
     made->next = r->presets;
@@ -488,10 +521,14 @@ const void *reader_preset(struct reader *r, const struct fields_table *table)
     return made->object;
 }
 
-/* ---- the environment ----------------------------------------------------------------------------------------------- */
+/* ---- the environment
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* A setting of the type that the text has; what fits no type stays a string and is reported as such when it is read. */
-static config_setting_t *put_variable(const struct fields_row *row, config_setting_t *root, const char *text)
+/* A setting of the type that the text has; what fits no type stays a string and is reported as such
+ * when it is read. */
+static config_setting_t *put_variable(const struct fields_row *row, config_setting_t *root,
+                                      const char *text)
 {
     char *end;
     errno = 0;
@@ -520,8 +557,8 @@ void reader_environment(struct reader *r, const struct fields_table *table, conf
         const struct fields_row *row = &table->rows[i];
         if (row->type > FIELDS_ENUM)
             continue;
-        struct conf_text name = store_format(r->scratch, "GATEWAY_%s", row->key);
-        char *upper = store_alloc(r->scratch, name.n + 1);
+        struct conf_text name = memory_format(r->scratch, "GATEWAY_%s", row->key);
+        char *upper = memory_alloc(r->scratch, name.n + 1);
         for (size_t k = 0; k < name.n; k++)
             upper[k] = (char)(name.s[k] >= 'a' && name.s[k] <= 'z' ? name.s[k] - 0x20 : name.s[k]);
         const char *value = getenv(upper);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a parsed file to structs, by the table of fields. Knows types and tables, and nothing of what they mean. */
+/* From a parsed file to structs, by the table of fields. Knows types and tables, and nothing of
+ * what they mean. */
 #ifndef CONF_READER_H
 #define CONF_READER_H
 
@@ -9,8 +10,8 @@
 struct reader_preset;
 
 struct reader {
-    struct store *store;   /* what objects are made of */
-    struct store *scratch; /* what is dropped when the load ends */
+    struct memory *memory;  /* what objects are made of */
+    struct memory *scratch; /* what is dropped when the load ends */
     struct report *report;
     struct reader_preset *presets; /* one prototype a table, made when first asked for */
 };
@@ -18,14 +19,17 @@ struct reader {
 /* An empty libconfig object that lives until the load ends. */
 config_t *reader_config(struct reader *reader);
 
-/* Fills *object (table->size bytes) from group `at`: defaults first, then what is written. What is wrong is reported and
- * leaves the default, so that reading goes on and later checks find whole values. Texts are never NULL. */
-void reader_group(struct reader *reader, const struct fields_table *table, const config_setting_t *at, void *object);
+/* Fills *object (table->size bytes) from group `at`: defaults first, then what is written. What is
+ * wrong is reported and leaves the default, so that reading goes on and later checks find whole
+ * values. Texts are never NULL. */
+void reader_group(struct reader *reader, const struct fields_table *table,
+                  const config_setting_t *at, void *object);
 
 /* An object of defaults, shared and not to be changed. */
 const void *reader_preset(struct reader *reader, const struct fields_table *table);
 
 /* Puts variables GATEWAY_<KEY> in place of the scalars of the top level. */
-void reader_environment(struct reader *reader, const struct fields_table *table, config_setting_t *root);
+void reader_environment(struct reader *reader, const struct fields_table *table,
+                        config_setting_t *root);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PCRE2 behind conf/regex.h. A pattern comes from the operator, its subject from anybody: matching is bounded by match
- * and heap limits, so that a pattern with exponential cases costs a bounded time and then does not match. Each pattern
- * has its match data from the beginning, so that matching allocates nothing.
+ * PCRE2 behind conf/regex.h. A pattern comes from the operator, its subject from anybody: matching
+ * is bounded by match and heap limits, so that a pattern with exponential cases costs a bounded
+ * time and then does not match. Each pattern has its match data from the beginning, so that
+ * matching allocates nothing.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "conf/regex.h"
@@ -18,9 +19,10 @@ struct conf_regex {
     pcre2_match_context *limits;
 };
 
-/* The newline of "$" is taken away: a path has none, and "$" then means the end and nothing else. */
-static const uint32_t options =
-    PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+/* The newline of "$" is taken away: a path has none, and "$" then means the end and nothing else.
+ */
+static const uint32_t options = PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF |
+                                PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
 
 static pcre2_code *compile(const char *text, size_t n, size_t from, char *why, size_t why_size)
 {
@@ -39,7 +41,8 @@ static pcre2_code *compile(const char *text, size_t n, size_t from, char *why, s
     return code;
 }
 
-struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why, size_t why_size)
+struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why,
+                                      size_t why_size)
 {
     struct conf_regex *re = calloc(1, sizeof *re);
     if (!re) {
@@ -81,7 +84,8 @@ void regex_free(struct conf_regex **re)
     *re = NULL;
 }
 
-int regex_match(const struct conf_regex *re, const char *s, size_t n, struct regex_span *spans, int max)
+int regex_match(const struct conf_regex *re, const char *s, size_t n, struct regex_span *spans,
+                int max)
 {
     int found = pcre2_match(re->code, (PCRE2_SPTR)s, n, 0, 0, re->data, re->limits);
     if (found <= 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCRE2 with JIT and match limits, behind the one header that knows of it. Compiled in the master, used after fork. */
+/* PCRE2 with JIT and match limits, behind the one header that knows of it. Compiled in the master,
+ * used after fork. */
 #ifndef CONF_REGEX_H
 #define CONF_REGEX_H
 
@@ -11,17 +12,23 @@ struct regex_span {
     size_t from, to; /* from == to == (size_t)-1: the group took no part */
 };
 
-/* Compiles `pattern`; NULL on error, with the reason and offset in `why`. Free with regex_free(). */
+/* Compiles `pattern`; NULL on error, with the reason and offset in `why`. Free with regex_free().
+ */
 struct conf_regex *regex_compile(const char *pattern, size_t n, char *why, size_t why_size);
-/* The same for text[from..n): offsets in `why` are counted in the whole text, as its writer sees it. */
-struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why, size_t why_size);
+/* The same for text[from..n): offsets in `why` are counted in the whole text, as its writer sees
+ * it. */
+struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why,
+                                      size_t why_size);
 void regex_free(struct conf_regex **re);
 
-/* Matches at the start of the subject only. Returns the number of spans set (>= 1, whole match first), 0 for no match
- * (a match that ran into the limits is no match). Not for two threads at once. */
-int regex_match(const struct conf_regex *re, const char *s, size_t n, struct regex_span *spans, int max);
+/* Matches at the start of the subject only. Returns the number of spans set (>= 1, whole match
+ * first), 0 for no match (a match that ran into the limits is no match). Not for two threads at
+ * once. */
+int regex_match(const struct conf_regex *re, const char *s, size_t n, struct regex_span *spans,
+                int max);
 
-/* The names of the capture groups, for uri_captures: the number of group `i` named `name`, or -1. */
+/* The names of the capture groups, for uri_captures: the number of group `i` named `name`, or -1.
+ */
 int regex_group(const struct conf_regex *re, const char *name);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The list of errors. A setting knows its line and its parents, so the place of an error is worked out only when there
- * is one. Settings that do not come from the file carry a hook: the name of an environment variable, or, at the root
- * of what holds defaults, the word "default".
+ * The list of errors. A setting knows its line and its parents, so the place of an error is worked
+ * out only when there is one. Settings that do not come from the file carry a hook: the name of an
+ * environment variable, or, at the root of what holds defaults, the word "default".
  */
 #include "conf/report.h"
 #include "conf/conf.h"
@@ -20,7 +20,7 @@ struct report_entry {
 
 static void push(struct report *report, unsigned line, struct conf_text text)
 {
-    struct report_entry *entry = store_alloc(report->store, sizeof *entry);
+    struct report_entry *entry = memory_alloc(report->memory, sizeof *entry);
     *entry = (struct report_entry){ report->entries, line, report->n++, text };
     report->entries = entry;
 }
@@ -33,10 +33,10 @@ static struct conf_text path_of(struct report *report, const config_setting_t *s
     const config_setting_t *parent = config_setting_parent(s);
     struct conf_text before = path_of(report, parent);
     if (s->name)
-        return store_format(report->store, "%s%s%s", before.s, before.n ? "." : "", s->name);
+        return memory_format(report->memory, "%s%s%s", before.s, before.n ? "." : "", s->name);
     if (!config_setting_is_aggregate(s))
         return before;
-    return store_format(report->store, "%s[%d]", before.s, config_setting_index(s));
+    return memory_format(report->memory, "%s[%d]", before.s, config_setting_index(s));
 }
 
 /* What the setting comes from if not from the file: a variable's name, or "default". */
@@ -58,21 +58,23 @@ struct conf_text report_place(struct report *report, const config_setting_t *at)
 {
     const char *origin = origin_of(at);
     if (origin && !is_default(at))
-        return store_format(report->store, "%s", origin);
+        return memory_format(report->memory, "%s", origin);
     if (!at || origin || config_setting_source_line(at) == 0)
-        return store_format(report->store, "%s", report->file);
-    return store_format(report->store, "%s:%u", report->file, config_setting_source_line(at));
+        return memory_format(report->memory, "%s", report->file);
+    return memory_format(report->memory, "%s:%u", report->file, config_setting_source_line(at));
 }
 
 /* Takes it all as one message at the path `path`, which may be empty. */
-static void add_at(struct report *report, const config_setting_t *at, struct conf_text path, struct conf_text what)
+static void add_at(struct report *report, const config_setting_t *at, struct conf_text path,
+                   struct conf_text what)
 {
     const char *origin = origin_of(at);
     struct conf_text place = report_place(report, at);
     if (origin && !is_default(at))
         path = (struct conf_text){ "", 0 };
-    struct conf_text text = store_format(report->store, "%s: %s%s%s%s", place.s, path.s,
-                                         is_default(at) ? " (default)" : "", path.n ? ": " : "", what.s);
+    struct conf_text text =
+        memory_format(report->memory, "%s: %s%s%s%s", place.s, path.s,
+                      is_default(at) ? " (default)" : "", path.n ? ": " : "", what.s);
     push(report, at && !origin ? config_setting_source_line(at) : 0, text);
 }
 
@@ -80,16 +82,17 @@ void report_add(struct report *report, const config_setting_t *at, const char *f
 {
     va_list args;
     va_start(args, format);
-    struct conf_text what = store_vformat(report->store, format, args);
+    struct conf_text what = memory_vformat(report->memory, format, args);
     va_end(args);
     add_at(report, at, path_of(report, at), what);
 }
 
-void report_key(struct report *report, const config_setting_t *at, const char *key, const char *format, ...)
+void report_key(struct report *report, const config_setting_t *at, const char *key,
+                const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    struct conf_text what = store_vformat(report->store, format, args);
+    struct conf_text what = memory_vformat(report->memory, format, args);
     va_end(args);
     const config_setting_t *member = at ? config_setting_get_member(at, key) : NULL;
     if (member) {
@@ -97,18 +100,19 @@ void report_key(struct report *report, const config_setting_t *at, const char *k
         return;
     }
     struct conf_text before = path_of(report, at);
-    add_at(report, at, store_format(report->store, "%s%s%s", before.s, before.n ? "." : "", key), what);
+    add_at(report, at, memory_format(report->memory, "%s%s%s", before.s, before.n ? "." : "", key),
+           what);
 }
 
 void report_line(struct report *report, unsigned line, const char *what)
 {
-    push(report, line, store_format(report->store, "%s:%u: %s", report->file, line, what));
+    push(report, line, memory_format(report->memory, "%s:%u: %s", report->file, line, what));
 }
 
 const char *report_quote(struct report *report, const char *s, size_t n)
 {
     size_t shown = n > REPORT_QUOTE ? REPORT_QUOTE : n, used = 0;
-    char *out = store_alloc(report->store, shown * 4 + 8);
+    char *out = memory_alloc(report->memory, shown * 4 + 8);
     out[used++] = '"';
     for (size_t i = 0; i < shown; i++) {
         unsigned char c = (unsigned char)s[i];
@@ -130,7 +134,8 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Edit distance with swaps of neighbours (optimal string alignment), over at most REPORT_NAME bytes. */
+/* Edit distance with swaps of neighbours (optimal string alignment), over at most REPORT_NAME
+ * bytes. */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][REPORT_NAME + 1] = { 0 };
@@ -141,7 +146,8 @@ static size_t distance(const char *a, const char *b)
         size_t *now = rows[i % 3], *last = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];
         now[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            now[j] = smaller(smaller(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            now[j] =
+                smaller(smaller(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 now[j] = smaller(now[j], before[j - 2] + 1);
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routes as checked, in one array in file order. Patterns are compiled here, so that a bad one is an error of the file;
- * prefixes must be written in the form that request paths are normalised to, or they would never match.
+ * Routes as checked, in one array in file order. Patterns are compiled here, so that a bad one is
+ * an error of the file; prefixes must be written in the form that request paths are normalised to,
+ * or they would never match.
  */
 #include "conf/load.h"
 #include "conf/regex.h"
@@ -14,7 +15,8 @@ static void end_regex(void *what)
     regex_free(&re);
 }
 
-/* The setting of paths[i], for its line; NULL when the array is not as it was read (an element was refused). */
+/* The setting of paths[i], for its line; NULL when the array is not as it was read (an element was
+ * refused). */
 static const config_setting_t *path_setting(const struct source_route *from, size_t i)
 {
     const config_setting_t *paths = config_setting_get_member(from->at, "paths");
@@ -23,7 +25,8 @@ static const config_setting_t *path_setting(const struct source_route *from, siz
     return config_setting_get_elem(paths, (unsigned)i);
 }
 
-static bool read_path(struct load *load, const struct source_route *from, size_t i, struct conf_path *out)
+static bool read_path(struct load *load, const struct source_route *from, size_t i,
+                      struct conf_path *out)
 {
     struct conf_text text = from->paths.v[i];
     const char *quoted;
@@ -34,12 +37,15 @@ static bool read_path(struct load *load, const struct source_route *from, size_t
             return true;
         quoted = report_quote(&load->report, text.s, text.n);
         report_add(&load->report, path_setting(from, i), "%s %s", quoted,
-                   text.s[0] == '/' ? why : "begins neither with \"/\" (a prefix) nor with \"~\" (a pattern)");
+                   text.s[0] == '/'
+                       ? why
+                       : "begins neither with \"/\" (a prefix) nor with \"~\" (a pattern)");
         return false;
     }
-    struct conf_regex *re = text.n > 1 ? regex_compile_from(text.s, text.n, 1, why, sizeof why) : NULL;
+    struct conf_regex *re =
+        text.n > 1 ? regex_compile_from(text.s, text.n, 1, why, sizeof why) : NULL;
     if (re) {
-        store_duty(&load->store, end_regex, re);
+        memory_duty(&load->memory, end_regex, re);
         *out = (struct conf_path){ { text.s + 1, text.n - 1 }, re };
         return true;
     }
@@ -51,23 +57,35 @@ static bool read_path(struct load *load, const struct source_route *from, size_t
 
 static void read_paths(struct load *load, const struct source_route *from, struct conf_route *route)
 {
-    struct conf_path *paths = store_array(&load->store, from->paths.n, sizeof *paths);
+    struct conf_path *paths = memory_array(&load->memory, from->paths.n, sizeof *paths);
     for (size_t i = 0; i < from->paths.n; i++)
         route->paths_n += read_path(load, from, i, &paths[route->paths_n]);
     route->paths = paths;
 }
 
+/* Counted as written: a value that was refused has its own error already. */
+static bool has_condition(const config_setting_t *at)
+{
+    static const char *const keys[] = { "hosts", "paths", "methods", "headers", "snis" };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const config_setting_t *values = config_setting_get_member(at, keys[i]);
+        if (values && config_setting_length(values) > 0)
+            return true;
+    }
+    return false;
+}
+
 static void check_route(struct load *load, const struct source_route *from)
 {
-    const struct conf_route *route = &from->as;
-    if (route->hosts.n + from->paths.n + route->methods.n + from->headers.n + route->snis.n == 0)
-        report_add(&load->report, from->at, "needs a value in one at least of hosts, paths, methods, headers and snis");
-    if (route->snis.n && !(route->protocols & CONF_HTTPS))
+    if (!has_condition(from->at))
+        report_add(&load->report, from->at,
+                   "needs a value in one at least of hosts, paths, methods, headers and snis");
+    if (from->as.snis.n && !(from->as.protocols & CONF_HTTPS))
         report_key(&load->report, from->at, "snis", "needs https among the protocols");
 }
 
-static void finish_route(struct load *load, struct source_route *from, const struct conf_service *service,
-                         struct conf_route *out)
+static void finish_route(struct load *load, struct source_route *from,
+                         const struct conf_service *service, struct conf_route *out)
 {
     struct conf_route *route = &from->as;
     struct load_claim claim = { &load->routes, "route", "name", route->name, out, from->at };
@@ -88,7 +106,7 @@ void routes_finish(struct load *load)
     size_t total = 0, used = 0;
     for (size_t i = 0; i < load->source->services.n; i++)
         total += services[i].routes.n;
-    struct conf_route *out = store_array(&load->store, total, sizeof *out);
+    struct conf_route *out = memory_array(&load->memory, total, sizeof *out);
     load->conf->routes = out;
     load->conf->routes_n = total;
     for (size_t i = 0; i < load->source->services.n; i++) {

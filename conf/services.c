@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Services as checked: the URL or its parts, the upstream that the host names or implies, and TLS towards it. Routes are
- * gathered from all services into one array in file order; what a route says is checked in routes.c.
+ * Services as checked: the URL or its parts, the upstream that the host names or implies, and TLS
+ * towards it. Routes are gathered from all services into one array in file order; what a route says
+ * is checked in routes.c.
  */
 #include "conf/endpoint.h"
 #include "conf/load.h"
@@ -24,13 +25,14 @@ static void read_url(struct load *load, struct source_service *from)
             report_key(&load->report, from->at, parts[i], "is said by the url already");
     const char *why = endpoint_url(from->url, &url);
     if (why) {
-        report_key(&load->report, from->at, "url", "%s %s", report_quote(&load->report, from->url.s, from->url.n), why);
+        report_key(&load->report, from->at, "url", "%s %s",
+                   report_quote(&load->report, from->url.s, from->url.n), why);
         return;
     }
     service->protocol = url.protocol;
-    service->host = store_text(&load->store, url.host.s, url.host.n);
+    service->host = memory_text(&load->memory, url.host.s, url.host.n);
     service->port = url.port;
-    service->path = store_text(&load->store, url.path.s, url.path.n);
+    service->path = memory_text(&load->memory, url.path.s, url.path.n);
 }
 
 static void read_host(struct load *load, struct source_service *from)
@@ -47,11 +49,13 @@ static void read_host(struct load *load, struct source_service *from)
         return;
     }
     if (service->host.s[0] == '[' && service->host.s[service->host.n - 1] == ']') {
-        struct conf_text inner = store_text(&load->store, service->host.s + 1, service->host.n - 2);
+        struct conf_text inner =
+            memory_text(&load->memory, service->host.s + 1, service->host.n - 2);
         if (endpoint_literal(inner, 0, &addr, &len))
             service->host = inner;
     }
-    if (endpoint_literal(service->host, 0, &addr, &len) || value_is_host(service->host.s, service->host.n, why, 128))
+    if (endpoint_literal(service->host, 0, &addr, &len) ||
+        value_is_host(service->host.s, service->host.n, why, 128))
         return;
     report_key(&load->report, from->at, "host", "%s %s",
                report_quote(&load->report, service->host.s, service->host.n), why);
@@ -72,8 +76,8 @@ static void bind_upstream(struct load *load, struct source_service *from)
         return;
     service->upstream = load_find(&load->upstreams, service->host);
     if (!service->upstream)
-        service->upstream =
-            upstreams_implied(load, store_lower(&load->store, service->host), service->port, from->at, key);
+        service->upstream = upstreams_implied(load, memory_lower(&load->memory, service->host),
+                                              service->port, from->at, key);
 }
 
 static void read_tls(struct load *load, struct source_service *from)
@@ -89,7 +93,7 @@ static void read_tls(struct load *load, struct source_service *from)
         report_key(&load->report, from->at, "client_certificate", "needs both cert and key");
         return;
     }
-    struct conf_certificate *made = store_alloc(&load->store, sizeof *made);
+    struct conf_certificate *made = memory_alloc(&load->memory, sizeof *made);
     certificates_read(load, client, made);
     from->as.client_certificate = made;
 }
@@ -98,12 +102,13 @@ void services_finish(struct load *load)
 {
     struct source_service *from = load->source->services.v;
     size_t n = load->source->services.n;
-    struct conf_service *out = store_array(&load->store, n, sizeof *out);
+    struct conf_service *out = memory_array(&load->memory, n, sizeof *out);
     load->conf->services = out;
     load->conf->services_n = n;
     for (size_t i = 0; i < n; i++) {
         struct conf_service *service = &from[i].as;
-        struct load_claim claim = { &load->services, "service", "name", service->name, &out[i], from[i].at };
+        struct load_claim claim = { &load->services, "service", "name",
+                                    service->name,   &out[i],   from[i].at };
         load_claim(load, &claim);
         load_id(load, &claim, &service->id);
         service->ca_certificates = (struct conf_text){ "", 0 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration as written: what the reader fills, one struct a group of the file. Each holds the struct that others
- * see (`as`) and, beside it, what is said in the file in another form (references by name, addresses as text). `at` is
- * where it was read, and dangles once the load has ended. Only conf/ knows these.
+ * The configuration as written: what the reader fills, one struct a group of the file. Each holds
+ * the struct that others see (`as`) and, beside it, what is said in the file in another form
+ * (references by name, addresses as text). `at` is where it was read, and dangles once the load has
+ * ended. Only conf/ knows these.
  */
 #ifndef CONF_SOURCE_H
 #define CONF_SOURCE_H
@@ -47,7 +48,7 @@ struct source_upstream {
 struct source_plugin {
     struct conf_plugin as;
     struct conf_text service, route, consumer; /* names; "" = any */
-    void *config;                              /* the kind's own struct, which begins with the public one; or NULL */
+    void *config; /* the kind's own struct, which begins with the public one; or NULL */
     const config_setting_t *at;
 };
 
@@ -95,7 +96,8 @@ struct source_consumer {
 
 struct source {
     struct conf as;
-    struct conf_text prefix, pid_file, control_socket, error_log, access_log, status_listen, admin_listen;
+    struct conf_text prefix, pid_file, control_socket, error_log, access_log, status_listen,
+        admin_listen;
     struct conf_texts trusted_ips;
     struct source_list proxy_listen; /* source_listen */
     struct source_list shared_dicts; /* source_dict */

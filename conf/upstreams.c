@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Upstreams as checked: targets become peers, one for each address. A service whose host is no upstream's name gets an
- * implied upstream with one target, shared by all services with the same host and port.
+ * Upstreams as checked: targets become peers, one for each address. A service whose host is no
+ * upstream's name gets an implied upstream with one target, shared by all services with the same
+ * host and port.
  */
 #include "conf/endpoint.h"
 #include "conf/ids.h"
@@ -23,9 +24,9 @@ static const struct upstreams_hosts *resolve(struct load *load, struct conf_text
     if (known)
         return known;
     struct sockaddr_storage addrs[ENDPOINT_ADDRESSES];
-    struct upstreams_hosts *made = store_alloc(&load->scratch, sizeof *made);
+    struct upstreams_hosts *made = memory_alloc(&load->scratch, sizeof *made);
     made->n = endpoint_resolve(host.s, addrs, &made->why);
-    struct sockaddr_storage *copy = store_array(&load->scratch, made->n, sizeof *copy);
+    struct sockaddr_storage *copy = memory_array(&load->scratch, made->n, sizeof *copy);
     if (made->n)
         memcpy(copy, addrs, made->n * sizeof *copy);
     made->addrs = copy;
@@ -46,7 +47,8 @@ static struct upstreams_hosts addresses(struct load *load, const struct conf_tar
     return *resolve(load, target->host);
 }
 
-static void fill_peer(struct load *load, struct conf_peer *peer, const struct sockaddr_storage *addr)
+static void fill_peer(struct load *load, struct conf_peer *peer,
+                      const struct sockaddr_storage *addr)
 {
     char text[ENDPOINT_TEXT];
     peer->addr = *addr;
@@ -55,25 +57,28 @@ static void fill_peer(struct load *load, struct conf_peer *peer, const struct so
                      : addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                    : sizeof(struct sockaddr_un);
     endpoint_text(&peer->addr, text);
-    peer->text = store_text(&load->store, text, strlen(text));
+    peer->text = memory_text(&load->memory, text, strlen(text));
     peer->identity = ids_peer(peer->upstream->name, text);
     peer->weight = peer->target->weight;
 }
 
-/* Makes the peers of all targets. `at` of a target that does not resolve is where the error is, at member `key`. */
-static void make_peers(struct load *load, struct conf_upstream *up, const config_setting_t *const *ats, const char *key)
+/* Makes the peers of all targets. `at` of a target that does not resolve is where the error is, at
+ * member `key`. */
+static void make_peers(struct load *load, struct conf_upstream *up,
+                       const config_setting_t *const *ats, const char *key)
 {
-    struct upstreams_hosts *found = store_array(&load->scratch, up->targets_n, sizeof *found);
-    struct sockaddr_storage *ones = store_array(&load->scratch, up->targets_n, sizeof *ones);
+    struct upstreams_hosts *found = memory_array(&load->scratch, up->targets_n, sizeof *found);
+    struct sockaddr_storage *ones = memory_array(&load->scratch, up->targets_n, sizeof *ones);
     size_t total = 0, used = 0;
     for (size_t i = 0; i < up->targets_n; i++) {
         found[i] = addresses(load, &up->targets[i], &ones[i]);
         total += found[i].n;
         if (found[i].n == 0 && up->targets[i].target.n > 0)
             report_key(&load->report, ats[i], key, "the host name %s cannot be resolved: %s",
-                       report_quote(&load->report, up->targets[i].host.s, up->targets[i].host.n), found[i].why);
+                       report_quote(&load->report, up->targets[i].host.s, up->targets[i].host.n),
+                       found[i].why);
     }
-    struct conf_peer *peers = store_array(&load->store, total, sizeof *peers);
+    struct conf_peer *peers = memory_array(&load->memory, total, sizeof *peers);
     for (size_t i = 0; i < up->targets_n; i++) {
         for (size_t k = 0; k < found[i].n; k++) {
             peers[used].target = &up->targets[i];
@@ -98,23 +103,24 @@ static void read_target(struct load *load, struct source_target *from)
         target->target = target->host = (struct conf_text){ "", 0 };
         return;
     }
-    target->host = store_lower(&load->store, host);
+    target->host = memory_lower(&load->memory, host);
 }
 
 static void read_targets(struct load *load, struct source_upstream *from, struct conf_upstream *up)
 {
     struct source_target *targets = from->targets.v;
     size_t used = 0;
-    struct conf_target *out = store_array(&load->store, from->targets.n, sizeof *out);
-    const config_setting_t **ats = store_array(&load->scratch, from->targets.n, sizeof *ats);
+    struct conf_target *out = memory_array(&load->memory, from->targets.n, sizeof *out);
+    const config_setting_t **ats = memory_array(&load->scratch, from->targets.n, sizeof *ats);
     struct names seen = { 0 };
     for (size_t i = 0; i < from->targets.n; i++) {
         read_target(load, &targets[i]);
         struct conf_target *target = &targets[i].as;
         if (target->target.n == 0)
             continue;
-        struct conf_text place = target->host.n ? store_format(&load->scratch, "%s:%d", target->host.s, target->port)
-                                                : target->target;
+        struct conf_text place =
+            target->host.n ? memory_format(&load->scratch, "%s:%d", target->host.s, target->port)
+                           : target->target;
         struct load_claim claim = { &seen, "target", "target", place, target, targets[i].at };
         load_claim(load, &claim);
         ats[used] = targets[i].at;
@@ -125,8 +131,8 @@ static void read_targets(struct load *load, struct source_upstream *from, struct
     make_peers(load, up, ats, "target");
 }
 
-static void need(struct load *load, const struct source_upstream *from, bool wanted, struct conf_text value,
-                 const char *key)
+static void need(struct load *load, const struct source_upstream *from, bool wanted,
+                 struct conf_text value, const char *key)
 {
     if (wanted && value.n == 0)
         report_key(&load->report, from->at, key, "is missing: what to hash is not said");
@@ -141,17 +147,21 @@ static void check_hashing(struct load *load, const struct source_upstream *from)
 {
     const struct conf_upstream *up = &from->as;
     need(load, from, up->hash_on == CONF_HASH_HEADER, up->hash_on_header, "hash_on_header");
-    need(load, from, up->hash_fallback == CONF_HASH_HEADER, up->hash_fallback_header, "hash_fallback_header");
+    need(load, from, up->hash_fallback == CONF_HASH_HEADER, up->hash_fallback_header,
+         "hash_fallback_header");
     need(load, from, uses(up, CONF_HASH_COOKIE), up->hash_on_cookie, "hash_on_cookie");
-    need(load, from, up->hash_on == CONF_HASH_QUERY_ARG, up->hash_on_query_arg, "hash_on_query_arg");
-    need(load, from, up->hash_fallback == CONF_HASH_QUERY_ARG, up->hash_fallback_query_arg, "hash_fallback_query_arg");
+    need(load, from, up->hash_on == CONF_HASH_QUERY_ARG, up->hash_on_query_arg,
+         "hash_on_query_arg");
+    need(load, from, up->hash_fallback == CONF_HASH_QUERY_ARG, up->hash_fallback_query_arg,
+         "hash_fallback_query_arg");
     if (up->hash_fallback == CONF_HASH_NONE)
         return;
     bool same = up->hash_on == up->hash_fallback && up->hash_on != CONF_HASH_HEADER &&
                 up->hash_on != CONF_HASH_QUERY_ARG;
     if (up->hash_on == CONF_HASH_NONE || up->hash_on == CONF_HASH_COOKIE || same)
         report_key(&load->report, from->at, "hash_fallback",
-                   "must be \"none\": hash_on is \"none\", a cookie (which is set where it is missing), or the same");
+                   "must be \"none\": hash_on is \"none\", a cookie (which is set where it is "
+                   "missing), or the same");
 }
 
 void upstreams_finish(struct load *load)
@@ -159,11 +169,13 @@ void upstreams_finish(struct load *load)
     struct source_upstream *from = load->source->upstreams.v;
     size_t n = load->source->upstreams.n;
     /* Room for one implied upstream a service, so that pointers to upstreams hold. */
-    struct conf_upstream *out = store_array(&load->store, n + load->source->services.n, sizeof *out);
+    struct conf_upstream *out =
+        memory_array(&load->memory, n + load->source->services.n, sizeof *out);
     load->conf->upstreams = out;
     for (size_t i = 0; i < n; i++) {
         struct conf_upstream *up = &from[i].as;
-        struct load_claim claim = { &load->upstreams, "upstream", "name", up->name, &out[i], from[i].at };
+        struct load_claim claim = { &load->upstreams, "upstream", "name",
+                                    up->name,         &out[i],    from[i].at };
         load_claim(load, &claim);
         load_id(load, &claim, &up->id);
         check_hashing(load, &from[i]);
@@ -178,13 +190,14 @@ const struct conf_upstream *upstreams_implied(struct load *load, struct conf_tex
                                               const config_setting_t *at, const char *key)
 {
     bool six = memchr(host.s, ':', host.n) != NULL;
-    struct conf_text name = store_format(&load->store, six ? "[%s]:%d" : "%s:%d", host.s, port);
+    struct conf_text name = memory_format(&load->memory, six ? "[%s]:%d" : "%s:%d", host.s, port);
     const struct conf_upstream *known = load_find(&load->upstreams, name);
     if (known)
         return known;
     const struct source_upstream *defaults = reader_preset(&load->reader, &upstream_fields_table);
-    struct conf_upstream *up = (struct conf_upstream *)&load->conf->upstreams[load->conf->upstreams_n];
-    struct conf_target *target = store_alloc(&load->store, sizeof *target);
+    struct conf_upstream *up =
+        (struct conf_upstream *)&load->conf->upstreams[load->conf->upstreams_n];
+    struct conf_target *target = memory_alloc(&load->memory, sizeof *target);
     *target = (struct conf_target){ name, host, port, UPSTREAMS_IMPLIED_WEIGHT };
     *up = defaults->as;
     up->name = name;

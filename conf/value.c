@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a single value may look like. Pure functions over bytes. Names are kept to characters that mean nothing in a URL,
- * a log line, a metric's label or JSON, because they appear in all of these.
+ * What a single value may look like. Pure functions over bytes. Names are kept to characters that
+ * mean nothing in a URL, a log line, a metric's label or JSON, because they appear in all of these.
  */
 #include "conf/value.h"
 #include <stdio.h>
@@ -24,7 +24,8 @@ bool value_size(const char *text, uint64_t *bytes)
     uint64_t value = 0;
     const char *p = text;
     for (; *p >= '0' && *p <= '9'; p++)
-        if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
             return false;
     if (p == text)
         return false;
@@ -69,7 +70,8 @@ bool value_mode(const char *text, int *mode)
     return true;
 }
 
-/* The length of the UTF-8 sequence at s, 0 when it is none (overlong forms and surrogates are none). */
+/* The length of the UTF-8 sequence at s, 0 when it is none (overlong forms and surrogates are
+ * none). */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
     if (s[0] < 0x80)
@@ -80,8 +82,8 @@ static size_t utf8_length(const unsigned char *s, size_t n)
     for (size_t i = 1; i < need; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return need;
 }
@@ -104,7 +106,8 @@ bool value_is_name(const char *s, size_t n, char *why, size_t size)
         return refuse(why, size, "is longer than 128 characters");
     for (size_t i = 0; i < n; i++)
         if (!is_alnum((unsigned char)s[i]) && !strchr("-._~", s[i]))
-            return refuse(why, size, "is not a name: letters, digits, \"-\", \".\", \"_\" and \"~\"");
+            return refuse(why, size,
+                          "is not a name: letters, digits, \"-\", \".\", \"_\" and \"~\"");
     return true;
 }
 
@@ -205,7 +208,8 @@ bool value_is_authority(const char *s, size_t n, char *why, size_t size)
     bool ok = port == 0 || (port > 1 && port <= 6);
     for (size_t i = 1; i < port; i++)
         ok = ok && colon[i] >= '0' && colon[i] <= '9';
-    return (ok && value_is_host(s, host, why, size)) || refuse(why, size, "is not HOST or HOST:PORT");
+    return (ok && value_is_host(s, host, why, size)) ||
+           refuse(why, size, "is not HOST or HOST:PORT");
 }
 
 static int hex(char c)
@@ -246,6 +250,8 @@ bool value_is_prefix(const char *s, size_t n, char *why, size_t size)
     }
     for (size_t i = 0; i < n; i++)
         if (s[i] == '%' && !escape_is_normal(s + i, n - i))
-            return refuse(why, size, "is not normalised: \"%\" needs two capital hex digits of a reserved character");
+            return refuse(
+                why, size,
+                "is not normalised: \"%\" needs two capital hex digits of a reserved character");
     return true;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration loader: any bytes are refused with errors or give a configuration, and what a configuration prints
- * loads again and prints the same. The resolver is replaced, so that no input asks the network anything.
+ * The configuration loader: any bytes are refused with errors or give a configuration, and what a
+ * configuration prints loads again and prints the same. The resolver is replaced, so that no input
+ * asks the network anything.
  */
 #include "conf/conf.h"
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res);
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **res);
 void freeaddrinfo(struct addrinfo *res);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 const char *__lsan_default_suppressions(void);
@@ -20,7 +22,8 @@ const char *__lsan_default_suppressions(void)
 }
 
 /* Names that begin with "n" do not exist; the others are 192.0.2.1. */
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res)
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **res)
 {
     static struct sockaddr_in addr;
     static struct addrinfo one;
@@ -29,7 +32,9 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     if (*node == 'n')
         return EAI_NONAME;
     addr = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(0xc0000201) } };
-    one = (struct addrinfo){ .ai_family = AF_INET, .ai_addr = (struct sockaddr *)&addr, .ai_addrlen = sizeof addr };
+    one = (struct addrinfo){ .ai_family = AF_INET,
+                             .ai_addr = (struct sockaddr *)&addr,
+                             .ai_addrlen = sizeof addr };
     *res = &one;
     return 0;
 }
@@ -65,7 +70,8 @@ static void check_errors(const struct conf_errors *errors)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct conf_errors errors;
-    const struct conf *conf = conf_load_text((const char *)data, n, "/tmp/fuzz.conf", false, &errors);
+    const struct conf *conf =
+        conf_load_text((const char *)data, n, "/tmp/fuzz.conf", false, &errors);
     if (!conf) {
         check_errors(&errors);
         conf_errors_free(&errors);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of conf/: loads text, and compares errors as a whole, so that one too many fails as well. */
+/* For the tests of conf/: loads text, and compares errors as a whole, so that one too many fails as
+ * well. */
 #ifndef TESTS_LOADING_H
 #define TESTS_LOADING_H
 
@@ -92,7 +93,8 @@ static inline void make_certificate(const char *folder, const char *name)
 {
     char arguments[512];
     snprintf(arguments, sizeof arguments,
-             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=%s -keyout %s.key -out %s.crt",
+             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=%s "
+             "-keyout %s.key -out %s.crt",
              name, name, name);
     openssl(folder, arguments);
 }

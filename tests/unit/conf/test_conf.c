@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loader as a whole: the example of the contract, what is printed, files, the environment, errors in file order. */
-#include "loading.h"
+/* The loader as a whole: the example of the contract, what is printed, files, the environment,
+ * errors in file order. */
 #include "conf/fields.h"
+#include "loading.h"
 #include <unistd.h>
 
 static const char *const example_path = "tests/unit/conf/example.conf";
@@ -23,7 +24,8 @@ static char *example_in(const char *folder)
     static const char prefix[] = "\"/run/gateway\"";
     char *text = slurp(example_path), *at = strstr(text, prefix), *out = NULL;
     assert_non_null(at);
-    assert_true(asprintf(&out, "%.*s\"%s\"%s", (int)(at - text), text, folder, at + sizeof prefix - 1) > 0);
+    assert_true(
+        asprintf(&out, "%.*s\"%s\"%s", (int)(at - text), text, folder, at + sizeof prefix - 1) > 0);
     free(text);
     return out;
 }
@@ -93,7 +95,8 @@ static void test_empty(void **state)
     assert_string_equal(conf->error_log.s, "stderr");
     assert_int_equal(conf->admin_listen.len, 0);
     assert_int_equal(conf->chain_unrouted->links_n, 0);
-    assert_true(conf->header_request_id && conf->header_proxy_latency && conf->header_upstream_latency);
+    assert_true(conf->header_request_id && conf->header_proxy_latency &&
+                conf->header_upstream_latency);
     assert_int_equal(conf->shared_dicts_n, 1);
     conf_free(&conf);
 }
@@ -146,7 +149,8 @@ static void test_errors_in_file_order(void **state)
             "wrokers = 1;\n"
             "workers = \"a\";\n",
             "t.conf:1: plugins[0].name: there is no plugin \"jwtt\"; the nearest name is \"jwt\"\n"
-            "t.conf:5: services[0].routes[1].paths: \"~/v(\" is not a valid pattern: missing closing parenthesis at offset 4\n"
+            "t.conf:5: services[0].routes[1].paths: \"~/v(\" is not a valid pattern: missing "
+            "closing parenthesis at offset 4\n"
             "t.conf:6: wrokers: unknown key; the nearest known one is \"workers\"\n"
             "t.conf:7: workers: must be an integer, not a string\n");
 }
@@ -168,7 +172,8 @@ static void test_files(void **state)
     (void)state;
     struct conf_errors errors;
     assert_null(conf_load("/nonexistent.conf", false, &errors));
-    assert_string_equal(errors.text, "/nonexistent.conf: cannot be read: No such file or directory\n");
+    assert_string_equal(errors.text,
+                        "/nonexistent.conf: cannot be read: No such file or directory\n");
     conf_errors_free(&errors);
     assert_null(conf_load("/tmp", false, &errors));
     assert_string_equal(errors.text, "/tmp: cannot be read: Is a directory\n");
@@ -204,8 +209,10 @@ static void test_environment(void **state)
     setenv("GATEWAY_WORKERS", "many", 1);
     setenv("GATEWAY_LOG_LEVEL", "loud", 1);
     assert_null(conf_load_text(text, strlen(text), "t.conf", true, &errors));
-    assert_string_equal(errors.text, "GATEWAY_WORKERS: must be an integer, not a string\n"
-                                     "GATEWAY_LOG_LEVEL: \"loud\" is not one of: debug, info, notice, warn, error\n");
+    assert_string_equal(
+        errors.text,
+        "GATEWAY_WORKERS: must be an integer, not a string\n"
+        "GATEWAY_LOG_LEVEL: \"loud\" is not one of: debug, info, notice, warn, error\n");
     conf_errors_free(&errors);
     unsetenv("GATEWAY_WORKERS");
     unsetenv("GATEWAY_WORKER_CPU_AFFINITY");
@@ -230,15 +237,20 @@ static void test_worker_count(void **state)
 static void test_trusts(void **state)
 {
     (void)state;
-    const struct conf *conf = loaded("trusted_ips = [ \"10.1.2.3/9\", \"2001:db8::/33\", \"192.0.2.7\" ];");
+    const struct conf *conf =
+        loaded("trusted_ips = [ \"10.1.2.3/9\", \"2001:db8::/33\", \"192.0.2.7\" ];");
     static const struct {
         uint8_t ip[16];
         bool trusted;
     } cases[] = {
-        { { [10] = 255, 255, 10, 0, 0, 1 }, true },      { { [10] = 255, 255, 10, 127, 255, 255 }, true },
-        { { [10] = 255, 255, 10, 128, 0, 1 }, false },   { { [10] = 255, 255, 192, 0, 2, 7 }, true },
-        { { [10] = 255, 255, 192, 0, 2, 6 }, false },    { { 0x20, 1, 0x0d, 0xb8, 0x7f }, true },
-        { { 0x20, 1, 0x0d, 0xb8, 0x80 }, false },        { { 0x20, 1, 0x0d, 0xb9 }, false },
+        { { [10] = 255, 255, 10, 0, 0, 1 }, true },
+        { { [10] = 255, 255, 10, 127, 255, 255 }, true },
+        { { [10] = 255, 255, 10, 128, 0, 1 }, false },
+        { { [10] = 255, 255, 192, 0, 2, 7 }, true },
+        { { [10] = 255, 255, 192, 0, 2, 6 }, false },
+        { { 0x20, 1, 0x0d, 0xb8, 0x7f }, true },
+        { { 0x20, 1, 0x0d, 0xb8, 0x80 }, false },
+        { { 0x20, 1, 0x0d, 0xb9 }, false },
         { { [12] = 10, 0, 0, 1 }, false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -249,16 +261,11 @@ static void test_trusts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_example),
-        cmocka_unit_test(test_print_loads_again),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_every_default_is_sound),
-        cmocka_unit_test(test_own_file),
-        cmocka_unit_test(test_errors_in_file_order),
-        cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_worker_count),
+        cmocka_unit_test(test_example),     cmocka_unit_test(test_print_loads_again),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_every_default_is_sound),
+        cmocka_unit_test(test_own_file),    cmocka_unit_test(test_errors_in_file_order),
+        cmocka_unit_test(test_syntax),      cmocka_unit_test(test_files),
+        cmocka_unit_test(test_environment), cmocka_unit_test(test_worker_count),
         cmocka_unit_test(test_trusts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

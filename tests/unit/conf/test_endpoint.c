@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses, networks, URLs and targets in text. */
-#include "loading.h"
 #include "conf/endpoint.h"
+#include "loading.h"
 #include <arpa/inet.h>
 
 static struct conf_text text_of(const char *s)
@@ -12,9 +12,24 @@ static struct conf_text text_of(const char *s)
 static void test_addresses(void **state)
 {
     (void)state;
-    static const char *const good[] = { "127.0.0.1:8000", "0.0.0.0:1", "[::1]:65535", "[2001:db8::1]:80", "unix:/run/x.sock" };
-    static const char *const bad[] = { "",        "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:8o",   "localhost:80", "*:80",
-                                       "::1:80",  "[::1]",     "[::1]80",    "[::1:80",     "[127.0.0.1]:80",  "unix:relative", "unix:",        ":80" };
+    static const char *const good[] = { "127.0.0.1:8000", "0.0.0.0:1", "[::1]:65535",
+                                        "[2001:db8::1]:80", "unix:/run/x.sock" };
+    static const char *const bad[] = { "",
+                                       "127.0.0.1",
+                                       "127.0.0.1:",
+                                       "127.0.0.1:0",
+                                       "127.0.0.1:65536",
+                                       "127.0.0.1:8o",
+                                       "localhost:80",
+                                       "*:80",
+                                       "::1:80",
+                                       "[::1]",
+                                       "[::1]80",
+                                       "[::1:80",
+                                       "[127.0.0.1]:80",
+                                       "unix:relative",
+                                       "unix:",
+                                       ":80" };
     struct conf_address address;
     char text[ENDPOINT_TEXT];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -71,12 +86,16 @@ static void test_networks(void **state)
     assert_int_equal(net.bits, 96);
     assert_null(endpoint_cidr(text_of("192.0.2.1"), &net));
     assert_int_equal(net.bits, 128);
-    static const char *const bad[] = { "", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "::/129", "10.0.0/8", "host/8", "/8" };
+    static const char *const bad[] = {
+        "",       "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x",
+        "::/129", "10.0.0/8",  "host/8",      "/8"
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_non_null(endpoint_cidr(text_of(bad[i]), &net));
 }
 
-static void check_url(const char *text, enum conf_protocol protocol, const char *host, int port, const char *path)
+static void check_url(const char *text, enum conf_protocol protocol, const char *host, int port,
+                      const char *path)
 {
     struct endpoint_url url;
     assert_null(endpoint_url(text_of(text), &url));
@@ -95,8 +114,21 @@ static void test_urls(void **state)
     check_url("http://10.0.0.1:8080/a/b", CONF_HTTP, "10.0.0.1", 8080, "/a/b");
     check_url("https://[2001:db8::1]:444", CONF_HTTPS, "2001:db8::1", 444, "");
     check_url("http://[::1]/x", CONF_HTTP, "::1", 80, "/x");
-    static const char *const bad[] = { "", "h", "ftp://h", "http:/h", "http://", "http:///a", "http://h:0", "http://h:99999", "http://u@h", "http://h#x", "http://h/a b",
-                                       "http://h/?q", "http://[::1", "http://[x]/", "HTTP://h" };
+    static const char *const bad[] = { "",
+                                       "h",
+                                       "ftp://h",
+                                       "http:/h",
+                                       "http://",
+                                       "http:///a",
+                                       "http://h:0",
+                                       "http://h:99999",
+                                       "http://u@h",
+                                       "http://h#x",
+                                       "http://h/a b",
+                                       "http://h/?q",
+                                       "http://[::1",
+                                       "http://[x]/",
+                                       "HTTP://h" };
     struct endpoint_url url;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_non_null(endpoint_url(text_of(bad[i]), &url));
@@ -119,7 +151,8 @@ static void test_targets(void **state)
     check_target("h", "h", 8000);
     check_target("[::1]:7", "::1", 7);
     check_target("unix:/a", "", 0);
-    static const char *const bad[] = { "", ":80", "h:", "h:0", "h:x", "h:1:2", "unix:a", "[h]:1", "h/a" };
+    static const char *const bad[] = { "",      ":80",    "h:",    "h:0", "h:x",
+                                       "h:1:2", "unix:a", "[h]:1", "h/a" };
     struct conf_text host;
     int port;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -143,8 +176,10 @@ static void test_resolve(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_long_socket_path), cmocka_unit_test(test_local), cmocka_unit_test(test_networks),
-        cmocka_unit_test(test_urls),      cmocka_unit_test(test_targets),          cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_long_socket_path),
+        cmocka_unit_test(test_local),     cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_urls),      cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_resolve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Media types in the form that is compared. */
-#include "loading.h"
 #include "conf/mime.h"
+#include "loading.h"
 
 static void check(const char *text, const char *type, const char *subtype, const char *parameters)
 {
     jmp_buf out;
-    struct store store = { .no_memory = &out };
+    struct memory memory = { .no_memory = &out };
     struct conf_mime mime;
     if (setjmp(out))
         fail();
     assert_true(mime_is_valid(text, strlen(text)));
-    mime_parse(&store, (struct conf_text){ text, strlen(text) }, &mime);
+    mime_parse(&memory, (struct conf_text){ text, strlen(text) }, &mime);
     assert_string_equal(mime.type.s, type);
     assert_string_equal(mime.subtype.s, subtype);
     assert_string_equal(mime.parameters.s, parameters);
-    store_free(&store);
+    memory_free(&memory);
 }
 
 static void test_forms(void **state)
@@ -32,7 +32,10 @@ static void test_forms(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "", "text", "/", "a/", "/b", "a/b/c", "a b/c", "a/b;", "a/b; c", "a/b; =d", "a/b; c=", "a/b; c=d e", "a/b; c=\"d", "a/b; c=\"d\\\"\"" };
+    static const char *const bad[] = {
+        "",     "text",   "/",       "a/",      "/b",         "a/b/c",      "a b/c",
+        "a/b;", "a/b; c", "a/b; =d", "a/b; c=", "a/b; c=d e", "a/b; c=\"d", "a/b; c=\"d\\\"\""
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(mime_is_valid(bad[i], strlen(bad[i])));
     char many[200] = "a/b";
@@ -43,6 +46,7 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_forms), cmocka_unit_test(test_refused) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_forms),
+                                        cmocka_unit_test(test_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

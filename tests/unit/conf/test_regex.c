@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Patterns: anchoring, groups, limits, errors. */
-#include "loading.h"
 #include "conf/regex.h"
+#include "loading.h"
 
 static struct conf_regex *compiled(const char *pattern)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors: places, order, quotes, the nearest name. */
-#include "loading.h"
 #include "conf/report.h"
+#include "loading.h"
 
-static struct store store;
+static struct memory memory;
 static jmp_buf no_memory;
 static struct report report;
 static config_t config;
@@ -11,8 +11,8 @@ static config_t config;
 static int begin(void **state)
 {
     (void)state;
-    store = (struct store){ .no_memory = &no_memory };
-    report = (struct report){ .store = &store, .file = "f.conf" };
+    memory = (struct memory){ .no_memory = &no_memory };
+    report = (struct report){ .memory = &memory, .file = "f.conf" };
     config_init(&config);
     static const char text[] = "a = 1;\nb = ( { c = [ 1,\n 2 ]; },\n { d = { e = 5; }; } );\n";
     return config_read_string(&config, text) == CONFIG_TRUE ? 0 : -1;
@@ -22,7 +22,7 @@ static int end(void **state)
 {
     (void)state;
     config_destroy(&config);
-    store_free(&store);
+    memory_free(&memory);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Forms of single values: what is taken, what is refused. */
-#include "loading.h"
 #include "conf/value.h"
+#include "loading.h"
 
 typedef bool check(const char *s, size_t n, char *why, size_t size);
 
@@ -25,12 +25,19 @@ static void test_sizes(void **state)
         const char *text, *back;
         uint64_t bytes;
     } cases[] = {
-        { "0", "0", 0 },           { "1", "1", 1 },          { "16k", "16k", 16384 },
-        { "1024", "1k", 1024 },    { "2M", "2m", 2 << 20 },  { "3g", "3g", 3ull << 30 },
-        { "1025", "1025", 1025 },  { "2048g", "2048g", 2048ull << 30 },
+        { "0", "0", 0 },
+        { "1", "1", 1 },
+        { "16k", "16k", 16384 },
+        { "1024", "1k", 1024 },
+        { "2M", "2m", 2 << 20 },
+        { "3g", "3g", 3ull << 30 },
+        { "1025", "1025", 1025 },
+        { "2048g", "2048g", 2048ull << 30 },
         { "18446744073709551615", "18446744073709551615", UINT64_MAX },
     };
-    static const char *const bad[] = { "", "k", "-1", "1kb", "1 k", "1.5m", "0x10", "18446744073709551616", "18014398509481984k" };
+    static const char *const bad[] = {
+        "", "k", "-1", "1kb", "1 k", "1.5m", "0x10", "18446744073709551616", "18014398509481984k"
+    };
     uint64_t bytes;
     char text[VALUE_SIZE_TEXT];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -61,13 +68,18 @@ static void test_modes(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    try(value_is_name, (const char *const[]){ "+orders.v1_A~-", "-a b", "-a/b", "-\xc3\xa4", "-a\"", NULL });
+    try(value_is_name,
+        (const char *const[]){ "+orders.v1_A~-", "-a b", "-a/b", "-\xc3\xa4", "-a\"", NULL });
     try(value_is_printable,
-        (const char *const[]){ "+J\xc3\xb6rg <a@b>", "+\xe2\x82\xac\xf0\x9f\x98\x80", "-a\nb", "-\x7f", "-\xff", "-\xc0\x80",
-                               "-\xed\xa0\x80", "-\xe2\x82", "-\xf4\x90\x80\x80", NULL });
-    try(value_is_uuid, (const char *const[]){ "+0123abCD-0000-4000-8000-00000000000f", "-0123abCD-0000-4000-8000-00000000000",
-                                              "-0123abCD-0000-4000-8000-00000000000g", "-0123abCD00000-4000-8000-00000000000f", NULL });
-    try(value_is_token, (const char *const[]){ "+X-Real-IP", "+a!#$%&'*+-.^_`|~9", "-a b", "-a:", "-", "-\xc3\xa4", NULL });
+        (const char *const[]){ "+J\xc3\xb6rg <a@b>", "+\xe2\x82\xac\xf0\x9f\x98\x80", "-a\nb",
+                               "-\x7f", "-\xff", "-\xc0\x80", "-\xed\xa0\x80", "-\xe2\x82",
+                               "-\xf4\x90\x80\x80", NULL });
+    try(value_is_uuid, (const char *const[]){ "+0123abCD-0000-4000-8000-00000000000f",
+                                              "-0123abCD-0000-4000-8000-00000000000",
+                                              "-0123abCD-0000-4000-8000-00000000000g",
+                                              "-0123abCD00000-4000-8000-00000000000f", NULL });
+    try(value_is_token, (const char *const[]){ "+X-Real-IP", "+a!#$%&'*+-.^_`|~9", "-a b",
+                                               "-a:", "-", "-\xc3\xa4", NULL });
     try(value_is_route_header, (const char *const[]){ "+version", "-HOST", "-a b", NULL });
     try(value_is_method, (const char *const[]){ "+GET", "-get", "-GE T", "-M-SEARCH", NULL });
 }
@@ -77,21 +89,31 @@ static void test_hosts(void **state)
     (void)state;
     char large[300] = "-";
     memset(large + 1, 'a', 64);
-    try(value_is_host, (const char *const[]){ "+a", "+api.example.com", "+127.0.0.1", "+a_b.c-d", "+a.", "-", "-.a", "-a..b", "-a:80", "-*.a",
-                                              "-a b", "-\xc3\xa4", large, NULL });
-    try(value_is_wildcard, (const char *const[]){ "+*.a.b", "+a.b.*", "+a", "-*", "-*.*", "-*.a.*", "-a.*.b", "-*a.b", "-a.b*", "-*.", "-.*", "-*.a:80", NULL });
+    try(value_is_host,
+        (const char *const[]){ "+a", "+api.example.com", "+127.0.0.1", "+a_b.c-d", "+a.", "-",
+                               "-.a", "-a..b", "-a:80", "-*.a", "-a b", "-\xc3\xa4", large, NULL });
+    try(value_is_wildcard,
+        (const char *const[]){ "+*.a.b", "+a.b.*", "+a", "-*", "-*.*", "-*.a.*", "-a.*.b", "-*a.b",
+                               "-a.b*", "-*.", "-.*", "-*.a:80", NULL });
     try(value_is_sni, (const char *const[]){ "+*.a.b", "+a", "-a.*", "-*", "-*.", NULL });
-    try(value_is_authority, (const char *const[]){ "+a", "+a.b:80", "-a:", "-a:x", "-:80", "-a:123456", "-a b", NULL });
+    try(value_is_authority,
+        (const char *const[]){ "+a", "+a.b:80", "-a:", "-a:x", "-:80", "-a:123456", "-a b", NULL });
 }
 
 static void test_paths(void **state)
 {
     (void)state;
-    try(value_is_location, (const char *const[]){ "+/", "+/a//b/../%zz", "-a", "-", "-/a b", "-/a?b", "-/a#b", "-/\x01", NULL });
-    try(value_is_target, (const char *const[]){ "+/", "+/a?b=c?d", "-a", "-/a?b c", "-/a?b#c", NULL });
-    try(value_is_prefix, (const char *const[]){ "+/", "+/a", "+/a/", "+/a/.b/..c", "+/%2F%C3%A4%20", "+/a;b=c,d:e@f", "+/\xc3\xa4", "-a", "-//", "-/a//b",
-                                                "-/a//", "-/.", "-/..", "-/a/./b", "-/a/../b", "-/a/..", "-/%41", "-/%2f", "-/%7e", "-/%", "-/%2", "-/%zz",
-                                                "-/%00", "-/a b", "-/a?b", NULL });
+    try(value_is_location, (const char *const[]){ "+/", "+/a//b/../%zz", "-a", "-", "-/a b",
+                                                  "-/a?b", "-/a#b", "-/\x01", NULL });
+    try(value_is_target,
+        (const char *const[]){ "+/", "+/a?b=c?d", "-a", "-/a?b c", "-/a?b#c", NULL });
+    try(value_is_prefix,
+        (const char *const[]){
+            "+/",         "+/a",     "+/a/",     "+/a/.b/..c", "+/%2F%C3%A4%20", "+/a;b=c,d:e@f",
+            "+/\xc3\xa4", "-a",      "-//",      "-/a//b",     "-/a//",          "-/.",
+            "-/..",       "-/a/./b", "-/a/../b", "-/a/..",     "-/%41",          "-/%2f",
+            "-/%7e",      "-/%",     "-/%2",     "-/%zz",      "-/%00",          "-/a b",
+            "-/a?b",      NULL });
 }
 
 int main(void)

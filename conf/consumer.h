@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Consumers, what they are known by, and how they are found. A part of conf/entities.h. */
+#ifndef CONF_CONSUMER_H
+#define CONF_CONSUMER_H
+
+#include "conf/text.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf_consumer {
+    struct conf_text username, custom_id, id; /* username or custom_id may be "" */
+    uint32_t index;
+    const struct conf_key *keys;
+    size_t keys_n;
+    const struct conf_jwt_secret *jwt_secrets;
+    size_t jwt_secrets_n;
+    struct conf_texts groups;
+    struct conf_texts tags;
+};
+
+struct conf_key { /* keyauth_credentials */
+    struct conf_text key, id;
+    const struct conf_consumer *consumer;
+};
+
+enum conf_jwt_algorithm {
+    CONF_HS256,
+    CONF_HS384,
+    CONF_HS512,
+    CONF_RS256,
+    CONF_RS384,
+    CONF_RS512,
+    CONF_ES256,
+    CONF_ES384,
+    CONF_ES512
+};
+
+struct conf_jwt_secret {
+    struct conf_text key, id; /* key: what the token's key claim (iss) names */
+    enum conf_jwt_algorithm algorithm;
+    struct conf_text secret;         /* HS* */
+    struct conf_text rsa_public_key; /* PEM, for RS* and ES* */
+    bool secret_is_base64;
+    const struct conf_consumer *consumer;
+};
+
+struct conf_credentials;
+
+/* Look-ups by credential; constant cost at any number of consumers, no early exit on the secret's
+ * bytes. NULL: none. */
+const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n);
+const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key,
+                                              size_t n);
+/* By id, username or custom_id. */
+const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,
+                                                 size_t n);
+
+#endif

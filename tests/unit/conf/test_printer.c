@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Printing: each type in the file's syntax, and difficult text that comes back as it was. */
+#include "conf/printer.h"
+#include "loading.h"
+
+struct sample {
+    struct conf_text text;
+    double number;
+    uint64_t size;
+    unsigned flags;
+    int mode;
+    struct source_list headers;
+};
+
+static const struct fields_row rows[] = {
+    { FIELDS_ROW_TEXT(struct sample, text, "text") },
+    { FIELDS_ROW_NUMBER(struct sample, number, "number") },
+    { FIELDS_ROW_SIZE(struct sample, size, "size") },
+    { FIELDS_ROW_FLAGS(struct sample, flags, "flags"), .names = fields_protocols },
+    { FIELDS_ROW_MODE(struct sample, mode, "mode") },
+    { FIELDS_ROW_TEXT(struct sample, text, "input"), .flags = FIELDS_INPUT },
+    { FIELDS_ROW_HEADERS(struct sample, headers, "headers") },
+};
+static const struct fields_table table = {
+    .title = "t", FIELDS_TABLE(rows), .size = sizeof(struct sample), .at = SIZE_MAX
+};
+
+static void check(const struct sample *sample, const char *expected)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    assert_non_null(out);
+    printer_print(out, &table, sample);
+    fclose(out);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_types(void **state)
+{
+    (void)state;
+    struct conf_text values[] = { { "1", 1 }, { "2", 1 } };
+    struct conf_route_header header = { { "x-a", 3 }, { values, 2 } };
+    struct sample sample = { { "a\"\\\n\x01", 5 }, 0.1, 3 << 20, CONF_HTTPS, 0640, { &header, 1 } };
+    check(&sample, "text = \"a\\\"\\\\\\n\\x01\";\nnumber = 0.1;\nsize = \"3m\";\nflags = [ "
+                   "\"https\" ];\nmode = \"0640\";\n"
+                   "headers = {\n    x-a = [ \"1\", \"2\" ];\n};\n");
+    sample = (struct sample){ { "", 0 }, 1.0 / 3, UINT64_MAX, 0, 0, { NULL, 0 } };
+    check(&sample, "text = \"\";\nnumber = 0.33333333333333331;\nsize = \"\";\nflags = [ ];\nmode "
+                   "= \"0000\";\nheaders = {\n};\n");
+}
+
+static void test_secrets_come_back(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("consumers = ( { username = \"J\xc3\xb6rg\"; keyauth_credentials = ( { key = "
+               "\"a\\\"b\\\\c\\n\\t\\x07\\xff\"; } ); } );");
+    assert_string_equal(conf->consumers[0].keys[0].key.s, "a\"b\\c\n\t\x07\xff");
+    char *text = printed(conf);
+    conf_free(&conf);
+    conf = loaded(text);
+    assert_string_equal(conf->consumers[0].keys[0].key.s, "a\"b\\c\n\t\x07\xff");
+    assert_string_equal(conf->consumers[0].username.s, "J\xc3\xb6rg");
+    conf_free(&conf);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_types),
+                                        cmocka_unit_test(test_secrets_come_back) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

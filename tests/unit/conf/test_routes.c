@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Routes: patterns and prefixes, file order over services, what a route must have. */
+#include "conf/regex.h"
+#include "loading.h"
+
+#define SERVICE "services = ( { name = \"s\"; url = \"http://127.0.0.1\"; routes = (\n"
+
+static void test_paths(void **state)
+{
+    (void)state;
+    struct regex_span span;
+    const struct conf *conf =
+        loaded(SERVICE "{ name = \"r\"; paths = [ \"/a/%2F\", \"~/v\\\\d+/(x)$\" ]; } ); } );");
+    const struct conf_path *paths = conf->routes[0].paths;
+    assert_int_equal(conf->routes[0].paths_n, 2);
+    assert_null(paths[0].regex);
+    assert_string_equal(paths[1].text.s, "/v\\d+/(x)$");
+    assert_int_equal(regex_match(paths[1].regex, "/v12/x", 6, &span, 1), 1);
+    conf_free(&conf);
+}
+
+static void test_file_order(void **state)
+{
+    (void)state;
+    const struct conf *conf = loaded(
+        "services = ( { name = \"s\"; url = \"http://127.0.0.1\"; routes = ( { name = \"a\"; paths "
+        "= [ \"/\" ]; }, { name = \"b\"; methods = [ \"GET\" ]; } ); },\n"
+        "{ name = \"none\"; url = \"http://127.0.0.1\"; }, { name = \"t\"; url = "
+        "\"http://127.0.0.1\"; routes = ( { name = \"c\"; headers = { x = [ \"1\" ]; }; } ); } );");
+    assert_int_equal(conf->routes_n, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(conf->routes[i].index, i);
+        assert_int_equal(conf->routes[i].name.s[0], 'a' + (int)i);
+    }
+    assert_ptr_equal(conf->routes[1].service, &conf->services[0]);
+    assert_ptr_equal(conf->routes[2].service, &conf->services[2]);
+    conf_free(&conf);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused(
+        SERVICE "{ name = \"a\"; },\n{ name = \"a\"; paths = [ \"x\",\n \"/ok\",\n \"/a/../b\", "
+                "\"~\", \"~/[\" ]; },\n{ name = \"b\"; hosts = [ \"*\", \"a:80\" ]; },\n"
+                "{ name = \"c\"; snis = [ \"a\" ]; protocols = [ \"http\" ]; },\n{ name = \"d\"; "
+                "methods = [ \"get\" ]; protocols = [ ]; hosts = [ \"h\" ]; } ); } );",
+        "t.conf:2: services[0].routes[0]: needs a value in one at least of hosts, paths, methods, "
+        "headers and snis\n"
+        "t.conf:3: services[0].routes[1].name: \"a\" is a duplicate; another route has it at "
+        "t.conf:2\n"
+        "t.conf:3: services[0].routes[1].paths: \"x\" begins neither with \"/\" (a prefix) nor "
+        "with \"~\" (a pattern)\n"
+        "t.conf:5: services[0].routes[1].paths: \"/a/../b\" is not normalised: it contains a dot "
+        "segment\n"
+        "t.conf:5: services[0].routes[1].paths: \"~\" is not a valid pattern: it is empty\n"
+        "t.conf:5: services[0].routes[1].paths: \"~/[\" is not a valid pattern: missing "
+        "terminating ] for character class at offset 3\n"
+        "t.conf:6: services[0].routes[2].hosts: \"*\" is not a host name with \"*\" as its first "
+        "or its last label\n"
+        "t.conf:6: services[0].routes[2].hosts: \"a:80\" is not a host name (one without a port)\n"
+        "t.conf:7: services[0].routes[3].snis: needs https among the protocols\n"
+        "t.conf:8: services[0].routes[4].protocols: must not be empty\n"
+        "t.conf:8: services[0].routes[4].methods: \"get\" is not a method in capital letters\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_paths),
+                                        cmocka_unit_test(test_file_order),
+                                        cmocka_unit_test(test_refused) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
