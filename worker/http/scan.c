@@ -9,7 +9,8 @@
 
 #define CLASS(c)                                                                                   \
     (SCAN_IS_TOKEN(c) * SCAN_TOKEN | SCAN_IS_VALUE(c) * SCAN_VALUE |                               \
-     SCAN_IS_TARGET(c) * SCAN_TARGET | SCAN_IS_NAME(c) * SCAN_NAME)
+     SCAN_IS_TARGET(c) * SCAN_TARGET | SCAN_IS_NAME(c) * SCAN_NAME |                               \
+     SCAN_IS_PLAIN(c) * SCAN_PLAIN)
 #define CLASS_4(c)  CLASS(c), CLASS(c + 1), CLASS(c + 2), CLASS(c + 3)
 #define CLASS_16(c) CLASS_4(c), CLASS_4(c + 4), CLASS_4(c + 8), CLASS_4(c + 12)
 #define CLASS_64(c) CLASS_16(c), CLASS_16(c + 16), CLASS_16(c + 32), CLASS_16(c + 48)

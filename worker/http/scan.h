@@ -15,6 +15,7 @@ enum scan_class {
     SCAN_VALUE = 2,  /* of a field: visible, SP, HTAB, obs-text */
     SCAN_TARGET = 4, /* of a request target: anything but controls, SP, DEL and '#' */
     SCAN_NAME = 8,   /* of a host name: letters, digits, '-' '_' '~' */
+    SCAN_PLAIN = 16, /* of a target, and itself in a normal path: ASCII but for '/' '?' '%' */
 };
 extern const uint8_t scan_table[256]; /* of bits of enum scan_class */
 

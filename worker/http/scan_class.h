@@ -12,6 +12,7 @@
 #define SCAN_IS_VALUE(c)  (((c) >= ' ' && (c) != 0x7f) || (c) == '\t')
 #define SCAN_IS_TARGET(c) ((c) > ' ' && (c) != 0x7f && (c) != '#')
 #define SCAN_IS_NAME(c)   (SCAN_ALNUM(c) || (c) == '-' || (c) == '_' || (c) == '~')
+#define SCAN_IS_PLAIN(c)  (SCAN_IS_TARGET(c) && (c) < 0x80 && (c) != '/' && (c) != '?' && (c) != '%')
 #define SCAN_IS_HOST(c)   (SCAN_IS_NAME(c) || (c) == '.')
 
 /* For classes within ASCII: bit h of row l is set when the byte with high half h and low half l is

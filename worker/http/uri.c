@@ -45,28 +45,31 @@ static bool normal_escape(const char *p, const char *end)
     return c > 0 && !unreserved(c) && !(p[1] >= 'a') && !(p[2] >= 'a');
 }
 
-/* Where the path at p stops being normal; *query is set when that is at its end. Dots count only
+/* The end of the segment at p as far as it is normal. */
+static const char *segment_end(const char *p, const char *end)
+{
+    for (;;) {
+        while (p < end && scan_is(*p, SCAN_PLAIN))
+            p++;
+        if (p == end || *p != '%' || !normal_escape(p, end))
+            return p;
+        p += 3;
+    }
+}
+
+/* Where the path at p stops being normal; *done is set when that is at its end. Dots count only
  * behind a slash. */
 static const char *normal_end(const char *p, const char *end, bool *done)
 {
-    const char *q = p;
     *done = false;
-    if (p == end || *p != '/')
-        return p;
-    for (q++; q < end && *q != '?'; q++) {
-        unsigned char c = (unsigned char)*q;
-        if (q[-1] == '/' && (c == '/' || c == '.'))
-            return q;
-        if (c == '%') {
-            if (!normal_escape(q, end))
-                return q;
-            q += 2;
-        } else if (forbidden(c) || c >= 0x80) {
-            return q;
-        }
+    while (p < end && *p == '/') {
+        p++;
+        if (p < end && (*p == '/' || *p == '.'))
+            return p;
+        p = segment_end(p, end);
+        *done = p == end || *p == '?';
     }
-    *done = true;
-    return q;
+    return p;
 }
 
 struct writer {

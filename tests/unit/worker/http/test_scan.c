@@ -42,6 +42,8 @@ static void classes(void **state)
         assert_int_equal(scan_is(b, SCAN_TOKEN), c && strchr(token, c) != NULL);
         assert_int_equal(scan_is(b, SCAN_VALUE), c == '\t' || (c >= 32 && c != 127));
         assert_int_equal(scan_is(b, SCAN_TARGET), c > 32 && c != 127 && c != '#');
+        bool special = c == '#' || c == '%' || c == '/' || c == '?';
+        assert_int_equal(scan_is(b, SCAN_PLAIN), c > 32 && c < 127 && !special);
         assert_int_equal(scan_is(b, SCAN_NAME), alnum || c == '-' || c == '_' || c == '~');
     }
     assert_true(scan_all(SLICE("token"), SCAN_TOKEN));
