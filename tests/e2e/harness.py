@@ -493,7 +493,7 @@ class Gateway:
     """A running gateway. settings: top-level settings of gateway.conf, in Python (see libconfig()); what is not given
     is set so that tests do not meet each other. Use as a context manager, or call stop()."""
 
-    def __init__(self, services=(), tls=None, environment=None, start=True, binary=GATEWAY, preload=None, **settings):
+    def __init__(self, services=(), tls=None, environment=None, start=True, binary=GATEWAY, preload=None, files=None, **settings):
         self.dir = scratch()
         self.prefix = self.dir / "run"
         self.port, self.tls_port, self.status_port = free_port(), free_port(), free_port()
@@ -505,6 +505,7 @@ class Gateway:
         self.process = None
         self.expect_alarms = False
         self.environment = dict(environment or {})
+        self.files = files           # RLIMIT_NOFILE of all processes, None: as here
         if preload:
             self.environment["LD_PRELOAD"] = preload
         listeners = [{"address": f"127.0.0.1:{self.port}"}]
@@ -543,8 +544,9 @@ class Gateway:
         return self.prefix / "control.sock"
 
     def start(self):
+        limit = ["prlimit", f"--nofile={self.files}:{self.files}"] if self.files else []
         with open(self.output, "ab") as output:
-            self.process = subprocess.Popen([self.binary, "-c", str(self.path)], stdin=subprocess.DEVNULL, stdout=output,
+            self.process = subprocess.Popen([*limit, self.binary, "-c", str(self.path)], stdin=subprocess.DEVNULL, stdout=output,
                                             stderr=output, env={**os.environ, **self.environment},
                                             start_new_session=True)
         self.wait_ready()
@@ -556,11 +558,11 @@ class Gateway:
         def ready():
             assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.log()}"
             try:
-                Client(None, unix=self.socket).close()
+                workers = self.control("GET", "/status").json()["workers"]
                 for port in ports:
                     Client(port).close()
-                return True
-            except OSError:
+                return workers["running"] > 0 and workers["starting"] == 0
+            except (OSError, EOFError):
                 return False
         try:
             wait_until(ready, "the gateway to listen", 3 * PATIENCE)

@@ -101,7 +101,7 @@ MISTAKES = {
     "bad size": ('client_header_buffer_size = "16q";\n', r"gateway\.conf:1: client_header_buffer_size"),
     "cache larger than memory": ('shared_dicts = ( { name = "gateway_cache"; size = "900000g"; } );\n',
                                  r"gateway\.conf:1: shared_dicts\[0\]"),
-    "bad network": ('trusted_ips = [ "10.0.0.0/33" ];\n', r"gateway\.conf:1: trusted_ips\[0\]"),
+    "bad network": ('trusted_ips = [ "10.0.0.0/33" ];\n', r"gateway\.conf:1: trusted_ips(\[0\])?: "),
     "unknown anonymous": (SERVICE % 'plugins = ( { name = "key-auth"; config = { anonymous = "nobody-known"; }; } );',
                           r"gateway\.conf:2: .*nobody-known"),
 }
@@ -134,7 +134,7 @@ def test_all_errors_come_in_one_go():
 def test_key_of_another_certificate_is_refused(certs):
     files = {"server.crt": (certs / "server.crt").read_text(), "server.key": (certs / "client.key").read_text()}
     done = check('certificates = ( { cert = "{dir}/server.crt"; key = "{dir}/server.key"; } );\n', files=files)
-    assert done.returncode != 0 and re.search(r"gateway\.conf:1: certificates\[0\].*match", done.stderr + done.stdout)
+    assert done.returncode != 0 and re.search(r"gateway\.conf:1: certificates\[0\].*(match|not the key)", done.stderr + done.stdout)
 
 
 def test_environment_overrides_scalars():

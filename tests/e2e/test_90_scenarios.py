@@ -148,10 +148,13 @@ def test_blue_green(origins, start):
 
 def test_canary_steps(origins, start):
     old, new = origins(), origins()
-    gateway = start([service(0, url="http://be/")], workers=2, upstreams=())
-    for weight_old, weight_new, expected in ((1000, 0, 0), (900, 100, 10), (500, 500, 50)):
-        gateway.write(upstreams=({"name": "be", "targets": ({"target": f"127.0.0.1:{old.port}", "weight": weight_old},
-                                                           {"target": f"127.0.0.1:{new.port}", "weight": weight_new})},))
+
+    def weights(first, second):
+        return ({"name": "be", "targets": ({"target": f"127.0.0.1:{old.port}", "weight": first},
+                                           {"target": f"127.0.0.1:{new.port}", "weight": second})},)
+    gateway = start([service(0, url="http://be/")], workers=2, upstreams=weights(1, 0))
+    for first, second, expected in ((1000, 0, 0), (900, 100, 10), (500, 500, 50)):
+        gateway.write(upstreams=weights(first, second))
         gateway.reload()
         before = len(new.requests)
         for _ in range(100):
