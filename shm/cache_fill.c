@@ -184,27 +184,29 @@ bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n)
     return true;
 }
 
-/* Swaps the last chunk for one that fits what is in it. The copy is linked behind the original
- * first, so that both are the fill's at any moment. */
-static void trim(struct cache_fill *fill)
+/* Swaps the last chunk for others that fit what is in it. The copy is linked behind the original
+ * first, so that all of it is the fill's at any moment. False: no memory; the body is not whole. */
+static bool trim(struct cache_fill *fill)
 {
     struct cache *cache = fill->cache;
-    uint32_t old = fill->last, before = fill->before, used = store_chunk(cache, old)->used;
-    uint32_t class = slab_class(&cache->sizes, used + SLAB_HEADER);
-    if (old == fill->ref || !wasteful(slab_size(cache, old), used + SLAB_HEADER))
-        return;
-    if ((uint32_t)cache->sizes.units[class] * SLAB_UNIT >= slab_size(cache, old) ||
-        !lengthen(fill, class))
-        return;
-    struct slab_chunk_shm *copy = store_chunk(cache, fill->last);
-    memcpy(copy + 1, store_chunk(cache, old) + 1, used);
-    copy->used = (uint16_t)used;
+    uint32_t old = fill->last, before = fill->before;
+    struct slab_chunk_shm *chunk = store_chunk(cache, old);
+    if (old == fill->ref || !wasteful(slab_size(cache, old), chunk->used + SLAB_HEADER))
+        return true;
+    uint64_t body_n = fill->body_n;
+    fill->left = chunk->used;
+    fill->room = 0;
+    if (!cache_fill_append(fill, chunk + 1, chunk->used))
+        return false;
+    fill->body_n = body_n;
     CRASH_POINT();
     store_lock(cache, fill->shard);
-    atomic_store_explicit(&store_chunk(cache, before)->next, fill->last, memory_order_release);
+    uint32_t copy = atomic_load_explicit(&chunk->next, memory_order_relaxed);
+    atomic_store_explicit(&store_chunk(cache, before)->next, copy, memory_order_release);
     CRASH_POINT();
     slab_give(cache, fill->shard, old);
     store_unlock(cache, fill->shard);
+    return true;
 }
 
 /* Into the index. Only when the bucket is full, and no page for an overflow bucket can be had, does
@@ -237,12 +239,12 @@ bool cache_fill_commit(struct cache_fill **handle)
     struct cache_fill *fill = *handle;
     struct cache *cache = fill->cache;
     struct cache_entry_shm *entry = store_entry(cache, fill->ref);
-    trim(fill);
+    bool good = trim(fill);
     entry->body_n = fill->body_n;
     CRASH_POINT();
     struct store_shard_shm *shard = store_lock(cache, fill->shard);
     queue_sync(cache, shard);
-    bool good = entry->generation == shard->generation; /* nobody purged it meanwhile */
+    good = good && entry->generation == shard->generation; /* nobody purged it meanwhile */
     if (good)
         publish(fill);
     else

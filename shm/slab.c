@@ -75,7 +75,7 @@ static uint32_t class_bytes(const struct cache *cache, uint32_t class)
 
 static uint32_t row_room(const struct cache *cache, const struct pages_row_shm *row)
 {
-    return SLAB_UNITS / cache->sizes.units[row_class(row)];
+    return (uint32_t)SLAB_UNITS / cache->sizes.units[row_class(row)];
 }
 
 static uint32_t row_bin(const struct cache *cache, const struct pages_row_shm *row, uint32_t used)

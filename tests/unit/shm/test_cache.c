@@ -419,31 +419,6 @@ static void test_slot_is_taken_back(void **state)
     drop(&f);
 }
 
-static bool count(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct cache_hit *hit)
-{
-    (void)id;
-    *(uint64_t *)arg += hit->body_n;
-    return true;
-}
-
-static void test_walk(void **state)
-{
-    struct fixture f = make(4 * MIB);
-    uint64_t sum = 0;
-    char key[32];
-    (void)state;
-    for (int i = 0; i < 1000; i++) {
-        snprintf(key, sizeof key, "k%d", i);
-        assert_true(put(f.cache, key, 100));
-    }
-    cache_walk(f.cache, NOW, count, &sum);
-    assert_int_equal(sum, 100000);
-    sum = 0;
-    cache_walk(f.cache, NOW + 100, count, &sum);
-    assert_int_equal(sum, 0);
-    drop(&f);
-}
-
 static void test_hits_are_counted(void **state)
 {
     struct fixture f = make(MIB);
@@ -481,21 +456,13 @@ static void test_layout_is_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_put_and_find),
-        cmocka_unit_test(test_few_vectors),
-        cmocka_unit_test(test_replace_and_purge),
-        cmocka_unit_test(test_key_must_match),
-        cmocka_unit_test(test_expired_is_a_miss),
-        cmocka_unit_test(test_purge_meets_fill),
-        cmocka_unit_test(test_purge_all),
-        cmocka_unit_test(test_pins_hold),
-        cmocka_unit_test(test_many_pins),
-        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_slot_is_taken_back),
-        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_hits_are_counted),
-        cmocka_unit_test(test_layout_is_checked),
+        cmocka_unit_test(test_put_and_find),      cmocka_unit_test(test_few_vectors),
+        cmocka_unit_test(test_replace_and_purge), cmocka_unit_test(test_key_must_match),
+        cmocka_unit_test(test_expired_is_a_miss), cmocka_unit_test(test_purge_meets_fill),
+        cmocka_unit_test(test_purge_all),         cmocka_unit_test(test_pins_hold),
+        cmocka_unit_test(test_many_pins),         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_too_large),         cmocka_unit_test(test_slot_is_taken_back),
+        cmocka_unit_test(test_hits_are_counted),  cmocka_unit_test(test_layout_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
