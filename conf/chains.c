@@ -66,9 +66,7 @@ static void fill_buckets(struct chains *c)
     }
 }
 
-/* ---- one link
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- one link ---- */
 
 /* By consumer, the best one first. */
 static int by_consumer(const void *a, const void *b)
@@ -146,9 +144,7 @@ static struct conf_link join(struct chains *c, enum conf_plugin_kind kind,
     return link;
 }
 
-/* ---- chains
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- chains ---- */
 
 static int by_priority(const void *a, const void *b)
 {

@@ -9,6 +9,7 @@
 #include "conf/load.h"
 #include "conf/manual.h"
 #include "conf/printer.h"
+#include "conf/syntax.h"
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -31,9 +32,7 @@ struct conf_input {
     bool env;
 };
 
-/* ---- steps
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 static const struct {
     void (*finish)(struct load *load);
@@ -55,33 +54,13 @@ static const char *folder_of(struct load *load, const char *name)
     return memory_text(&load->memory, real, strlen(real)).s;
 }
 
-/* What the syntax could let pass or do: libconfig ends the process when an included file cannot be
- * read. */
-static bool is_plain(struct load *load, const struct conf_input *in)
-{
-    unsigned line = 1;
-    if (memchr(in->text, '\0', in->n)) {
-        report_add(&load->report, NULL, "contains a NUL byte");
-        return false;
-    }
-    for (const char *p = in->text, *end = in->text + in->n; p < end; line++) {
-        p += strspn(p, " \t");
-        if (strncmp(p, "@include", 8) == 0) {
-            report_line(&load->report, line, "@include is not supported");
-            return false;
-        }
-        const char *next = memchr(p, '\n', (size_t)(end - p));
-        p = next ? next + 1 : end;
-    }
-    return true;
-}
-
 static bool parse(struct load *load, const struct conf_input *in)
 {
-    if (!is_plain(load, in))
-        return false;
+    const char *text = syntax_prepare(&load->scratch, &load->report, in->text, in->n);
     config_t *config = reader_config(&load->reader);
-    if (config_read_string(config, in->text) != CONFIG_TRUE) {
+    if (!text)
+        return false;
+    if (config_read_string(config, text) != CONFIG_TRUE) {
         report_line(&load->report, (unsigned)config_error_line(config), config_error_text(config));
         return false;
     }
@@ -159,9 +138,7 @@ static const struct conf *load_input(const struct conf_input *in, struct conf_er
     return made;
 }
 
-/* ---- files
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static void file_error(const char *path, const char *reason, struct conf_errors *errors)
 {
@@ -170,7 +147,7 @@ static void file_error(const char *path, const char *reason, struct conf_errors 
         errors->text = NULL;
 }
 
-/* The whole file, terminated, malloc'ed; NULL with errno set. */
+/* The whole file, malloc'ed; NULL with errno set. */
 static char *read_file(const char *path, size_t *n)
 {
     struct stat st;
@@ -182,11 +159,9 @@ static char *read_file(const char *path, size_t *n)
     if (fstat(fileno(file), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX)
         errno = S_ISDIR(st.st_mode) ? EISDIR : st.st_size > CONF_FILE_MAX ? EFBIG : EINVAL;
     else
-        text = malloc((size_t)st.st_size + 1);
-    if (text) {
+        text = malloc((size_t)st.st_size + 1); /* not 0 */
+    if (text)
         *n = fread(text, 1, (size_t)st.st_size, file);
-        text[*n] = '\0';
-    }
     if (text && ferror(file)) {
         free(text);
         text = NULL;
@@ -213,16 +188,7 @@ const struct conf *conf_load(const char *path, bool env, struct conf_errors *err
 const struct conf *conf_load_text(const char *text, size_t n, const char *name, bool env,
                                   struct conf_errors *errors)
 {
-    char *copy = malloc(n + 1);
-    if (!copy) {
-        no_memory_error(name, errors);
-        return NULL;
-    }
-    memcpy(copy, text, n);
-    copy[n] = '\0';
-    const struct conf *conf = load_input(&(struct conf_input){ copy, name, n, env }, errors);
-    free(copy);
-    return conf;
+    return load_input(&(struct conf_input){ text, name, n, env }, errors);
 }
 
 void conf_free(const struct conf **conf)
@@ -240,8 +206,7 @@ void conf_errors_free(struct conf_errors *errors)
     *errors = (struct conf_errors){ NULL, 0 };
 }
 
-/* ---- what is asked of it
- * ------------------------------------------------------------------------------------------- */
+/* ---- what is asked of it ---- */
 
 void conf_print(const struct conf *conf, FILE *out)
 {

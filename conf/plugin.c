@@ -85,9 +85,7 @@ const struct fields_table plugin_fields = {
     .at = offsetof(PLUGIN, at)
 };
 
-/* ---- scopes
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- scopes ---- */
 
 /* Where an instance is written; its scope by nesting. */
 struct place {
@@ -167,9 +165,7 @@ static bool know_kind(struct load *load, struct source_plugin *p)
     return false;
 }
 
-/* ---- gathering
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- gathering ---- */
 
 static void finish_one(struct load *load, struct source_plugin *p, const struct place *place)
 {
@@ -236,8 +232,7 @@ void plugin_finish(struct load *load)
     (void)each_list(load, load->source, load->conf);
 }
 
-/* ---- for those who run them
- * ---------------------------------------------------------------------------------------- */
+/* ---- for those who run them ---- */
 
 const struct conf_plugin *plugin_pick(const struct conf_link *link,
                                       const struct conf_consumer *consumer)

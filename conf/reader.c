@@ -6,9 +6,8 @@
  * names it in errors.
  */
 #include "conf/reader.h"
-#include "conf/value.h"
+#include "conf/scalar.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,40 +19,7 @@ struct reader_preset {
     void *object;
 };
 
-/* ---- types
- * ---------------------------------------------------------------------------------------------------------
- */
-
-static const char *type_text(const config_setting_t *s)
-{
-    switch (config_setting_type(s)) {
-    case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64:
-        return "an integer";
-    case CONFIG_TYPE_FLOAT:
-        return "a fraction";
-    case CONFIG_TYPE_BOOL:
-        return "a boolean";
-    case CONFIG_TYPE_STRING:
-        return "a string";
-    case CONFIG_TYPE_GROUP:
-        return "a group { }";
-    case CONFIG_TYPE_ARRAY:
-        return "an array [ ]";
-    default:
-        return "a list ( )";
-    }
-}
-
-static void wrong_type(struct reader *r, const config_setting_t *s, const char *wanted)
-{
-    report_add(r->report, s, "must be %s, not %s", wanted, type_text(s));
-}
-
-static bool is_integer(const config_setting_t *s)
-{
-    return config_setting_type(s) == CONFIG_TYPE_INT || config_setting_type(s) == CONFIG_TYPE_INT64;
-}
+/* ---- arrays ---- */
 
 /* Arrays have elements of one type, lists of any; both are taken where an array of scalars is
  * meant. */
@@ -73,157 +39,6 @@ static size_t length(const config_setting_t *s)
     return (size_t)config_setting_length(s);
 }
 
-/* ---- scalars
- * -------------------------------------------------------------------------------------------------------
- */
-
-/* "a, b, c" of all names. */
-static const char *names_text(struct reader *r, const struct fields_name *names)
-{
-    struct conf_text text = { "", 0 };
-    for (const struct fields_name *name = names; name->name; name++)
-        text = memory_format(r->scratch, "%s%s%s", text.s, text.n ? ", " : "", name->name);
-    return text.s;
-}
-
-static bool read_name(struct reader *r, const struct fields_row *row, const config_setting_t *s,
-                      int *out)
-{
-    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-        wrong_type(r, s, "a string");
-        return false;
-    }
-    const char *value = config_setting_get_string(s);
-    for (const struct fields_name *name = row->names; name->name; name++) {
-        if (strcmp(name->name, value) == 0) {
-            *out = name->value;
-            return true;
-        }
-    }
-    report_add(r->report, s, "%s is not one of: %s", report_quote(r->report, value, strlen(value)),
-               names_text(r, row->names));
-    return false;
-}
-
-static bool read_int(struct reader *r, const struct fields_row *row, const config_setting_t *s,
-                     int *out)
-{
-    if (!is_integer(s)) {
-        wrong_type(r, s, "an integer");
-        return false;
-    }
-    int64_t value = config_setting_get_int64(s);
-    for (const struct fields_name *name = row->names; name && name->name; name++) {
-        if (name->value == value) {
-            *out = (int)value;
-            return true;
-        }
-    }
-    if (row->names) {
-        report_add(r->report, s, "%" PRId64 " is not one of: %s", value, names_text(r, row->names));
-        return false;
-    }
-    if (value < row->min || value > row->max) {
-        report_add(r->report, s, "%" PRId64 " is out of range, %" PRId64 " to %" PRId64, value,
-                   row->min, row->max);
-        return false;
-    }
-    *out = (int)value;
-    return true;
-}
-
-static void read_size(struct reader *r, const struct fields_row *row, const config_setting_t *s,
-                      uint64_t *out)
-{
-    const char *text =
-        config_setting_type(s) == CONFIG_TYPE_STRING ? config_setting_get_string(s) : NULL;
-    uint64_t value = 0;
-    if (text && !*text && (row->flags & FIELDS_UNSET)) {
-        *out = UINT64_MAX;
-        return;
-    }
-    if (!text && !is_integer(s)) {
-        wrong_type(r, s, "a size: a number of bytes, or a string like \"16k\", \"128m\" or \"1g\"");
-        return;
-    }
-    if (text && !value_size(text, &value)) {
-        report_add(r->report, s, "%s is not a size like \"16k\", \"128m\" or \"1g\"",
-                   report_quote(r->report, text, strlen(text)));
-        return;
-    }
-    if (!text && config_setting_get_int64(s) < 0) {
-        report_add(r->report, s, "a size is not negative");
-        return;
-    }
-    if (!text)
-        value = (uint64_t)config_setting_get_int64(s);
-    char least[VALUE_SIZE_TEXT], most[VALUE_SIZE_TEXT];
-    if (value < (uint64_t)row->min || value > (uint64_t)row->max) {
-        value_size_text((uint64_t)row->min, least);
-        value_size_text((uint64_t)row->max, most);
-        report_add(r->report, s, "%" PRIu64 " bytes is out of range, %s to %s", value, least, most);
-        return;
-    }
-    *out = value;
-}
-
-static void read_number(struct reader *r, const struct fields_row *row, const config_setting_t *s,
-                        double *out)
-{
-    if (!is_integer(s) && config_setting_type(s) != CONFIG_TYPE_FLOAT) {
-        wrong_type(r, s, "a number");
-        return;
-    }
-    double value =
-        is_integer(s) ? (double)config_setting_get_int64(s) : config_setting_get_float(s);
-    if (!(value >= (double)row->min && value <= (double)row->max)) {
-        report_add(r->report, s, "%g is out of range, %" PRId64 " to %" PRId64, value, row->min,
-                   row->max);
-        return;
-    }
-    *out = value;
-}
-
-static void read_mode(struct reader *r, const config_setting_t *s, int *out)
-{
-    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-        wrong_type(r, s, "a string like \"0660\"");
-        return;
-    }
-    const char *text = config_setting_get_string(s);
-    if (!value_mode(text, out))
-        report_add(r->report, s, "%s is not a mode like \"0660\"",
-                   report_quote(r->report, text, strlen(text)));
-}
-
-static bool read_text(struct reader *r, const struct fields_row *row, const config_setting_t *s,
-                      struct conf_text *out)
-{
-    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-        wrong_type(r, s, "a string");
-        return false;
-    }
-    const char *text = config_setting_get_string(s);
-    size_t n = strlen(text);
-    char why[READER_WHY] = "";
-    if (n == 0 && (row->flags & (FIELDS_FILLED | FIELDS_REQUIRED))) {
-        report_add(r->report, s, "must not be empty");
-        return false;
-    }
-    if (n > 0 && row->check && !row->check(text, n, why, sizeof why)) {
-        report_add(r->report, s, "%s %s", report_quote(r->report, text, n), why);
-        return false;
-    }
-    *out = memory_text(r->memory, text, n);
-    if (row->flags & FIELDS_LOWER)
-        *out = memory_lower(r->memory, *out);
-    return true;
-}
-
-/* ---- arrays
- * --------------------------------------------------------------------------------------------------------
- */
-
 static bool has_text(const struct conf_text *v, size_t n, struct conf_text text)
 {
     for (size_t i = 0; i < n; i++)
@@ -237,7 +52,7 @@ static void read_texts(struct reader *r, const struct fields_row *row, const con
                        struct conf_texts *out)
 {
     if (!is_array(s)) {
-        wrong_type(r, s, "an array of strings [ \"...\" ]");
+        scalar_wrong_type(r, s, "an array of strings [ \"...\" ]");
         return;
     }
     size_t n = length(s), used = 0;
@@ -247,7 +62,7 @@ static void read_texts(struct reader *r, const struct fields_row *row, const con
     if (n == 0 && (row->flags & FIELDS_FILLED))
         report_add(r->report, s, "must not be empty");
     for (size_t i = 0; i < n; i++) {
-        if (!read_text(r, &one, element(s, i), &v[used]))
+        if (!scalar_text(r, &one, element(s, i), &v[used]))
             continue;
         if ((row->flags & FIELDS_SET) && has_text(v, used, v[used]))
             report_add(r->report, element(s, i), "%s is listed twice",
@@ -262,7 +77,7 @@ static void read_ints(struct reader *r, const struct fields_row *row, const conf
                       struct conf_ints *out)
 {
     if (!is_array(s)) {
-        wrong_type(r, s, "an array of integers [ ... ]");
+        scalar_wrong_type(r, s, "an array of integers [ ... ]");
         return;
     }
     size_t n = length(s), used = 0;
@@ -270,7 +85,7 @@ static void read_ints(struct reader *r, const struct fields_row *row, const conf
     if (n == 0 && (row->flags & FIELDS_FILLED))
         report_add(r->report, s, "must not be empty");
     for (size_t i = 0; i < n; i++)
-        used += read_int(r, row, element(s, i), &v[used]);
+        used += scalar_int(r, row, element(s, i), &v[used]);
     *out = (struct conf_ints){ v, used };
 }
 
@@ -278,7 +93,7 @@ static void read_flags(struct reader *r, const struct fields_row *row, const con
                        unsigned *out)
 {
     if (!is_array(s)) {
-        wrong_type(r, s, "an array of strings [ \"...\" ]");
+        scalar_wrong_type(r, s, "an array of strings [ \"...\" ]");
         return;
     }
     unsigned flags = 0;
@@ -286,21 +101,19 @@ static void read_flags(struct reader *r, const struct fields_row *row, const con
         report_add(r->report, s, "must not be empty");
     for (size_t i = 0; i < length(s); i++) {
         int bit = 0;
-        if (read_name(r, row, element(s, i), &bit))
+        if (scalar_name(r, row, element(s, i), &bit))
             flags |= (unsigned)bit;
     }
     *out = flags;
 }
 
-/* ---- groups
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- groups ---- */
 
 static void read_list(struct reader *r, const struct fields_row *row, const config_setting_t *s,
                       struct source_list *out)
 {
     if (!is_array(s)) {
-        wrong_type(r, s, "a list of groups ( { ... } )");
+        scalar_wrong_type(r, s, "a list of groups ( { ... } )");
         return;
     }
     size_t n = length(s), used = 0, size = row->table->size;
@@ -311,7 +124,7 @@ static void read_list(struct reader *r, const struct fields_row *row, const conf
         if (config_setting_type(element(s, i)) == CONFIG_TYPE_GROUP)
             reader_group(r, row->table, element(s, i), v + size * used++);
         else
-            wrong_type(r, element(s, i), "a group { }");
+            scalar_wrong_type(r, element(s, i), "a group { }");
     }
     *out = (struct source_list){ v, used };
 }
@@ -320,7 +133,7 @@ static void read_headers(struct reader *r, const struct fields_row *row, const c
                          struct source_list *out)
 {
     if (config_setting_type(s) != CONFIG_TYPE_GROUP) {
-        wrong_type(r, s, "a group of arrays { name = [ \"...\" ]; }");
+        scalar_wrong_type(r, s, "a group of arrays { name = [ \"...\" ]; }");
         return;
     }
     size_t n = length(s), used = 0;
@@ -352,7 +165,7 @@ static void read_variant(struct reader *r, const struct fields_row *row, const c
     if (!table)
         return;
     if (s && config_setting_type(s) != CONFIG_TYPE_GROUP) {
-        wrong_type(r, s, "a group { }");
+        scalar_wrong_type(r, s, "a group { }");
         return;
     }
     void *config = memory_alloc(r->memory, table->size);
@@ -369,25 +182,25 @@ static void read_row(struct reader *r, const struct fields_row *row, const confi
         if (config_setting_type(s) == CONFIG_TYPE_BOOL)
             *(bool *)member = config_setting_get_bool(s);
         else
-            wrong_type(r, s, "true or false");
+            scalar_wrong_type(r, s, "true or false");
         break;
     case FIELDS_INT:
-        read_int(r, row, s, member);
+        scalar_int(r, row, s, member);
         break;
     case FIELDS_SIZE:
-        read_size(r, row, s, member);
+        scalar_size(r, row, s, member);
         break;
     case FIELDS_NUMBER:
-        read_number(r, row, s, member);
+        scalar_number(r, row, s, member);
         break;
     case FIELDS_TEXT:
-        read_text(r, row, s, member);
+        scalar_text(r, row, s, member);
         break;
     case FIELDS_MODE:
-        read_mode(r, s, member);
+        scalar_mode(r, s, member);
         break;
     case FIELDS_ENUM:
-        read_name(r, row, s, member);
+        scalar_name(r, row, s, member);
         break;
     case FIELDS_FLAGS:
         read_flags(r, row, s, member);
@@ -402,7 +215,7 @@ static void read_row(struct reader *r, const struct fields_row *row, const confi
         if (config_setting_type(s) == CONFIG_TYPE_GROUP)
             reader_group(r, row->table, s, member);
         else
-            wrong_type(r, s, "a group { }");
+            scalar_wrong_type(r, s, "a group { }");
         break;
     case FIELDS_LIST:
         read_list(r, row, s, member);
@@ -452,9 +265,7 @@ void reader_group(struct reader *r, const struct fields_table *table, const conf
     }
 }
 
-/* ---- defaults
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- defaults ---- */
 
 static void end_config(void *what)
 {
@@ -521,9 +332,7 @@ const void *reader_preset(struct reader *r, const struct fields_table *table)
     return made->object;
 }
 
-/* ---- the environment
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the environment ---- */
 
 /* A setting of the type that the text has; what fits no type stays a string and is reported as such
  * when it is read. */
