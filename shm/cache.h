@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cache: what lua_shared_dict is to OpenResty, made for HTTP responses. One zone a dictionary, used by all processes
- * at once. A hit takes no lock and writes no shared line: the reader publishes a hazard pointer in its own row, checks
- * the index again, and reads the object where it lies. Writers lock one shard for an index change. Space comes from a
- * slab (shm/slab.h); eviction is S3-FIFO by bytes. A process may die at any instruction: its hazards and unfinished
- * fills are taken back by the next owner of its slot (cache_attach), its locks by the master (cache_break).
+ * The cache: what lua_shared_dict is to OpenResty, made for HTTP responses. One zone a dictionary,
+ * used by all processes at once. A hit takes no lock and writes no shared line: the reader
+ * publishes a hazard pointer in its own row, checks the index again, and reads the object where it
+ * lies. Writers lock one shard for an index change. Space comes from a slab (shm/slab.h); eviction
+ * is S3-FIFO by bytes. A process may die at any instruction: its hazards and unfinished fills are
+ * taken back by the next owner of its slot (cache_attach), its locks by the master (cache_break).
  */
 #ifndef SHM_CACHE_H
 #define SHM_CACHE_H
@@ -14,8 +15,8 @@
 
 enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 1, CACHE_KEY_MAX = 16384 };
 
-struct cache;            /* process-local handle */
-struct cache_entry_shm;  /* in shared memory */
+struct cache;           /* process-local handle */
+struct cache_entry_shm; /* in shared memory */
 
 /* What is known of an object besides its bytes. Times in seconds since 1970, spans in seconds. */
 struct cache_meta {
@@ -26,8 +27,9 @@ struct cache_meta {
     uint8_t scope[16];   /* plugin instance id it was stored by */
     uint32_t flags;      /* CACHE_* below */
     uint16_t status;
-    uint16_t private_n; /* bytes at the start of the head that are the cache's own lines and are not sent */
-    uint64_t date;       /* for conditional requests: Last-Modified, 0 = none */
+    uint16_t private_n; /* bytes at the start of the head that are the cache's own lines and are not
+                           sent */
+    uint64_t date;      /* for conditional requests: Last-Modified, 0 = none */
 };
 _Static_assert(sizeof(struct cache_meta) == 64, "layout");
 
@@ -35,71 +37,86 @@ _Static_assert(sizeof(struct cache_meta) == 64, "layout");
 struct cache_hit {
     const struct cache_entry_shm *entry;
     const struct cache_meta *meta;
-    const char *key, *head; /* head: serialized field lines, each ended by CRLF, without start line and empty line */
+    const char *key, *head; /* head: serialized field lines, each ended by CRLF, without start line
+                               and empty line */
     uint32_t key_n, head_n;
     uint64_t body_n;
-    uint64_t hits;          /* so far, approximate */
-    int32_t pin;            /* the cache's own */
+    uint64_t hits; /* so far, approximate */
+    int32_t pin;   /* the cache's own */
 };
 
 struct cache_stats {
-    uint64_t size, used, free_pages, pages;         /* bytes, bytes, pages */
+    uint64_t size, used, free_pages, pages; /* bytes, bytes, pages */
     uint64_t objects, fills, evictions, evicted_bytes, purges, no_memory, expired;
-    uint64_t overhead;                              /* bytes of used that are not key, head or body */
+    uint64_t overhead; /* bytes of used that are not key, head or body */
     uint64_t generation;
 };
 
-/* Lays the dictionary out in a fresh zone of kind ZONE_CACHE. False: too small (below 1 MiB). Master, before fork. */
+/* Lays the dictionary out in a fresh zone of kind ZONE_CACHE. False: too small (below 1 MiB). Of a
+ * zone beyond 128 GiB the rest stays unused. Master, before fork. */
 bool cache_format(const struct zone *zone);
 
-/* A handle for the process that owns `slot` on the board (0 <= slot < BOARD_SLOTS). Takes back what an earlier owner of
- * the slot left (pins, unfinished fills). NULL: no memory, or the zone's layout is another one. */
+/* A handle for the process that owns `slot` on the board (0 <= slot < BOARD_SLOTS). Takes back what
+ * an earlier owner of the slot left (pins, unfinished fills). NULL: no memory, or the zone's layout
+ * is another one. */
 struct cache *cache_attach(const struct zone *zone, uint32_t slot);
 void cache_detach(struct cache **cache);
 
-/* Master: breaks the locks of a reaped process. Touches lock words only. */
+/* Master: breaks the locks of a reaped process, and marks its slot as nobody's, so that what it
+ * left comes back even if the slot is never used again. Touches nothing but those words, at offsets
+ * that follow from zone->size. */
 void cache_break(const struct zone *zone, uint32_t slot);
 
 /* The 128-bit keyed hash of a key; the key of the hash is random per zone. */
 void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[CACHE_ID_SIZE]);
 
-/* Finds the object with that id and exactly that key (key NULL: any key) that is not purged and not past keep_until.
- * True: *hit is pinned by the process's one short pin; before the next cache_find() it has to be given back by
- * cache_unpin() or made long by cache_keep(). No lock, no wait. */
-bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char *key, size_t n, int64_t now,
-                struct cache_hit *hit);
-/* Makes the short pin a long one, so that others can be taken. False: no room, the pin is given back. */
+/* Finds the object with that id and exactly that key (key NULL: any key) that is not purged and not
+ * past keep_until. True: *hit is pinned by the process's one short pin; before the next
+ * cache_find() it has to be given back by cache_unpin() or made long by cache_keep(). No lock, no
+ * wait. */
+bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char *key, size_t n,
+                int64_t now, struct cache_hit *hit);
+/* Makes the short pin a long one, so that others can be taken. False: no room, the pin is given
+ * back. */
 bool cache_keep(struct cache *cache, struct cache_hit *hit);
 void cache_unpin(struct cache *cache, struct cache_hit *hit);
 
 /* Up to `max` vectors over the body from `offset`; returns how many, *bytes what they cover. */
-int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t offset, struct iovec *iov, int max,
-               size_t *bytes);
+int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t offset,
+               struct iovec *iov, int max, size_t *bytes);
 
-/* A new object, invisible until committed. `body_hint`: expected bytes, or 0. NULL: no memory could be made, or larger
- * than the dictionary can hold. The fill is owned by the caller's process; the handle by the caller. */
+/* A new object, invisible until committed. `body_hint`: expected bytes, or 0. NULL: no memory could
+ * be made, or larger than the dictionary can hold. The fill is owned by the caller's process; the
+ * handle by the caller. */
 struct cache_fill;
-struct cache_fill *cache_fill_begin(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char *key, size_t key_n,
-                                    const struct cache_meta *meta, const char *head, size_t head_n, uint64_t body_hint);
+struct cache_fill *cache_fill_begin(struct cache *cache, const uint8_t id[CACHE_ID_SIZE],
+                                    const char *key, size_t key_n, const struct cache_meta *meta,
+                                    const char *head, size_t head_n, uint64_t body_hint);
 /* Appends body bytes. False: no memory; the fill is still to be aborted. */
 bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n);
-/* Publishes it in place of any object with the same id, and ends the fill. False: refused, the fill is gone as well. */
+/* Publishes it in place of any object with the same id, and ends the fill. False: refused (it was
+ * purged while it was filled, or memory ran out), the fill is gone as well. */
 bool cache_fill_commit(struct cache_fill **fill);
 void cache_fill_abort(struct cache_fill **fill);
 
 /* Removes one object: 1, or 0 when there was none. No request that starts afterwards sees it. */
 int cache_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);
-/* Makes all objects invisible by one increment; their space comes back as it is needed. Returns how many there were. */
+/* Makes all objects invisible by one increment; their space comes back as it is needed. Returns how
+ * many there were. */
 uint64_t cache_purge_all(struct cache *cache);
 
 void cache_stats(const struct cache *cache, struct cache_stats *out);
 
-/* Calls `each` for live objects until it returns false. Objects that come and go meanwhile may be missed. */
-void cache_walk(struct cache *cache, int64_t now, bool (*each)(void *arg, const uint8_t id[CACHE_ID_SIZE],
-                const struct cache_hit *hit), void *arg);
+/* Calls `each` for live objects until it returns false. Objects that come and go meanwhile may be
+ * missed. */
+void cache_walk(struct cache *cache, int64_t now,
+                bool (*each)(void *arg, const uint8_t id[CACHE_ID_SIZE],
+                             const struct cache_hit *hit),
+                void *arg);
 
-/* Verifies the whole zone: every page accounted for, every object reachable and whole, no chunk in two places. Takes the
- * locks. Returns true, or false with the first fault in `why`. Tests and `gatewayctl shm verify`. */
+/* Verifies the whole zone: every page accounted for, every object reachable and whole, no chunk in
+ * two places. Takes the locks. Returns true, or false with the first fault in `why`. Tests and
+ * `gatewayctl shm verify`. */
 bool cache_audit(struct cache *cache, char *why, size_t why_size);
 
 #endif
