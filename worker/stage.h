@@ -26,6 +26,15 @@ enum stage_id {
 #include "worker/stages.def"
 #undef STAGE
 
-extern const char *const stage_names[STAGES];
+/* A name has room for one fixed copy into the board's row, so that noting what goes on costs one
+ * store. */
+enum { STAGE_NAME = 16 };
+
+struct stage {
+    enum stage_result (*run)(struct stream *s);
+    char name[STAGE_NAME];
+};
+
+extern const struct stage stages_table[STAGES];
 
 #endif

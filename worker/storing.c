@@ -8,6 +8,8 @@
 
 #include "worker/http/build.h"
 #include "worker/http/freshness.h"
+#include "worker/http/list.h"
+#include "worker/http/media.h"
 
 static bool listed_status(const struct conf_proxy_cache *conf, int status)
 {
@@ -17,97 +19,12 @@ static bool listed_status(const struct conf_proxy_cache *conf, int status)
     return conf->response_code.n == 0;
 }
 
-/* --- content types -------------------------------------------------------------------------- */
-
-static struct slice trim(struct slice s)
-{
-    while (s.n && (*s.p == ' ' || *s.p == '\t'))
-        s = slice_of(s.p + 1, s.n - 1);
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
-/* Up to the next `mark` outside quotes; *rest is what follows it. */
-static struct slice cut(struct slice *rest, char mark)
-{
-    struct slice all = *rest;
-    bool quoted = false;
-
-    for (size_t i = 0; i < all.n; i++) {
-        if (all.p[i] == '"')
-            quoted = !quoted;
-        if (all.p[i] == mark && !quoted) {
-            *rest = slice_of(all.p + i + 1, all.n - i - 1);
-            return slice_of(all.p, i);
-        }
-    }
-    *rest = slice_of(all.p + all.n, 0);
-    return all;
-}
-
-static struct slice text(const struct conf_text *t)
-{
-    return slice_of(t->s, t->n);
-}
-
-/* "name=value" without spaces around the parts, the value without its quotes; compared without
- * case. */
-static bool same_parameter(struct slice a, struct slice b)
-{
-    struct slice a_name = trim(cut(&a, '=')), b_name = trim(cut(&b, '='));
-
-    a = trim(a);
-    b = trim(b);
-    if (a.n >= 2 && *a.p == '"')
-        a = slice_of(a.p + 1, a.n - 2);
-    if (b.n >= 2 && *b.p == '"')
-        b = slice_of(b.p + 1, b.n - 2);
-    return slice_equal_nocase(a_name, b_name) && slice_equal_nocase(a, b);
-}
-
-static bool has_parameter(struct slice list, struct slice wanted)
-{
-    while (list.n)
-        if (same_parameter(trim(cut(&list, ';')), wanted))
-            return true;
-    return false;
-}
-
-static size_t count_parameters(struct slice list)
-{
-    size_t n = 0;
-
-    while (list.n)
-        if (trim(cut(&list, ';')).n)
-            n++;
-    return n;
-}
-
-static bool same_mime(const struct conf_mime *m, struct slice value)
-{
-    struct slice rest = value, kind = trim(cut(&rest, ';')), subtype = kind;
-    struct slice type = trim(cut(&subtype, '/')), wanted = text(&m->parameters);
-
-    if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
-        return false;
-    if (!slice_equal(text(&m->subtype), SLICE("*")) &&
-        !slice_equal_nocase(text(&m->subtype), trim(subtype)))
-        return false;
-    if (count_parameters(wanted) != count_parameters(rest))
-        return false;
-    while (wanted.n)
-        if (!has_parameter(rest, trim(cut(&wanted, ';'))))
-            return false;
-    return true;
-}
-
 static bool listed_type(const struct conf_proxy_cache *conf, const struct head *h)
 {
     const struct field *f = head_field(h, FIELD_CONTENT_TYPE);
 
     for (size_t i = 0; f && i < conf->content_type_n; i++)
-        if (same_mime(&conf->content_type[i], field_value(f)))
+        if (media_matches(&conf->content_type[i], field_value(f)))
             return true;
     return conf->content_type_n == 0;
 }
@@ -119,7 +36,7 @@ static bool varies_on_everything(const struct head *h)
     for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
         struct slice rest = field_value(f);
         while (rest.n)
-            if (slice_equal(trim(cut(&rest, ',')), SLICE("*")))
+            if (slice_equal(field_trim(list_cut(&rest, ',')), SLICE("*")))
                 return true;
     }
     return false;
@@ -193,7 +110,7 @@ static char *put_vary(char *p, const char *end, const struct stream *s, const st
     for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
         struct slice rest = field_value(f);
         while (rest.n) {
-            struct slice name = trim(cut(&rest, ',')), value = request_value(s, name);
+            struct slice name = field_trim(list_cut(&rest, ',')), value = request_value(s, name);
             if (name.n == 0)
                 continue;
             if ((size_t)(end - p) < name.n + value.n + 8)
@@ -230,11 +147,11 @@ bool storing_fits(const struct stream *s, const struct cache_hit *hit)
     struct slice rest = slice_of(hit->head, hit->meta->private_n);
 
     while (rest.n > 1) {
-        struct slice line = cut(&rest, '\n');
+        struct slice line = list_cut(&rest, '\n');
         bool there = *line.p == ':';
-        struct slice value = slice_of(line.p + 1, line.n - 2), name = cut(&value, ':');
+        struct slice value = slice_of(line.p + 1, line.n - 2), name = list_cut(&value, ':');
         struct slice now = request_value(s, name);
-        if ((now.p != NULL) != there || !slice_equal(trim(value), now))
+        if ((now.p != NULL) != there || !slice_equal(field_trim(value), now))
             return false;
     }
     return true;

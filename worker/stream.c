@@ -11,18 +11,6 @@
 #include "worker/stream_life.h"
 #include "worker/upstream.h"
 
-const char *const stage_names[STAGES] = {
-#define STAGE(id, function) [STAGE_##id] = #function,
-#include "worker/stages.def"
-#undef STAGE
-};
-
-static enum stage_result (*const stages[STAGES])(struct stream *) = {
-#define STAGE(id, function) [STAGE_##id] = function,
-#include "worker/stages.def"
-#undef STAGE
-};
-
 static void go_to(struct stream *s, enum stage_id stage)
 {
     s->stage = stage;
@@ -32,7 +20,9 @@ static void go_to(struct stream *s, enum stage_id stage)
 bool stream_run(struct stream *s)
 {
     for (;;) {
-        switch (stages[s->stage](s)) {
+        const struct stage *stage = &stages_table[s->stage];
+        memcpy(s->w->row->doing, stage->name, STAGE_NAME);
+        switch (stage->run(s)) {
         case STAGE_NEXT:
             if (s->stage == STAGES - 1)
                 return true;

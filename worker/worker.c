@@ -221,13 +221,15 @@ int worker_main(const struct heritage *heritage)
 {
     static struct worker w;
     char who[32];
-    struct ear ear = { .io = { .fd = heritage->channel, .ready = hear }, .w = &w };
+    static struct channel_message message;
+    struct ear ear = { .io = { .fd = heritage->channel, .ready = hear },
+                       .w = &w,
+                       .message = &message };
 
     snprintf(who, sizeof who, "worker %u", heritage->index);
     log_who(who);
     board_catch(&board_of(&heritage->board)->rows[heritage->slot]);
-    ear.message = malloc(sizeof *ear.message);
-    if (!ear.message || !make_worker(&w, heritage)) {
+    if (!make_worker(&w, heritage)) {
         log_errno(LOG_LEVEL_ERROR, "cannot start");
         return 1;
     }

@@ -52,7 +52,8 @@ static void every_byte_prints(void **state)
 {
     (void)state;
     for (unsigned b = 0; b < 256; b++) {
-        uint8_t ip[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, (uint8_t)b, 1, (uint8_t)b, 9 }, back[16];
+        uint8_t ip[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, (uint8_t)b, 1, (uint8_t)b, 9 },
+                back[16];
         char text[ADDRESS_TEXT];
         assert_true(address_parse(slice_of(text, address_text(ip, text)), back));
         assert_memory_equal(ip, back, 16);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever a slow reader takes and when, it gets every byte once and in order; nothing is kept when all has gone. */
+/* Whatever a slow reader takes and when, it gets every byte once and in order; nothing is kept when
+ * all has gone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the arena hands out is aligned, does not overlap, and holds until the reset, in the first block and beyond. */
+/* What the arena hands out is aligned, does not overlap, and holds until the reset, in the first
+ * block and beyond. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

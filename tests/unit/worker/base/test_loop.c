@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Order within a turn: urgent events, other events, timers, what was put off; a closed descriptor's event is skipped. */
+/* Order within a turn: urgent events, other events, timers, what was put off; a closed descriptor's
+ * event is skipped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +45,8 @@ static void ready(struct loop_io *io, uint32_t events)
 
 static struct source open_source(char name)
 {
-    return (struct source){ .io = { .fd = eventfd(1, EFD_NONBLOCK), .ready = ready }, .name = name };
+    return (struct source){ .io = { .fd = eventfd(1, EFD_NONBLOCK), .ready = ready },
+                            .name = name };
 }
 
 static void later(struct loop_later *l)

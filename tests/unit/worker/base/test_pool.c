@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects are aligned, distinct, whole, come back newest first, and large ones beyond `keep` go back to the kernel. */
+/* Objects are aligned, distinct, whole, come back newest first, and large ones beyond `keep` go
+ * back to the kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

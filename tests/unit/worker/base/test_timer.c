@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wheel against the plain rule: a timer fires once, not before its deadline and at most one tick after it, however
- * its deadline was moved meanwhile.
+ * The wheel against the plain rule: a timer fires once, not before its deadline and at most one
+ * tick after it, however its deadline was moved meanwhile.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Media types compare by type, subtype and parameters, without regard to case, spaces, quotes and
+ * the order of parameters; "*" in the configuration stands for any.
+ */
+#include "worker/http/media.h"
+#include "worker/http/field.h"
+#include "worker/http/list.h"
+
+static struct slice text(const struct conf_text *t)
+{
+    return slice_of(t->s, t->n);
+}
+
+/* "name=value" without spaces around the parts, the value without its quotes; compared without
+ * case. */
+static bool same_parameter(struct slice a, struct slice b)
+{
+    struct slice a_name = field_trim(list_cut(&a, '=')), b_name = field_trim(list_cut(&b, '='));
+
+    a = field_trim(a);
+    b = field_trim(b);
+    if (a.n >= 2 && *a.p == '"')
+        a = slice_of(a.p + 1, a.n - 2);
+    if (b.n >= 2 && *b.p == '"')
+        b = slice_of(b.p + 1, b.n - 2);
+    return slice_equal_nocase(a_name, b_name) && slice_equal_nocase(a, b);
+}
+
+static bool has_parameter(struct slice list, struct slice wanted)
+{
+    while (list.n)
+        if (same_parameter(field_trim(list_cut(&list, ';')), wanted))
+            return true;
+    return false;
+}
+
+static size_t count_parameters(struct slice list)
+{
+    size_t n = 0;
+
+    while (list.n)
+        if (field_trim(list_cut(&list, ';')).n)
+            n++;
+    return n;
+}
+
+bool media_matches(const struct conf_mime *m, struct slice value)
+{
+    struct slice rest = value, kind = field_trim(list_cut(&rest, ';')), subtype = kind;
+    struct slice type = field_trim(list_cut(&subtype, '/')), wanted = text(&m->parameters);
+
+    if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
+        return false;
+    if (!slice_equal(text(&m->subtype), SLICE("*")) &&
+        !slice_equal_nocase(text(&m->subtype), field_trim(subtype)))
+        return false;
+    if (count_parameters(wanted) != count_parameters(rest))
+        return false;
+    while (wanted.n)
+        if (!has_parameter(rest, field_trim(list_cut(&wanted, ';'))))
+            return false;
+    return true;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Does a Content-Type value fit one that is configured (RFC 9110 section 8.3.1)? Pure. */
+#ifndef HTTP_MEDIA_H
+#define HTTP_MEDIA_H
+
+#include "conf/plugin_proxy_cache.h"
+#include "worker/base/slice.h"
+
+bool media_matches(const struct conf_mime *m, struct slice value);
+
+#endif
