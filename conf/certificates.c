@@ -44,19 +44,12 @@ const struct fields_table certificates_client_fields = {
     .at = offsetof(struct source_certificate, at)
 };
 
-static void end_x509(void *what)
+static void end_certificate(void *what)
 {
-    X509_free(what);
-}
-
-static void end_chain(void *what)
-{
-    sk_X509_pop_free(what, X509_free);
-}
-
-static void end_key(void *what)
-{
-    EVP_PKEY_free(what);
+    struct conf_certificate *certificate = what;
+    X509_free(certificate->x509);
+    EVP_PKEY_free(certificate->pkey);
+    sk_X509_pop_free(certificate->chain, X509_free);
 }
 
 /* A key with a pass phrase is refused; without this OpenSSL would ask for it at the terminal. */
@@ -103,6 +96,7 @@ static struct stack_st_X509 *read_chain(BIO *bio)
     return chain;
 }
 
+/* A report may jump away when there is no memory, so files are closed before. */
 static void read_cert(struct load *load, const config_setting_t *at, struct conf_certificate *out)
 {
     BIO *bio = open_pem(load, out->cert, at, "cert");
@@ -110,11 +104,7 @@ static void read_cert(struct load *load, const config_setting_t *at, struct conf
         return;
     out->x509 = PEM_read_bio_X509(bio, NULL, no_password, NULL);
     const char *reason = out->x509 ? NULL : openssl_reason();
-    if (out->x509)
-        memory_duty(&load->memory, end_x509, out->x509);
     out->chain = out->x509 ? read_chain(bio) : NULL;
-    if (out->chain)
-        memory_duty(&load->memory, end_chain, out->chain);
     BIO_free(bio);
     if (reason)
         report_key(&load->report, at, "cert", "%s holds no certificate: %s",
@@ -129,7 +119,6 @@ static void read_key(struct load *load, const config_setting_t *at, struct conf_
     out->pkey = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
     const char *reason = out->pkey ? NULL : openssl_reason();
     BIO_free(bio);
-    memory_duty(&load->memory, end_key, out->pkey);
     if (reason)
         report_key(&load->report, at, "key", "%s holds no private key: %s",
                    report_quote(&load->report, out->key.s, out->key.n), reason);
@@ -141,6 +130,7 @@ void certificates_read(struct load *load, const struct source_certificate *from,
     out->cert = load_path(load, from->cert);
     out->key = load_path(load, from->key);
     out->snis = from->snis;
+    memory_duty(&load->memory, end_certificate, out);
     if (from->cert.n)
         read_cert(load, from->at, out);
     if (from->key.n)

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONSUMERS_PEM_MAX = 65536, CONSUMERS_RSA_BITS = 2048 };
+enum { CONSUMERS_PEM_MAX = 16384, CONSUMERS_RSA_BITS = 2048 };
 
 #define KEY struct source_key
 static const struct fields_row key_rows[] = {
@@ -108,27 +108,38 @@ static struct conf_text name_of(struct load *load, const struct conf_consumer *c
     return memory_format(&load->scratch, "custom_id\n%s", consumer->custom_id.s);
 }
 
+/* Up to CONSUMERS_PEM_MAX bytes of a file, terminated. False with errno set, or 0 when it is empty.
+ */
+static bool read_file(const char *path, char *bytes)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    errno = 0;
+    size_t n = fread(bytes, 1, CONSUMERS_PEM_MAX, file);
+    int error = ferror(file) ? errno : 0;
+    fclose(file);
+    errno = error;
+    bytes[n] = '\0';
+    return n > 0 && error == 0;
+}
+
 /* The PEM text itself, or that of the file behind "@"; "" when it could not be read, which is
  * reported. */
 static struct conf_text pem_text(struct load *load, const struct source_jwt_secret *from)
 {
     if (from->rsa_public_key.s[0] != '@')
         return from->rsa_public_key;
-    struct conf_text path = { from->rsa_public_key.s + 1, from->rsa_public_key.n - 1 },
-                     text = { "", 0 };
+    char bytes[CONSUMERS_PEM_MAX + 1];
+    struct conf_text path = { from->rsa_public_key.s + 1, from->rsa_public_key.n - 1 };
     path = load_path(load, path);
-    FILE *file = fopen(path.s, "re");
-    char *bytes = file ? memory_alloc(&load->memory, CONSUMERS_PEM_MAX + 1) : NULL;
-    size_t n = file ? fread(bytes, 1, CONSUMERS_PEM_MAX, file) : 0;
-    if (!file || ferror(file) || n == 0)
-        report_key(&load->report, from->at, "rsa_public_key", "%s cannot be read: %s",
-                   report_quote(&load->report, path.s, path.n),
-                   n == 0 && file ? "it is empty" : strerror(errno));
-    else
-        text = (struct conf_text){ bytes, strlen(bytes) };
-    if (file)
-        fclose(file);
-    return text;
+    if (read_file(path.s, bytes))
+        return memory_text(&load->memory, bytes, strlen(bytes));
+    int error = errno;
+    report_key(&load->report, from->at, "rsa_public_key", "%s cannot be read: %s",
+               report_quote(&load->report, path.s, path.n),
+               error ? strerror(error) : "it is empty");
+    return (struct conf_text){ "", 0 };
 }
 
 /* Why the key does not fit the algorithm, or NULL. */

@@ -86,8 +86,8 @@ void chains_finish(struct load *load);
  * (reported at `key`). */
 const struct conf_upstream *upstreams_implied(struct load *load, struct conf_text host, int port,
                                               const config_setting_t *at, const char *key);
-/* Reads certificate and key into *out; what is wrong is reported at the members cert and key of
- * `at`. */
+/* Reads certificate and key into *out, which is zeroed memory of the load and ended with it; what
+ * is wrong is reported at the members cert and key of `at`. */
 void certificates_read(struct load *load, const struct source_certificate *from,
                        struct conf_certificate *out);
 /* True when the file holds a certificate; otherwise reported at member `key` of `at`. */
