@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 struct line {
-    const char *route, *service;
+    char *labels; /* route="...",service="..." */
     struct stats_route_shm sum;
 };
 
@@ -26,9 +26,7 @@ struct source {
     size_t lines_n;
 };
 
-/* --- text
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- text ----------------------------------------------------------------------------------- */
 
 static void family(FILE *out, const char *name, const char *type, const char *help)
 {
@@ -63,31 +61,57 @@ static void single(FILE *out, const char *name, const char *type, const char *he
     fprintf(out, "%s %" PRIu64 "\n", name, value);
 }
 
-/* --- routes
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- routes --------------------------------------------------------------------------------- */
+
+/* The labels of a route, which many lines begin with; NULL: no memory. */
+static char *labels_of(const char *route, const char *service)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+
+    if (out == NULL)
+        return NULL;
+    metrics_label(out, "route", route);
+    fputc(',', out);
+    metrics_label(out, "service", service);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static bool add_line(struct source *s, const char *route, const char *service,
+                     const struct stats_route_shm *sum)
+{
+    struct line *line = &s->lines[s->lines_n++];
+
+    line->labels = labels_of(route, service);
+    line->sum = *sum;
+    return line->labels != NULL;
+}
 
 static bool gather(struct source *s)
 {
     const struct conf *conf = s->api->heritage->conf;
     const struct zone *zone = &s->api->heritage->stats;
+    struct stats_route_shm sum;
 
     stats_sum_process(zone, &s->process);
     s->lines = calloc(conf->routes_n + 1, sizeof *s->lines);
-    if (s->lines == NULL)
+    if (s->lines == NULL || !add_line(s, "", "", &s->process.unrouted))
         return false;
-    s->lines[s->lines_n++] = (struct line){ "", "", s->process.unrouted };
     for (size_t i = 0; i < conf->routes_n; i++) {
         const struct conf_route *route = &conf->routes[i];
         const struct conf_service *service = route->service;
-        struct line *line = &s->lines[s->lines_n];
         int row = stats_row(zone, route->id.s);
         if (row < 0)
             continue;
-        stats_sum_route(zone, row, &line->sum);
-        line->route = route->name.n > 0 ? route->name.s : route->id.s;
-        line->service = service->name.n > 0 ? service->name.s : service->id.s;
-        s->lines_n += line->sum.requests > 0;
+        stats_sum_route(zone, row, &sum);
+        if (sum.requests > 0 &&
+            !add_line(s, route->name.n > 0 ? route->name.s : route->id.s,
+                      service->name.n > 0 ? service->name.s : service->id.s, &sum))
+            return false;
     }
     return true;
 }
@@ -95,10 +119,9 @@ static bool gather(struct source *s)
 /* name{route="...",service="..." and leaves the brace open. */
 static void open_line(const struct source *s, const struct line *line, const char *name)
 {
-    fprintf(s->out, "%s{", name);
-    metrics_label(s->out, "route", line->route);
-    fputc(',', s->out);
-    metrics_label(s->out, "service", line->service);
+    fputs(name, s->out);
+    fputc('{', s->out);
+    fputs(line->labels, s->out);
 }
 
 static void requests(const struct source *s)
@@ -196,9 +219,7 @@ static void routes(const struct source *s)
     cache_requests(s);
 }
 
-/* --- processes
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- processes ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name, *help;
@@ -271,9 +292,7 @@ static void processes(const struct source *s)
             status_processes(api, ROLE_WORKER, BOARD_DRAINING));
 }
 
-/* --- dictionaries
- * -------------------------------------------------------------------------------------------------
- */
+/* --- dictionaries --------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *type, *help;
@@ -320,9 +339,7 @@ static void dicts(const struct source *s)
     }
 }
 
-/* --- targets
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- targets -------------------------------------------------------------------------------- */
 
 static uint64_t target_up(const struct zone *zone, const struct health_peer_shm *row)
 {
@@ -406,18 +423,22 @@ static void targets(const struct source *s)
 /* ------------------------------------------------------------------------------------------------------------------
  */
 
-void metrics_write(const struct api *api, FILE *out)
+bool metrics_write(const struct api *api, FILE *out)
 {
     struct source s = { .api = api, .out = out };
+    bool gathered = gather(&s);
 
-    processes(&s);
-    if (gather(&s)) {
+    if (gathered) {
+        processes(&s);
         connections(&s);
         routes(&s);
+        dicts(&s);
+        targets(&s);
     }
-    dicts(&s);
-    targets(&s);
+    for (size_t i = 0; i < s.lines_n; i++)
+        free(s.lines[i].labels);
     free(s.lines);
+    return gathered;
 }
 
 void metrics_get(struct api *api, const struct api_request *request, struct api_reply *reply)
@@ -425,13 +446,11 @@ void metrics_get(struct api *api, const struct api_request *request, struct api_
     FILE *out = open_memstream(&reply->body, &reply->body_n);
 
     (void)request;
-    if (out != NULL) {
-        metrics_write(api, out);
-        if (fclose(out) == 0) {
-            reply->status = 200;
-            reply->type = "text/plain; version=0.0.4; charset=utf-8";
-            return;
-        }
+    bool written = out != NULL && metrics_write(api, out);
+    if (out != NULL && fclose(out) == 0 && written) {
+        reply->status = 200;
+        reply->type = "text/plain; version=0.0.4; charset=utf-8";
+        return;
     }
     api_reply_message(reply, 500, "No memory for the metrics");
 }

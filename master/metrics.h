@@ -6,9 +6,9 @@
 #include "master/api.h"
 #include <stdio.h>
 
-/* Writes every family. Routes that have not had a request yet, and zero counts by code and cache
- * status, are left out. */
-void metrics_write(const struct api *api, FILE *out);
+/* Writes every family; false: no memory to begin with. Routes that have not had a request yet, and
+ * zero counts by code and cache status, are left out. */
+bool metrics_write(const struct api *api, FILE *out);
 
 /* Writes name="value", the value escaped; bytes outside ASCII that are no UTF-8 become "?". */
 void metrics_label(FILE *out, const char *name, const char *value);

@@ -48,7 +48,7 @@ static char *text_of(struct fixture *f)
     size_t n;
     FILE *out = open_memstream(&text, &n);
 
-    metrics_write(&f->api, out);
+    assert_true(metrics_write(&f->api, out));
     fclose(out);
     return text;
 }
