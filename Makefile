@@ -150,10 +150,11 @@ $(LIBRARY): $(OBJECTS) $(BUILD)/sources
 	@rm -f $@
 	@ar rcs $@ $(OBJECTS)
 
-# Archive linking takes only the objects that a program needs: gatewayctl carries nothing of the daemon.
-$(BUILD)/gateway: $(BUILD)/obj/master/main.o $(LIBRARY)
-	$(call SAY,LINK)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+# The daemon is linked from all objects, not from the archive, so that two symbols of one name are found.
+$(BUILD)/gateway: $(BUILD)/obj/master/main.o $(OBJECTS) $(BUILD)/sources
+	$(call SAY,LINK)$(CC) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
 
+# Archive linking takes only the objects that a program needs: gatewayctl carries nothing of the daemon.
 $(BUILD)/gatewayctl: $(BUILD)/obj/master/gatewayctl.o $(LIBRARY)
 	$(call SAY,LINK)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
