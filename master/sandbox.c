@@ -104,25 +104,29 @@ void sandbox_pin(uint32_t index)
     }
 }
 
+/* A client's and an upstream's connection are counted one by one, but a body that is spliced needs
+ * a pipe as well: so twice as many are asked for, and it is worth a warning only if not even the
+ * connections have room. */
 void sandbox_descriptors(int connections)
 {
     struct rlimit limit;
-    rlim_t need = (rlim_t)connections * 2 + SANDBOX_RESERVE;
+    rlim_t least = (rlim_t)connections + SANDBOX_RESERVE, ample = least + (rlim_t)connections;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= ample)
         return;
-    if (limit.rlim_max < need) {
-        struct rlimit higher = { need, need };
+    if (limit.rlim_max < ample) {
+        struct rlimit higher = { ample, ample };
         if (setrlimit(RLIMIT_NOFILE, &higher) == 0)
             return;
+        ample = limit.rlim_max;
+    }
+    if (ample < least)
         log_write(LOG_LEVEL_WARN,
                   "worker_connections = %d needs %llu descriptors a process, the limit is %llu: "
                   "raise LimitNOFILE or ulimit -n",
-                  connections, (unsigned long long)need, (unsigned long long)limit.rlim_max);
-        need = limit.rlim_max;
-    }
-    limit.rlim_cur = need;
+                  connections, (unsigned long long)least, (unsigned long long)ample);
+    limit.rlim_cur = ample;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         log_errno(LOG_LEVEL_WARN, "cannot raise the limit of descriptors to %llu",
-                  (unsigned long long)need);
+                  (unsigned long long)ample);
 }

@@ -4,9 +4,12 @@
  * room is used: the environment behind it stays where it is.
  */
 #include "master/title.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+
+static char title_name[] = "gateway";
 
 static struct title_context {
     char *room;
@@ -28,6 +31,8 @@ void title_set(const char *what)
     (void)prctl(PR_SET_NAME, what);
     if (title_self.size == 0)
         return;
+    /* libc keeps pointers into that room for its own messages. */
+    program_invocation_name = program_invocation_short_name = title_name;
     memset(title_self.room, 0, title_self.size);
-    (void)snprintf(title_self.room, title_self.size, "gateway: %s", what);
+    (void)snprintf(title_self.room, title_self.size, "%s: %s", title_name, what);
 }

@@ -35,7 +35,7 @@ static struct board_context {
     char stack[BOARD_STACK];
 } board_self;
 
-/* --- rows ---------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------- */
 
 bool board_make(struct zone *zone)
 {
@@ -130,7 +130,7 @@ void board_words(const struct board_shm *board, int slot, char *out, size_t size
     out[n] = '\0';
 }
 
-/* --- last words: everything below may run inside a signal handler ---------------------------- */
+/* --- last words: everything below may run inside a signal handler --------------------------- */
 
 struct board_text {
     char *p;
@@ -265,12 +265,11 @@ static void board_handler(int sig, siginfo_t *info, void *context)
 
     (void)alarm(BOARD_PATIENCE); /* should the unwinder hang, SIGALRM ends it */
     board_put(&t, board_signal(sig));
-    if (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE) {
+    if (info->si_code > 0 && sig != SIGSYS) { /* the kernel found a fault */
         board_put(&t, " at ");
         board_put_number(&t, (uintptr_t)info->si_addr, 16);
-    }
-    if (info->si_code <= 0 && info->si_pid != getpid()) {
-        board_put(&t, " sent by ");
+    } else if (info->si_code <= 0 && info->si_pid != getpid()) {
+        board_put(&t, " sent by process ");
         board_put_number(&t, (uintptr_t)info->si_pid, 10);
     }
     board_put_doing(&t);
@@ -295,7 +294,7 @@ _Noreturn void board_fail(const char *file, int line, const char *expression)
     abort();
 }
 
-/* --- preparation ----------------------------------------------------------------------------- */
+/* --- preparation ---------------------------------------------------------------------------- */
 
 static int board_note_module(struct dl_phdr_info *info, size_t size, void *arg)
 {

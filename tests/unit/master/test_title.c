@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The title over the command line: cut to its room, and nothing behind it is touched. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "master/title.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+static char room[] = "/usr/sbin/gateway\0-c\0x.conf\0HOME=/root";
+static char *arguments[] = { room, room + 18, room + 21, NULL };
+
+static void writes_over_the_arguments(void **state)
+{
+    char name[16];
+
+    (void)state;
+    title_init(3, arguments);
+    title_set("worker 3");
+    assert_string_equal(room, "gateway: worker 3");
+    assert_string_equal(room + 28, "HOME=/root");
+    assert_int_equal(prctl(PR_GET_NAME, name), 0);
+    assert_string_equal(name, "worker 3");
+    assert_string_equal(program_invocation_short_name, "gateway");
+}
+
+static void is_cut_to_its_room(void **state)
+{
+    (void)state;
+    title_init(3, arguments);
+    title_set("a title that is much longer than the command line was");
+    assert_int_equal(strlen(room), 27);
+    assert_string_equal(room + 28, "HOME=/root");
+}
+
+static void needs_no_arguments(void **state)
+{
+    char *none[] = { NULL };
+
+    (void)state;
+    title_init(0, none);
+    title_set("control");
+    assert_string_equal(room + 28, "HOME=/root");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_over_the_arguments),
+        cmocka_unit_test(is_cut_to_its_room),
+        cmocka_unit_test(needs_no_arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared memory over generations: what stays the same is the same zone, the rest is made and
+ * dropped in time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "master/zones.h"
+#include "shm/cache.h"
+#include "shm/health.h"
+#include "shm/stats.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORLD_ROUTES = 20000 };
+
+struct world {
+    struct conf conf;
+    struct conf_dict dicts[3];
+    struct conf_route *routes;
+    struct conf_upstream upstream;
+    struct conf_peer peer;
+    struct generation g;
+};
+
+static struct world one, two;
+static struct conf_route few[2], many[WORLD_ROUTES];
+static char ids[WORLD_ROUTES][40];
+static struct refusal refusal;
+
+static struct conf_text text(const char *s)
+{
+    return (struct conf_text){ s, strlen(s) };
+}
+
+static void begin(struct world *w, uint64_t generation)
+{
+    memset(w, 0, sizeof *w);
+    w->conf.shared_dicts = w->dicts;
+    w->conf.routes = few;
+    w->conf.routes_n = 2;
+    w->conf.upstreams = &w->upstream;
+    w->conf.upstreams_n = 1;
+    w->upstream.name = text("orders");
+    w->upstream.id = text("11111111-0000-4000-8000-000000000000");
+    w->upstream.peers = &w->peer;
+    w->upstream.peers_n = 1;
+    w->peer =
+        (struct conf_peer){ .upstream = &w->upstream, .text = text("127.0.0.1:9"), .identity = 99 };
+    w->g.conf = &w->conf;
+    w->g.heritage.generation = generation;
+    zones_clear(&w->g.heritage);
+}
+
+static void add_dict(struct world *w, const char *name, uint64_t size)
+{
+    w->dicts[w->conf.shared_dicts_n++] = (struct conf_dict){ text(name), size };
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    for (int i = 0; i < WORLD_ROUTES; i++) {
+        snprintf(ids[i], sizeof ids[i], "00000000-0000-4000-8000-%012d", i);
+        many[i] = (struct conf_route){ .id = text(ids[i]), .name = text("route") };
+    }
+    few[0] = many[0];
+    few[1] = many[1];
+    begin(&one, 1);
+    begin(&two, 2);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    zones_drop(&one.g, &two.g);
+    zones_drop(&two.g, NULL);
+    return 0;
+}
+
+static void makes_what_is_asked_for(void **state)
+{
+    (void)state;
+    add_dict(&one, "gateway_cache", 4 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    assert_int_equal(one.g.heritage.dicts[0].size, 4 << 20);
+    assert_string_equal(one.g.heritage.dicts[0].shm->name, "gateway_cache");
+    assert_null(one.g.heritage.dicts[1].shm);
+    assert_int_equal(stats_row(&one.g.heritage.stats, ids[1]), 1);
+    assert_string_equal(health_peer(&one.g.heritage.health, 99)->name, "orders/127.0.0.1:9");
+    assert_non_null(
+        health_upstream(&one.g.heritage.health, health_upstream_identity(one.upstream.id.s)));
+}
+
+static void what_stays_is_the_same_zone(void **state)
+{
+    (void)state;
+    add_dict(&one, "stays", 2 << 20);
+    add_dict(&one, "grows", 2 << 20);
+    add_dict(&one, "goes", 2 << 20);
+    add_dict(&two, "grows", 4 << 20);
+    add_dict(&two, "comes", 2 << 20);
+    add_dict(&two, "stays", 2 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    assert_true(zones_take(&two.g, &one.g, &refusal));
+    assert_ptr_equal(two.g.heritage.stats.shm, one.g.heritage.stats.shm);
+    assert_ptr_equal(two.g.heritage.health.shm, one.g.heritage.health.shm);
+    assert_ptr_equal(two.g.heritage.dicts[2].shm, one.g.heritage.dicts[0].shm);
+    assert_ptr_not_equal(two.g.heritage.dicts[0].shm, one.g.heritage.dicts[1].shm);
+    assert_int_equal(two.g.heritage.dicts[0].size, 4 << 20);
+}
+
+static void drops_what_nobody_else_has(void **state)
+{
+    int kept, gone;
+
+    (void)state;
+    add_dict(&one, "stays", 2 << 20);
+    add_dict(&one, "goes", 2 << 20);
+    add_dict(&two, "stays", 2 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    assert_true(zones_take(&two.g, &one.g, &refusal));
+    kept = one.g.heritage.dicts[0].fd;
+    gone = one.g.heritage.dicts[1].fd;
+    zones_drop(&one.g, &two.g);
+    assert_true(fcntl(kept, F_GETFD) >= 0);
+    assert_int_equal(fcntl(gone, F_GETFD), -1);
+    assert_null(one.g.heritage.stats.shm);
+    assert_int_equal(stats_row(&two.g.heritage.stats, ids[1]), 1);
+    zones_drop(&two.g, NULL);
+    assert_int_equal(fcntl(kept, F_GETFD), -1);
+}
+
+static void a_refused_set_keeps_the_old_zones(void **state)
+{
+    (void)state;
+    add_dict(&one, "stays", 2 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    add_dict(&two, "stays", 2 << 20);
+    add_dict(&two, "small", 4096);
+    assert_false(zones_take(&two.g, &one.g, &refusal));
+    assert_non_null(strstr(refusal.text, "\"small\" is too small: 4096 bytes"));
+    zones_drop(&two.g, &one.g);
+    assert_int_equal(stats_row(&one.g.heritage.stats, ids[0]), 0);
+    assert_true(fcntl(one.g.heritage.dicts[0].fd, F_GETFD) >= 0);
+}
+
+static void too_many_routes_get_a_larger_zone_with_the_old_counts(void **state)
+{
+    struct stats_route_shm sum;
+
+    (void)state;
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    stats_add(&stats_route(&one.g.heritage.stats, 4, 1)->requests, 12);
+    two.conf.routes = many;
+    two.conf.routes_n = WORLD_ROUTES;
+    assert_true(zones_take(&two.g, &one.g, &refusal));
+    assert_ptr_not_equal(two.g.heritage.stats.shm, one.g.heritage.stats.shm);
+    stats_sum_route(&two.g.heritage.stats, stats_row(&two.g.heritage.stats, ids[1]), &sum);
+    assert_int_equal(sum.requests, 12);
+    assert_true(stats_row(&two.g.heritage.stats, ids[WORLD_ROUTES - 1]) >= 0);
+}
+
+static void the_dead_leave_nothing(void **state)
+{
+    const struct health_peer_shm *peer;
+
+    (void)state;
+    add_dict(&one, "cache", 2 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    peer = health_peer(&one.g.heritage.health, 99);
+    atomic_fetch_add(health_in_flight(&one.g.heritage.health, peer, 7), 3);
+    stats_process(&one.g.heritage.stats, 7)->active = 5;
+    zones_repair(&one.g, 7);
+    assert_int_equal(health_in_flight_sum(&one.g.heritage.health, peer), 0);
+    assert_int_equal(stats_process(&one.g.heritage.stats, 7)->active, 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(makes_what_is_asked_for),
+        TEST(what_stays_is_the_same_zone),
+        TEST(drops_what_nobody_else_has),
+        TEST(a_refused_set_keeps_the_old_zones),
+        TEST(too_many_routes_get_a_larger_zone_with_the_old_counts),
+        TEST(the_dead_leave_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
