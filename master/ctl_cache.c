@@ -66,9 +66,7 @@ static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, 
     return ctl_client_ask(ctl, &call, value);
 }
 
-/* --- looking
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- looking -------------------------------------------------------------------------------- */
 
 enum ctl_exit ctl_cache_stat(struct ctl *ctl)
 {
@@ -123,14 +121,13 @@ static void show_object(struct ctl *ctl, const json_t *object)
         { "kept for", "kept_for", CTL_TABLE_S },
         { "hits", "hits", CTL_TABLE_NUMBER },
     };
-    const char *name;
-    json_t *field;
+    json_t *headers = json_object_get(object, "headers");
 
     ctl_table_facts(ctl->out, facts, LENGTH(facts), object);
-    json_object_foreach(json_object_get(object, "headers"), name, field)
-    {
-        char *cell = ctl_table_cell(field, CTL_TABLE_TEXT);
-        fprintf(ctl->out, "  %s: %s\n", name, cell != NULL ? cell : "");
+    for (void *at = json_object_iter(headers); at != NULL;
+         at = json_object_iter_next(headers, at)) {
+        char *cell = ctl_table_cell(json_object_iter_value(at), CTL_TABLE_TEXT);
+        fprintf(ctl->out, "  %s: %s\n", json_object_iter_key(at), cell != NULL ? cell : "");
         free(cell);
     }
 }
@@ -176,8 +173,7 @@ enum ctl_exit ctl_cache_key(struct ctl *ctl)
 {
     char method[32] = "";
     const char *url = ctl->argv[ctl->argc - 1], *space = strchr(url, ' ');
-    json_t *value, *object;
-    size_t i;
+    json_t *value;
 
     if (ctl->argc == 2)
         snprintf(method, sizeof method, "%s", ctl->argv[0]);
@@ -189,16 +185,14 @@ enum ctl_exit ctl_cache_key(struct ctl *ctl)
     const json_t *keys = json_object_get(value, "keys");
     if (result == CTL_OK && json_array_size(keys) == 0)
         result = nothing(ctl, url);
-    else if (result == CTL_OK && !ctl->json)
-        json_array_foreach(keys, i, object)
-            fprintf(ctl->out, "%s\n", json_string_value(json_object_get(object, "key")));
+    for (size_t i = 0; result == CTL_OK && !ctl->json && i < json_array_size(keys); i++)
+        fprintf(ctl->out, "%s\n",
+                json_string_value(json_object_get(json_array_get(keys, i), "key")));
     json_decref(value);
     return result;
 }
 
-/* --- purging
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- purging -------------------------------------------------------------------------------- */
 
 static enum ctl_exit purge_by(struct ctl *ctl, json_t *by)
 {

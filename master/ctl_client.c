@@ -212,15 +212,14 @@ static void say_why(struct ctl *ctl, int status, const json_t *value)
 {
     const char *message = json_string_value(json_object_get(value, "message"));
     const json_t *errors = json_object_get(value, "errors");
-    size_t i;
-    json_t *line;
 
     if (message != NULL)
         fprintf(ctl->err, "gatewayctl: %s\n", message);
     else
         fprintf(ctl->err, "gatewayctl: the gateway answered %d\n", status);
-    json_array_foreach(errors, i, line) if (json_is_string(line))
-        fprintf(ctl->err, "%s\n", json_string_value(line));
+    for (size_t i = 0; i < json_array_size(errors); i++)
+        if (json_is_string(json_array_get(errors, i)))
+            fprintf(ctl->err, "%s\n", json_string_value(json_array_get(errors, i)));
 }
 
 enum ctl_exit ctl_client_ask(struct ctl *ctl, const struct ctl_client_call *call, json_t **value)

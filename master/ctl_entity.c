@@ -32,6 +32,16 @@ static const char *text_of(const json_t *object, const char *field)
     return text != NULL ? text : "";
 }
 
+/* The URL is shown as it was configured, in one piece. */
+static void add_url(json_t *service)
+{
+    int port = (int)json_integer_value(json_object_get(service, "port"));
+
+    json_object_set_new(service, "url",
+                        json_sprintf("%s://%s:%d%s", text_of(service, "protocol"),
+                                     text_of(service, "host"), port, text_of(service, "path")));
+}
+
 enum ctl_exit ctl_entity_services(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
@@ -39,36 +49,37 @@ enum ctl_exit ctl_entity_services(struct ctl *ctl)
         { "UPSTREAM", "upstream", CTL_TABLE_TEXT }, { "RETRIES", "retries", CTL_TABLE_NUMBER },
         { "ROUTES", "routes", CTL_TABLE_TEXT },
     };
-    json_t *value, *service;
+    json_t *value;
     enum ctl_exit result = ctl_client_get(ctl, "/services", &value);
-    size_t i;
+    const json_t *services = json_object_get(value, "services");
 
-    json_array_foreach(json_object_get(value, "services"), i, service) json_object_set_new(
-        service, "url",
-        json_sprintf("%s://%s:%d%s", text_of(service, "protocol"), text_of(service, "host"),
-                     (int)json_integer_value(json_object_get(service, "port")),
-                     text_of(service, "path")));
+    for (size_t i = 0; i < json_array_size(services); i++)
+        add_url(json_array_get(services, i));
     if (result == CTL_OK && !ctl->json)
-        ctl_table_print(ctl->out, columns, LENGTH(columns), json_object_get(value, "services"));
+        ctl_table_print(ctl->out, columns, LENGTH(columns), services);
     json_decref(value);
     return result;
+}
+
+static void add_targets(json_t *rows, const json_t *upstream)
+{
+    const json_t *targets = json_object_get(upstream, "targets");
+
+    for (size_t i = 0; i < json_array_size(targets); i++) {
+        json_t *target = json_array_get(targets, i);
+        json_object_set(target, "upstream", json_object_get(upstream, "name"));
+        json_object_set(target, "algorithm", json_object_get(upstream, "algorithm"));
+        json_array_append(rows, target);
+    }
 }
 
 /* One row a target, with its upstream's name in it. */
 static json_t *targets_of(const json_t *upstreams)
 {
-    json_t *rows = json_array(), *upstream, *target;
-    size_t i, k;
+    json_t *rows = json_array();
 
-    json_array_foreach(upstreams, i, upstream)
-    {
-        json_array_foreach(json_object_get(upstream, "targets"), k, target)
-        {
-            json_object_set(target, "upstream", json_object_get(upstream, "name"));
-            json_object_set(target, "algorithm", json_object_get(upstream, "algorithm"));
-            json_array_append(rows, target);
-        }
-    }
+    for (size_t i = 0; i < json_array_size(upstreams); i++)
+        add_targets(rows, json_array_get(upstreams, i));
     return rows;
 }
 
@@ -97,27 +108,36 @@ enum ctl_exit ctl_entity_upstreams(struct ctl *ctl)
     return result;
 }
 
-enum ctl_exit ctl_entity_stat(struct ctl *ctl)
+static int longest_name(json_t *object)
 {
-    json_t *value, *number;
-    enum ctl_exit result = ctl_client_get(ctl, "/stat", &value);
-    const char *name;
-    int width = 0;
+    size_t longest = 0;
 
-    if (result != CTL_OK || ctl->json) {
-        json_decref(value);
-        return result;
-    }
-    json_object_foreach(value, name, number) width =
-        (int)strlen(name) > width ? (int)strlen(name) : width;
-    json_object_foreach(value, name, number)
-    {
-        char *cell = ctl_table_cell(number, CTL_TABLE_NUMBER);
-        fprintf(ctl->out, "%-*s  %s\n", width, name, cell != NULL ? cell : "");
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at))
+        if (strlen(json_object_iter_key(at)) > longest)
+            longest = strlen(json_object_iter_key(at));
+    return (int)longest;
+}
+
+static void show_counters(struct ctl *ctl, json_t *object)
+{
+    int width = longest_name(object);
+
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        char *cell = ctl_table_cell(json_object_iter_value(at), CTL_TABLE_NUMBER);
+        fprintf(ctl->out, "%-*s  %s\n", width, json_object_iter_key(at), cell != NULL ? cell : "");
         free(cell);
     }
+}
+
+enum ctl_exit ctl_entity_stat(struct ctl *ctl)
+{
+    json_t *value;
+    enum ctl_exit result = ctl_client_get(ctl, "/stat", &value);
+
+    if (result == CTL_OK && !ctl->json)
+        show_counters(ctl, value);
     json_decref(value);
-    return CTL_OK;
+    return result;
 }
 
 enum ctl_exit ctl_entity_metrics(struct ctl *ctl)

@@ -24,9 +24,7 @@ static const json_t *at_path(const json_t *object, const char *path)
     return json_object_get(object, path);
 }
 
-/* --- cells
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- cells ---------------------------------------------------------------------------------- */
 
 static void write_bytes(FILE *out, double n)
 {
@@ -130,9 +128,7 @@ char *ctl_table_cell(const json_t *value, enum ctl_table_kind kind)
     return text;
 }
 
-/* --- tables
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- tables --------------------------------------------------------------------------------- */
 
 static int width_of(const char *text)
 {
