@@ -12,8 +12,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-static char room[] = "/usr/sbin/gateway\0-c\0x.conf\0HOME=/root";
+static const char command[] = "/usr/sbin/gateway\0-c\0x.conf\0HOME=/root";
+static char room[sizeof command];
 static char *arguments[] = { room, room + 18, room + 21, NULL };
+
+static int setup(void **state)
+{
+    (void)state;
+    memcpy(room, command, sizeof command);
+    return 0;
+}
 
 static void writes_over_the_arguments(void **state)
 {
@@ -51,9 +59,9 @@ static void needs_no_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_over_the_arguments),
-        cmocka_unit_test(is_cut_to_its_room),
-        cmocka_unit_test(needs_no_arguments),
+        cmocka_unit_test_setup(writes_over_the_arguments, setup),
+        cmocka_unit_test_setup(is_cut_to_its_room, setup),
+        cmocka_unit_test_setup(needs_no_arguments, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
