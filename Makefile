@@ -119,8 +119,9 @@ bench: all
 install: all man
 	install -D -m 755 $(BUILD)/gateway $(DESTDIR)$(PREFIX)/sbin/gateway
 	install -D -m 755 $(BUILD)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
+	install -d $(DESTDIR)$(SYSCONFDIR)/gateway
 	test -e $(DESTDIR)$(SYSCONFDIR)/gateway/gateway.conf || \
-	    install -D -m 640 gateway.conf $(DESTDIR)$(SYSCONFDIR)/gateway/gateway.conf
+	    sed 's|^prefix = .*|prefix = "/run/gateway";|' gateway.conf > $(DESTDIR)$(SYSCONFDIR)/gateway/gateway.conf
 	install -d $(DESTDIR)$(SYSTEMD)
 	sed -e 's|@SBIN@|$(PREFIX)/sbin|; s|@BIN@|$(PREFIX)/bin|; s|@ETC@|$(SYSCONFDIR)|' scripts/gateway.service \
 	    > $(DESTDIR)$(SYSTEMD)/gateway.service

@@ -240,10 +240,23 @@ def test_metrics_count_what_happened(gateway):
     assert total(metrics, "gateway_cache_requests_total", 'route="cached"', '"miss"') == 1
     assert total(metrics, "gateway_bad_requests_total") >= 1
     assert total(metrics, "gateway_http_request_duration_seconds_bucket", 'route="plain"', 'le="+Inf"') == 10
-    assert total(metrics, "gateway_shared_dict_objects") == 1 and total("gateway_shared_dict_capacity_bytes") == 16 << 20
+    assert total(metrics, "gateway_shared_dict_objects") == 1 and total(metrics, "gateway_shared_dict_capacity_bytes") == 16 << 20
     assert total(metrics, "gateway_upstream_target_up") == 1
-    assert total(metrics, "gateway_connections_accepted_total") - total(metrics, "gateway_connections_closed_total") == \
-        total(metrics, "gateway_connections")
+
+
+def test_connection_gauge_agrees_with_the_counters(gateway):
+    clients = [gateway.client() for _ in range(5)]
+    for client in clients:
+        client.ask()
+
+    def agrees():
+        metrics = gateway.metrics()
+        return total(metrics, "gateway_connections_accepted_total") - total(metrics, "gateway_connections_closed_total") == \
+            total(metrics, "gateway_connections")
+    wait_until(agrees, "open client connections to be what was accepted less what was closed", 3)
+    for client in clients:
+        client.close()
+    wait_until(agrees, "the same when they have gone", 3)
 
 
 def test_metrics_follow_the_text_format(gateway):

@@ -261,7 +261,7 @@ def owner_of(port, pids):
     with open("/proc/net/tcp") as table:
         for line in table.readlines()[1:]:
             cells = line.split()
-            if int(cells[1].split(":")[1], 16) == port:
+            if int(cells[1].split(":")[1], 16) == port and cells[9] != "0":
                 inode = cells[9]
     for pid in pids:
         for fd in os.listdir(f"/proc/{pid}/fd"):
