@@ -45,7 +45,8 @@ struct generation {
     struct heritage heritage;    /* what each child gets, but for what is its own */
     struct listen_set sockets;   /* none once another generation has taken over */
     unsigned children;           /* slots that it holds */
-    int64_t deadline;            /* ms, monotonic: STARTING: to be ready; RETIRING: to be gone, 0 = has been killed */
+    int64_t deadline; /* ms, monotonic: STARTING: to be ready; RETIRING: to be gone, 0 = has been
+                         killed */
 };
 
 struct child {
@@ -97,8 +98,9 @@ struct master {
 /* ms of CLOCK_MONOTONIC. */
 int64_t master_now(void);
 
-/* Starts with `conf` (owned from here on) and serves until told to end; returns the exit status. `conf_path` is what a
- * reload reads, and must stay. What keeps it from starting goes to standard error. */
+/* Starts with `conf` (owned from here on) and serves until told to end; returns the exit status.
+ * `conf_path` is what a reload reads, and must stay. What keeps it from starting goes to standard
+ * error. */
 int master_run(struct master *m, const struct conf *conf, const char *conf_path);
 
 /* "generation 3 serves with 2 workers", for logs and results. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A new generation or nothing: read and check the file, fork everything that it asks for, then let the old one go. */
+/* A new generation or nothing: read and check the file, fork everything that it asks for, then let
+ * the old one go. */
 #ifndef MASTER_RELOAD_H
 #define MASTER_RELOAD_H
 
 #include "master/master.h"
 
-/* Asks for a reload; `slot` -1: nobody waits for the result (a signal). One that is under way has read the file already,
- * so another one follows it. */
+/* Asks for a reload; `slot` -1: nobody waits for the result (a signal). One that is under way has
+ * read the file already, so another one follows it. */
 void reload_ask(struct master *m, int slot, uint64_t id);
 
 /* Starts the first generation. False: *refusal says why. */

@@ -10,7 +10,7 @@
 enum { SANDBOX_GROUPS = 64 };
 
 struct sandbox_user {
-    bool change;   /* false: not started by root, or root was asked for; children stay who they are */
+    bool change; /* false: not started by root, or root was asked for; children stay who they are */
     bool fallback; /* the default user is missing, another one stands in */
     uid_t uid;
     gid_t gid;

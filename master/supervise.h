@@ -5,23 +5,26 @@
 
 #include "master/master.h"
 
-/* Gives every process of the generation a slot; they are forked by supervise_start(). False: the board is full. */
+/* Gives every process of the generation a slot; they are forked by supervise_start(). False: the
+ * board is full. */
 bool supervise_populate(struct master *m, struct generation *g, struct refusal *refusal);
 
 /* Forks what is due; what cannot be forked now is due again later. */
 void supervise_start(struct master *m);
 
-/* Buries all children that have ended: repairs what they held, says why they ended, plans their replacements. */
+/* Buries all children that have ended: repairs what they held, says why they ended, plans their
+ * replacements. */
 void supervise_reap(struct master *m);
 
 /* When supervise_start() has something to do next, ms; INT64_MAX: nothing. */
 int64_t supervise_next(const struct master *m);
 
-/* Tells every child of the generation (NULL: of all) that lives; those that do not live are not started any more if the
- * generation does not go on. */
+/* Tells every child of the generation (NULL: of all) that lives; those that do not live are not
+ * started any more if the generation does not go on. */
 void supervise_tell(struct master *m, const struct generation *g, enum channel_op op);
 void supervise_signal(struct master *m, const struct generation *g, int sig);
-/* Gives back the slots of children that wait for their start, for a generation (NULL: all) that does not go on. */
+/* Gives back the slots of children that wait for their start, for a generation (NULL: all) that
+ * does not go on. */
 void supervise_forget(struct master *m, const struct generation *g);
 
 /* True when every child of the generation has said that it serves. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What master and children say to each other: fixed messages with an optional text over SOCK_SEQPACKET. The master
- * validates every field; a child that breaks the form is ignored.
+ * What master and children say to each other: fixed messages with an optional text over
+ * SOCK_SEQPACKET. The master validates every field; a child that breaks the form is ignored.
  */
 #ifndef BASE_CHANNEL_H
 #define BASE_CHANNEL_H
@@ -20,24 +20,26 @@ enum channel_op {
     CHANNEL_QUIT,      /* graceful stop */
     CHANNEL_REOPEN,    /* reopen logs, everywhere */
     /* master -> child */
-    CHANNEL_RETIRE,      /* accept no more, finish what there is, exit */
+    CHANNEL_RETIRE, /* accept no more, finish what there is, exit */
     CHANNEL_REOPEN_LOGS,
-    CHANNEL_RESULT,      /* number: 0 done, 1 refused; text: the errors, one a line, or what was done */
+    CHANNEL_RESULT, /* number: 0 done, 1 refused; text: the errors, one a line, or what was done */
     CHANNEL_OPS
 };
 
 struct channel_message {
-    uint32_t op;      /* enum channel_op */
+    uint32_t op; /* enum channel_op */
     uint32_t number;
-    uint64_t id;      /* ties a result to its question */
+    uint64_t id; /* ties a result to its question */
     uint32_t text_n;
     char text[CHANNEL_TEXT_MAX]; /* terminated by the receiver */
 };
 
 /* Sends; text may be NULL. False: the other side is gone or does not read (errno). Never blocks. */
-bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text, size_t text_n);
+bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text,
+                  size_t text_n);
 
-/* Receives one whole, well-formed message. 1: got one; 0: none now; -1: closed. Ill-formed ones are dropped. */
+/* Receives one whole, well-formed message. 1: got one; 0: none now; -1: closed. Ill-formed ones are
+ * dropped. */
 int channel_receive(int fd, struct channel_message *message);
 
 #endif
