@@ -260,6 +260,8 @@ static void connections(const struct source *s)
     family(s->out, "gateway_connections", "gauge", "Open client connections.");
     fprintf(s->out, "gateway_connections{state=\"active\"} %" PRIu64 "\n", s->process.active);
     fprintf(s->out, "gateway_connections{state=\"idle\"} %" PRIu64 "\n", s->process.idle);
+    single(s->out, "gateway_upstream_connections_idle", "gauge",
+           "Connections kept for the next request to an upstream.", s->process.upstream_idle);
 }
 
 static void processes(const struct source *s)

@@ -297,6 +297,7 @@ void stats_settle(const struct zone *zone, uint32_t slot)
         return;
     p = (void *)stats_block(zone, capacity, slot);
     __atomic_store_n(&p->idle, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->upstream_idle, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&p->active, 0, __ATOMIC_RELAXED);
 }
 

@@ -40,7 +40,9 @@ struct stats_process_shm {
     uint64_t tls_handshakes, tls_resumed, tls_failures;
     uint64_t upstream_connects, upstream_reused, upstream_failures, upstream_retries;
     uint64_t upgraded, accept_failures, out_of_memory, log_failures;
-    uint64_t idle, active;           /* gauges: zeroed by the slot's next owner */
+    /* gauges, zeroed by the slot's next owner: client connections without and with a request, idle
+     * connections to upstreams */
+    uint64_t idle, active, upstream_idle;
     struct stats_route_shm unrouted; /* what no route took */
 } __attribute__((aligned(64)));
 

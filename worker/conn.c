@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { ACCEPT_BATCH = 16, ACCEPT_PAUSE_MS = 100, LINGER_MS = 2000, LINGER_CHUNK = 16384 };
+enum { TURN_BYTES = 512 * 1024, TURN_REQUEST = 4096 }; /* of one connection; a request counts as */
 
 static void conn_event(struct loop_io *io, uint32_t events);
 
@@ -43,11 +44,31 @@ void conn_deadline(struct conn *c, enum conn_wait what, int ms)
 
 /* --- the end -------------------------------------------------------------------------------- */
 
-static void free_conn(struct loop_later *later)
+/* Closed: its memory goes. Else it is its turn again. */
+static void come_back(struct loop_later *later)
 {
     struct conn *c = (struct conn *)((char *)later - offsetof(struct conn, later));
 
-    pool_give(&c->w->conns, c);
+    c->put_off = false;
+    if (c->t.io.fd < 0)
+        pool_give(&c->w->conns, c);
+    else
+        conn_drive(c);
+}
+
+static void put_off(struct conn *c)
+{
+    if (!c->put_off)
+        loop_defer(&c->w->loop, &c->later, come_back);
+    c->put_off = true;
+}
+
+bool conn_may_go_on(struct conn *c, size_t moved)
+{
+    c->turn_left = moved < c->turn_left ? c->turn_left - (uint32_t)moved : 0;
+    if (c->turn_left == 0)
+        put_off(c);
+    return c->turn_left > 0;
 }
 
 void conn_give_buffer(struct conn *c)
@@ -76,8 +97,9 @@ static void close_conn(struct conn *c, bool reset)
     else
         w->conns_first = c->next;
     stats_add(&w->stats->closed, 1);
+    stats_add(&w->stats->idle, (uint64_t)-1);
     worker_dismiss(w);
-    loop_defer(&w->loop, &c->later, free_conn);
+    put_off(c);
 }
 
 /* Reads and drops what still comes, so that the client can read our last words before a reset would
@@ -94,6 +116,8 @@ static void linger(struct conn *c)
             close_conn(c, false);
             return;
         }
+        if (!conn_may_go_on(c, (size_t)got))
+            return;
     }
 }
 
@@ -218,15 +242,21 @@ static bool drain(struct conn *c)
     for (;;) {
         switch (c->stream->carrier->read_body(c->stream, &run)) {
         case INTAKE_RUN:
-            continue;
+            if (conn_may_go_on(c, run.n))
+                continue;
+            c->draining = true;
+            return false;
         case INTAKE_END:
             c->draining = false;
             return true;
         case INTAKE_WAIT:
             c->draining = true;
             return false;
-        default:
+        case INTAKE_GONE:
             close_conn(c, false);
+            return false;
+        default: /* the answer may still be on its way */
+            begin_linger(c);
             return false;
         }
     }
@@ -257,6 +287,7 @@ static bool finish(struct conn *c)
 
 void conn_drive(struct conn *c)
 {
+    c->turn_left = TURN_BYTES;
     if (c->wait == CONN_WAIT_LINGER) {
         linger(c);
         return;
@@ -268,7 +299,7 @@ void conn_drive(struct conn *c)
             return;
         if (!c->stream->ended && !stream_run(c->stream))
             return;
-        if (!finish(c))
+        if (!finish(c) || !conn_may_go_on(c, TURN_REQUEST))
             return;
     }
 }
@@ -332,6 +363,7 @@ static struct conn *make_conn(struct listener *l, int fd, const struct sockaddr_
     if (c->next)
         c->next->prev = c;
     w->conns_first = c;
+    stats_add(&w->stats->idle, 1);
     conn_deadline(c, l->conf->ssl ? CONN_WAIT_HANDSHAKE : CONN_WAIT_IDLE,
                   w->conf->client_header_timeout);
     return c;

@@ -6,6 +6,7 @@
 
 #include "conf/plugin_proxy_cache.h"
 #include "shm/cache.h"
+#include "shm/health.h"
 #include "shm/stats.h"
 #include "worker/accesslog.h"
 #include "worker/balance/balance.h"
@@ -40,6 +41,14 @@ struct service_state {
     struct idle_pool *secure; /* as upstream_state.plain, for this service's TLS settings */
 };
 
+/* One peer, by its index: its row in shared memory, and what was counted since the row was told
+ * last. */
+struct peer_state {
+    struct health_peer_shm *row; /* NULL: none */
+    _Atomic uint32_t *in_flight; /* this worker's own */
+    uint64_t requests, connects, failures;
+};
+
 struct worker {
     const struct heritage *heritage;
     const struct conf *conf;
@@ -49,6 +58,8 @@ struct worker {
     struct route_state *routes;
     struct upstream_state *upstreams;
     struct service_state *services;
+    struct peer_state *peers;
+    size_t peers_n;
     struct cache **dicts;
     struct tls_server *tls;
     struct accesslog *accesslog;

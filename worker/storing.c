@@ -159,6 +159,20 @@ bool storing_fits(const struct stream *s, const struct cache_hit *hit)
 
 /* --- the fill ------------------------------------------------------------------------------- */
 
+/* The 16 bytes of a UUID's text. */
+static void read_uuid(const struct conf_text *text, uint8_t out[16])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text->n && n < 32; i++) {
+        int c = text->s[i] | 0x20, digit = c >= 'a' ? c - 'a' + 10 : text->s[i] - '0';
+        if (text->s[i] == '-')
+            continue;
+        out[n / 2] = (uint8_t)(out[n / 2] << 4 | (digit & 15));
+        n++;
+    }
+}
+
 void storing_begin(struct stream *s, const struct head *h)
 {
     struct cache_control cc;
@@ -175,6 +189,7 @@ void storing_begin(struct stream *s, const struct head *h)
     if (head_field(&s->head, FIELD_AUTHORIZATION) || cc.public_ || cc.s_maxage != FRESHNESS_UNSET ||
         cc.must_revalidate)
         meta.flags |= STORING_AUTHORIZED;
+    read_uuid(&s->cache_plugin->id, meta.scope);
     struct slice head = stored_head(s, h, &meta.private_n);
     uint64_t hint = h->framing == FRAMING_LENGTH ? h->content_length : 0;
     if (head.p)

@@ -66,6 +66,7 @@ struct stream *stream_begin(struct worker *w, struct conn *conn, const struct ca
     s->began = w->loop.now.us;
     arena_init(&s->arena, s->first_block, STREAM_FIRST_BLOCK);
     stats_add(&w->stats->active, 1);
+    stats_add(&w->stats->idle, (uint64_t)-1);
     return s;
 }
 
@@ -95,6 +96,7 @@ void stream_free(struct stream **stream)
     if (s->arena.blocks)
         arena_reset(&s->arena);
     stats_add(&w->stats->active, (uint64_t)-1);
+    stats_add(&w->stats->idle, 1);
     pool_give(&w->streams, s);
 }
 

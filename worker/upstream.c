@@ -21,6 +21,25 @@ static struct upstream_state *state_of(const struct upconn *u)
     return &u->w->upstreams[u->peer->upstream->index];
 }
 
+/* A request more or less under way to the peer; only this worker writes its count. */
+static void in_flight(const struct upconn *u, int step)
+{
+    _Atomic uint32_t *count = u->w->peers[u->peer->index].in_flight;
+
+    if (count)
+        atomic_store_explicit(count,
+                              atomic_load_explicit(count, memory_order_relaxed) + (uint32_t)step,
+                              memory_order_relaxed);
+}
+
+static void engage(struct upconn *u, struct stream *s)
+{
+    u->s = s;
+    u->requests++;
+    u->w->peers[u->peer->index].requests++;
+    in_flight(u, 1);
+}
+
 static struct idle_pool *pool_of(struct stream *s)
 {
     struct service_state *service = &s->w->services[s->service->index];
@@ -42,7 +61,7 @@ static void unlink_idle(struct upconn *u)
         u->pool->oldest = u->newer;
     u->pool->n--;
     state_of(u)->idle_n--;
-    stats_add(&u->w->stats->idle, (uint64_t)-1);
+    stats_add(&u->w->stats->upstream_idle, (uint64_t)-1);
     u->t.io.urgent = false;
 }
 
@@ -64,6 +83,8 @@ static void give_buffer(struct upconn *u)
 static void destroy(struct upconn *u)
 {
     must(u->t.io.fd >= 0);
+    if (u->s)
+        in_flight(u, -1);
     give_buffer(u);
     outbuf_free(&u->out);
     transport_close(&u->t, false);
@@ -140,9 +161,8 @@ struct upconn *upstream_reuse(struct stream *s)
     if (!u)
         return NULL;
     unlink_idle(u);
-    u->s = s;
+    engage(u, s);
     u->reused = true;
-    u->requests++;
     stats_add(&s->w->stats->upstream_reused, 1);
     return u;
 }
@@ -204,11 +224,11 @@ struct upconn *upstream_connect(struct stream *s)
         u->w = w;
         u->peer = s->peer;
         u->pool = pool_of(s);
-        u->s = s;
-        u->requests = 1;
         u->t.writable = true;
         if (start(u, s)) {
             stats_add(&w->stats->upstream_connects, 1);
+            w->peers[u->peer->index].connects++;
+            engage(u, s);
             return u;
         }
         int why = errno;
@@ -251,6 +271,7 @@ void upstream_keep(struct upconn **up)
         return;
     }
     give_buffer(u);
+    in_flight(u, -1);
     u->s = NULL;
     u->expired = false;
     u->t.io.urgent = true;
@@ -263,7 +284,7 @@ void upstream_keep(struct upconn **up)
     pool->newest = u;
     pool->n++;
     state->idle_n++;
-    stats_add(&u->w->stats->idle, 1);
+    stats_add(&u->w->stats->upstream_idle, 1);
     u->timer.due = 0;
     u->idle_since = u->w->loop.now.ms;
 }

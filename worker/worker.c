@@ -5,7 +5,6 @@
  */
 #include "worker/worker.h"
 
-#include "shm/health.h"
 #include "worker/base/channel.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
@@ -70,6 +69,25 @@ static bool make_upstreams(struct worker *w)
     return w->upstreams != NULL;
 }
 
+static bool make_peers(struct worker *w)
+{
+    const struct heritage *h = w->heritage;
+
+    for (size_t i = 0; i < w->conf->upstreams_n; i++)
+        w->peers_n += w->conf->upstreams[i].peers_n;
+    w->peers = calloc(w->peers_n + 1, sizeof *w->peers);
+    for (size_t i = 0; w->peers && i < w->conf->upstreams_n; i++) {
+        const struct conf_upstream *u = &w->conf->upstreams[i];
+        for (size_t k = 0; k < u->peers_n; k++) {
+            struct peer_state *state = &w->peers[u->peers[k].index];
+            state->row = health_peer(&h->health, u->peers[k].identity);
+            if (state->row)
+                state->in_flight = health_in_flight(&h->health, state->row, h->slot);
+        }
+    }
+    return w->peers != NULL;
+}
+
 static bool make_services(struct worker *w)
 {
     w->services = calloc(w->conf->services_n + 1, sizeof *w->services);
@@ -127,6 +145,7 @@ static void reset_gauges(struct worker *w)
 {
     w->stats->idle = 0;
     w->stats->active = 0;
+    w->stats->upstream_idle = 0;
     atomic_store(&w->row->connections, 0);
     atomic_store(&w->row->streams, 0);
 }
@@ -144,7 +163,7 @@ static bool make_worker(struct worker *w, const struct heritage *h)
     w->accesslog = accesslog_open(w->conf->access_log.s, w->conf->access_log_format);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
     return loop_init(&w->loop) && w->scratch && w->reply_head && w->listeners && make_routes(w) &&
-           make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
+           make_upstreams(w) && make_peers(w) && make_services(w) && make_caches(w) && make_tls(w);
 }
 
 static bool listen_all(struct worker *w)
@@ -195,8 +214,24 @@ static void hear(struct loop_io *io, uint32_t events)
 
 /* --- the loop ------------------------------------------------------------------------------- */
 
+/* Counts go to shared rows about once a second, so that workers do not pass a cache line around for
+ * each request. */
+static void tell_peers(struct worker *w)
+{
+    for (size_t i = 0; i < w->peers_n; i++) {
+        struct peer_state *p = &w->peers[i];
+        if (!p->row || (p->requests | p->connects | p->failures) == 0)
+            continue;
+        atomic_fetch_add_explicit(&p->row->requests, p->requests, memory_order_relaxed);
+        atomic_fetch_add_explicit(&p->row->connects, p->connects, memory_order_relaxed);
+        atomic_fetch_add_explicit(&p->row->failures, p->failures, memory_order_relaxed);
+        p->requests = p->connects = p->failures = 0;
+    }
+}
+
 static void keep_house(struct worker *w)
 {
+    tell_peers(w);
     accesslog_flush(w->accesslog);
     upstream_sweep(w);
 }
@@ -238,6 +273,7 @@ int worker_main(const struct heritage *heritage)
     atomic_store(&w.row->state, BOARD_RUNNING);
     channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0);
     turn_until_done(&w);
+    tell_peers(&w);
     accesslog_close(&w.accesslog);
     log_write(LOG_LEVEL_INFO, "ends");
     return 0;
