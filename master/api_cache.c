@@ -11,9 +11,7 @@
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, PORTION = 1024, PORTIONS_MAX = 4096 };
 
-/* --- what there is
- * ------------------------------------------------------------------------------------------------
- */
+/* --- what there is -------------------------------------------------------------------------- */
 
 static json_t *stats_json(const struct api *api, size_t dict)
 {
@@ -120,9 +118,7 @@ void api_cache_keys(struct api *api, const struct api_request *request, struct a
     api_reply_json(reply, 200, value);
 }
 
-/* --- one object
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- one object ----------------------------------------------------------------------------- */
 
 /* Finds the object in any dictionary; `plugin` NULL: stored by any instance. True: *hit is pinned
  * in caches[*dict]. */
@@ -170,9 +166,7 @@ void api_cache_get_of(struct api *api, const struct api_request *request, struct
         api_reply_message(reply, 404, "Not found");
 }
 
-/* --- purge
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- purge ---------------------------------------------------------------------------------- */
 
 /* How many dictionaries had it. It is removed where it is seen and where it is not: a fill may be
  * under way. */

@@ -43,9 +43,7 @@ struct control {
 
 #define OWNER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-/* --- the master
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the master ----------------------------------------------------------------------------- */
 
 static uint64_t ask(struct api *api, enum channel_op op)
 {
@@ -107,8 +105,7 @@ static void channel_ready(struct loop_io *io, uint32_t events)
         c->over = true;
 }
 
-/* --- signals and listeners
- * ---------------------------------------------------------------------------------------- */
+/* --- signals and listeners ------------------------------------------------------------------ */
 
 static void signals_ready(struct loop_io *io, uint32_t events)
 {
@@ -179,9 +176,7 @@ static bool open_listeners(struct control *c)
     return true;
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void attach_caches(struct control *c)
 {

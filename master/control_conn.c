@@ -64,9 +64,7 @@ static void shut(struct control_conn *c)
     loop_defer(loop, &c->later, release);
 }
 
-/* --- deadlines
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- deadlines ------------------------------------------------------------------------------ */
 
 static void go(struct control_conn *c);
 
@@ -137,9 +135,7 @@ static void set_deadline(struct control_conn *c)
     timer_set(&loop->timers, &c->deadline, loop->now.ms + limit_of(c, phase), late);
 }
 
-/* --- bytes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- bytes ---------------------------------------------------------------------------------- */
 
 /* Each returns true when something moved and there may be more to do. */
 static bool fill(struct control_conn *c)
@@ -266,9 +262,7 @@ static void ready(struct loop_io *io, uint32_t events)
         go(c);
 }
 
-/* --- accept
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- accept --------------------------------------------------------------------------------- */
 
 static void name_unix(int fd, struct api_caller *caller)
 {
@@ -356,8 +350,7 @@ bool control_conn_accept(struct control_conns *conns, int listener, enum api_doo
     }
 }
 
-/* --- what concerns all
- * -------------------------------------------------------------------------------------------- */
+/* --- what concerns all ---------------------------------------------------------------------- */
 
 void control_conn_result(struct control_conns *conns, const struct channel_message *message)
 {

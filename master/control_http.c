@@ -48,9 +48,7 @@ void control_http_take(struct control_http *h, size_t n)
     h->in_n += n;
 }
 
-/* --- the answer
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the answer ----------------------------------------------------------------------------- */
 
 static const char *reason(int status)
 {
@@ -146,9 +144,7 @@ void control_http_result(struct control_http *h, struct api *api, uint32_t numbe
     answer(h, api);
 }
 
-/* --- the request
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the request ---------------------------------------------------------------------------- */
 
 static void call(struct control_http *h, struct api *api)
 {
@@ -287,9 +283,7 @@ void control_http_run(struct control_http *h, struct api *api)
         ;
 }
 
-/* --- what is sent
- * -------------------------------------------------------------------------------------------------
- */
+/* --- what is sent --------------------------------------------------------------------------- */
 
 int control_http_pending(const struct control_http *h, struct iovec iov[2])
 {

@@ -48,9 +48,7 @@ static const struct {
 
 static const char default_socket[] = "/run/gateway/control.sock";
 
-/* --- help
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- help ----------------------------------------------------------------------------------- */
 
 static void print_command(FILE *out, const struct ctl_command *c)
 {
@@ -87,9 +85,7 @@ static void print_help_of(FILE *out, const struct ctl_command *c)
                     options[i].summary);
 }
 
-/* --- the command
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the command ---------------------------------------------------------------------------- */
 
 /* The command that words[0] or words[0..1] name; *used is how many words that took. NULL: none. */
 static const struct ctl_command *find(char *const *words, int n, int *used)
@@ -171,9 +167,7 @@ static enum ctl_exit run(struct ctl *ctl, char *const *words, int n, unsigned gi
     return result;
 }
 
-/* --- options
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- options -------------------------------------------------------------------------------- */
 
 enum { LETTER_URL = 256, LETTER_ALL, LETTER_LIMIT, LETTER_DICT };
 

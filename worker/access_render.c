@@ -59,8 +59,7 @@ static char *put_padded(char *p, uint64_t number, int width)
     return p + width;
 }
 
-/* --- time: days to dates by the proleptic Gregorian calendar, years that begin in March
- * ------------------------------- */
+/* --- time: days to dates by the proleptic Gregorian calendar, years that begin in March ----- */
 
 struct moment {
     unsigned year, month, day, hour, minute, second, ms;
@@ -92,9 +91,7 @@ static char *put_clock(char *p, const struct moment *m)
     return put_padded(p, m->second, 2);
 }
 
-/* --- JSON
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- JSON ----------------------------------------------------------------------------------- */
 
 static char *json_key(char *p, const char *key, size_t n)
 {
@@ -190,9 +187,7 @@ size_t access_render_json(const struct access_record *r, char *out, size_t cap)
     return (size_t)(p - out);
 }
 
-/* --- combined
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- combined ------------------------------------------------------------------------------- */
 
 /* `bare`: the value stands without quotes, so a space would break the columns. */
 static char *plain_text(char *p, struct slice value, size_t limit, bool bare)

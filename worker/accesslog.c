@@ -46,9 +46,7 @@ struct accesslog {
     char buffer[1 + BUFFER]; /* buffer[0]: a line feed, to end a fragment with */
 };
 
-/* --- the target
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- the target ----------------------------------------------------------------------------- */
 
 static enum target target_of(int fd)
 {
@@ -91,9 +89,7 @@ static bool open_target(struct accesslog *log)
     return true;
 }
 
-/* --- writing
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 static ssize_t write_once(const struct accesslog *log, const char *p, size_t n)
 {
@@ -183,9 +179,7 @@ static void tell(struct accesslog *log)
     log->told = log->lost;
 }
 
-/* --- what others call
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- what others call ----------------------------------------------------------------------- */
 
 struct accesslog *accesslog_open(const char *target, enum conf_access_format format)
 {

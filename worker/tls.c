@@ -89,8 +89,7 @@ struct tls *tls_connect(struct tls_client *client, int fd, uint64_t peer, struct
     return NULL;
 }
 
-/* --- beginning and ending a call into OpenSSL
- * ------------------------------------------------------------------------ */
+/* --- beginning and ending a call into OpenSSL ----------------------------------------------- */
 
 static void begin(struct tls *tls)
 {
@@ -194,9 +193,7 @@ ssize_t tls_read(struct tls *tls, void *buf, size_t n, bool *more)
     return -1;
 }
 
-/* --- writing
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 struct cursor {
     const struct iovec *iov, *end;
@@ -302,9 +299,7 @@ ssize_t tls_writev(struct tls *tls, const struct iovec *iov, int n)
     return taken + (ssize_t)paid > 0 || n == 0 ? taken + (ssize_t)paid : refuse(EAGAIN);
 }
 
-/* --- the end
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------------------------- */
 
 void tls_end(struct tls *tls)
 {
@@ -349,9 +344,7 @@ void tls_abort(struct tls **tls)
     forget(t);
 }
 
-/* --- what can be told
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- what can be told ----------------------------------------------------------------------- */
 
 bool tls_verify_failed(const struct tls *tls)
 {

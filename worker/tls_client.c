@@ -44,9 +44,7 @@ static struct {
 
 static const unsigned char protocols[] = "\x08http/1.1";
 
-/* --- profiles
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- profiles ------------------------------------------------------------------------------- */
 
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -126,9 +124,7 @@ static void release(struct profile *p)
     free(p);
 }
 
-/* --- clients
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- clients -------------------------------------------------------------------------------- */
 
 static bool is_address(const char *text)
 {
@@ -184,9 +180,7 @@ SSL_CTX *tls_client_context(const struct tls_client *client)
     return client->profile->ctx;
 }
 
-/* --- one connection
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- one connection ------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash,
                     const char *text) /* FNV-1a over the name, begun with the target's identity */

@@ -45,8 +45,7 @@ const char *tls_reason(unsigned long code);
 /* What every SSL_CTX of ours has, either side. NULL: no memory. */
 SSL_CTX *tls_context(const SSL_METHOD *method);
 
-/* --- tls_bio.c: between OpenSSL and the socket
- * ---------------------------------------------------------------------- */
+/* --- tls_bio.c: between OpenSSL and the socket ---------------------------------------------- */
 
 /* Joins ssl and tls: ssl reads and writes tls->fd from now on. False: no memory. */
 bool tls_bio_join(struct tls *tls);
@@ -62,8 +61,7 @@ static inline bool tls_bio_clean(const struct tls *tls)
 /* A buffer of TLS_RECORD_MAX bytes that is the caller's until it calls anything here. */
 unsigned char *tls_bio_scratch(void);
 
-/* --- tls_server.c, tls_client.c, tls_tickets.c
- * ------------------------------------------------------------------------ */
+/* --- tls_server.c, tls_client.c, tls_tickets.c ---------------------------------------------- */
 
 SSL_CTX *tls_server_context(const struct tls_server *server);
 

@@ -34,9 +34,7 @@ struct tls_server {
     size_t names_n;
 };
 
-/* --- names
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- names ---------------------------------------------------------------------------------- */
 
 static int compare_text(struct slice a, struct slice b)
 {
@@ -123,8 +121,7 @@ static char *clean_name(const char *sni)
     return name;
 }
 
-/* --- OpenSSL's questions during a handshake
- * --------------------------------------------------------------------------------- */
+/* --- OpenSSL's questions during a handshake ------------------------------------------------- */
 
 /* Puts the certificates of one name, one for each kind of key, in place of the default one. */
 static bool put(SSL *ssl, const struct tls_server *server, const struct name *name)
@@ -173,9 +170,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* --- making
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- making --------------------------------------------------------------------------------- */
 
 static const struct conf_certificate *fallback_of(const struct conf *conf)
 {

@@ -29,9 +29,7 @@ struct round_robin {
     uint64_t cycle_n; /* 0: no peer has a weight */
 };
 
-/* --- the cycle
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the cycle ------------------------------------------------------------------------------ */
 
 static int64_t gcd(int64_t a, int64_t b)
 {
@@ -96,9 +94,7 @@ static bool make_cycle(struct round_robin *rr)
     return rr->cycle != NULL;
 }
 
-/* --- what is shared
- * ------------------------------------------------------------------------------------------------
- */
+/* --- what is shared ------------------------------------------------------------------------- */
 
 static void find_rows(struct round_robin *rr, const struct heritage *h)
 {
@@ -141,9 +137,7 @@ static void *round_robin_make(const struct conf_upstream *u, const struct herita
     return rr;
 }
 
-/* --- picking
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- picking -------------------------------------------------------------------------------- */
 
 static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried)
 {

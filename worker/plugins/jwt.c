@@ -23,8 +23,7 @@ struct attempt {
     struct slice faults; /* {"exp":"token expired"} */
 };
 
-/* --- where tokens are
- * ---------------------------------------------------------------------------------------------- */
+/* --- where tokens are ----------------------------------------------------------------------- */
 
 static void add_token(struct attempt *a, struct slice token)
 {
@@ -112,8 +111,7 @@ static void find_tokens(struct attempt *a)
         find_in_header(a, &c->header_names.v[i]);
 }
 
-/* --- whether one holds
- * --------------------------------------------------------------------------------------------- */
+/* --- whether one holds ---------------------------------------------------------------------- */
 
 static bool fail(struct attempt *a, const char *message)
 {

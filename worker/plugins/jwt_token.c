@@ -31,9 +31,7 @@ const char *jwt_token_fault_text(enum jwt_token_fault fault)
     return texts[fault];
 }
 
-/* --- base64
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- base64 --------------------------------------------------------------------------------- */
 
 static int digit(unsigned char c, bool any)
 {
@@ -72,9 +70,7 @@ ptrdiff_t jwt_token_base64(struct slice in, bool any, char *out)
     return at - out;
 }
 
-/* --- the parts
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the parts ------------------------------------------------------------------------------ */
 
 /* What precedes the next "." and the rest behind it; false: there is none. */
 static bool split(struct slice *rest, struct slice *part)
@@ -141,9 +137,7 @@ void jwt_token_free(struct jwt_token *token)
     *token = (struct jwt_token){ 0 };
 }
 
-/* --- claims
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- claims --------------------------------------------------------------------------------- */
 
 enum jwt_token_key jwt_token_key(const struct jwt_token *token, const char *claim,
                                  struct slice *key)

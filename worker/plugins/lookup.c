@@ -16,9 +16,7 @@ const struct field *lookup_field(const struct head *head, const struct conf_text
     return NULL;
 }
 
-/* --- arguments
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- arguments ------------------------------------------------------------------------------ */
 
 static bool is_coded(struct slice raw)
 {

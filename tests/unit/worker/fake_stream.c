@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-/* --- set-up
- * ---------------------------------------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------------------------- */
 
 void fake_request(struct stream *s, const char *text)
 {
@@ -67,8 +66,7 @@ const struct slice *fake_response(const struct stream *s, const char *name)
     return find(s->response, name);
 }
 
-/* --- worker/stream.h
- * ------------------------------------------------------------------------------- */
+/* --- worker/stream.h ------------------------------------------------------------------------ */
 
 struct request *stream_request(struct stream *s)
 {
@@ -201,8 +199,7 @@ enum stage_result stream_answer_with(struct stream *s, int status, struct slice 
     return STAGE_DONE;
 }
 
-/* --- credentials
- * ----------------------------------------------------------------------------------- */
+/* --- credentials ---------------------------------------------------------------------------- */
 
 const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n)
 {

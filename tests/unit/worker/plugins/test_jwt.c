@@ -35,8 +35,7 @@ static const jwt_alg_t libjwt_algorithm[KINDS] = { JWT_ALG_HS256, JWT_ALG_HS384,
                                                    JWT_ALG_RS256, JWT_ALG_RS384, JWT_ALG_RS512,
                                                    JWT_ALG_ES256, JWT_ALG_ES384, JWT_ALG_ES512 };
 
-/* --- keys and tokens
- * ------------------------------------------------------------------------------- */
+/* --- keys and tokens ------------------------------------------------------------------------ */
 
 static char *pem_of(EVP_PKEY *key, bool private)
 {
@@ -157,8 +156,7 @@ static const char *forge(const char *header, const char *claims, const char *sig
     return token;
 }
 
-/* --- running
- * --------------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -231,8 +229,7 @@ static enum stage_result bearer(const char *t)
     return run("GET /\nAuthorization: Bearer %s\n", t);
 }
 
-/* --- tests
- * ----------------------------------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------------------------- */
 
 static void every_algorithm(void **state)
 {
