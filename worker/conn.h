@@ -46,6 +46,8 @@ struct conn {
     bool closing;       /* Connection: close was or will be said */
     bool client_closes; /* the client said it */
     bool draining;      /* the answer is out, the rest of the request's body is read and dropped */
+    bool put_off;       /* `later` is under way: to go on, or to free the memory */
+    uint32_t turn_left; /* bytes that may still be moved before others have their turn */
 };
 
 /* Starts and stops accepting on a listener. */
@@ -56,6 +58,10 @@ void conn_resume(struct worker *w);
 
 /* Lets the connection go on after something that its stream waited for. */
 void conn_drive(struct conn *c);
+
+/* Counts bytes that were moved. False: enough for one turn, the caller stops as if it had to wait;
+ * the connection goes on by itself when others had theirs. For every loop that only a peer ends. */
+bool conn_may_go_on(struct conn *c, size_t moved);
 
 /* Something is waited for at most `ms` from now; CONN_WAIT_NONE: nothing is. */
 void conn_deadline(struct conn *c, enum conn_wait what, int ms);

@@ -51,14 +51,17 @@ void loop_defer(struct loop *l, struct loop_later *later, void (*run)(struct loo
     l->later_end = &later->next;
 }
 
+/* What is put off meanwhile is for the next turn, so that nobody keeps the loop by coming again. */
 static void run_later(struct loop *l)
 {
-    while (l->later) {
-        struct loop_later *later = l->later;
+    struct loop_later *first = l->later;
 
-        l->later = later->next;
-        if (!l->later)
-            l->later_end = &l->later;
+    l->later = NULL;
+    l->later_end = &l->later;
+    while (first) {
+        struct loop_later *later = first;
+
+        first = later->next;
         later->run(later);
     }
 }

@@ -44,6 +44,8 @@ bool loop_add(struct loop *l, struct loop_io *io);
 bool loop_watch(struct loop *l, struct loop_io *io, uint32_t events);
 void loop_unwatch(struct loop *l, struct loop_io *io);
 
+/* Runs it at the end of this turn; from within such work, at the end of the next one, which then
+ * does not wait for events. */
 void loop_defer(struct loop *l, struct loop_later *later, void (*run)(struct loop_later *));
 
 /* One turn: waits at most `limit` ms, hands out events, timers, then what was put off. */
