@@ -8,6 +8,7 @@
 #include "master/reload.h"
 #include "master/files.h"
 #include "master/generation.h"
+#include "master/guard.h"
 #include "master/listen.h"
 #include "master/notify.h"
 #include "master/role.h"
@@ -102,22 +103,40 @@ bool reload_first(struct master *m, const struct conf *conf, struct refusal *ref
     return reload_begin(m, conf, refusal);
 }
 
+struct reload_reading {
+    const char *path;
+    const struct conf *conf; /* NULL: errors say why */
+    struct conf_errors errors;
+};
+
+static void reload_read(void *arg)
+{
+    struct reload_reading *r = arg;
+    r->conf = conf_load(r->path, true, &r->errors);
+}
+
 static void reload_load(struct master *m)
 {
-    struct conf_errors errors = { 0 };
+    struct reload_reading reading = { .path = m->conf_path };
     struct refusal refusal = { "" };
-    const struct conf *conf;
+    int sig;
 
     m->reload.wanted = false;
     m->reload.asks_now = m->reload.asks_n;
     notify_reloading();
     log_write(LOG_LEVEL_INFO, "reading %s", m->conf_path);
-    conf = conf_load(m->conf_path, true, &errors);
-    if (conf == NULL)
-        reload_refuse(m, errors.text ? errors.text : "no memory to read the configuration");
-    else if (!reload_begin(m, conf, &refusal))
+    if (!guard_run(reload_read, &reading, &sig)) {
+        (void)refusal_say(&refusal, "%s: reading it failed by signal %d, out of memory perhaps",
+                          m->conf_path, sig);
         reload_refuse(m, refusal.text);
-    conf_errors_free(&errors);
+        return;
+    }
+    if (reading.conf == NULL)
+        reload_refuse(m, reading.errors.text ? reading.errors.text
+                                             : "no memory to read the configuration");
+    else if (!reload_begin(m, reading.conf, &refusal))
+        reload_refuse(m, refusal.text);
+    conf_errors_free(&reading.errors);
 }
 
 /* --- commit --------------------------------------------------------------------------------------
