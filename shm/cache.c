@@ -145,7 +145,6 @@ void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[C
     XXH128_canonical_t bytes;
     XXH128_canonicalFromHash(&bytes, hash);
     memcpy(id, bytes.digest, CACHE_ID_SIZE);
-    __builtin_prefetch(&cache->buckets[store_place(cache, id).bucket]);
 }
 
 /* The entry that the slot leads to, protected by the cell; NULL: the slot leads elsewhere by now.
@@ -153,12 +152,7 @@ void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[C
 static struct cache_entry_shm *protect(const struct cache *cache, _Atomic uint32_t *cell,
                                        const _Atomic uint64_t *slot, uint64_t seen)
 {
-    const char *entry = store_at(cache, (uint32_t)seen);
-    __builtin_prefetch(entry); /* what is compared next comes in while the fence waits */
-    __builtin_prefetch(entry + 64);
-    __builtin_prefetch(entry + 128);
-    __builtin_prefetch(entry + 192);
-    atomic_store_explicit(cell, (uint32_t)seen, memory_order_relaxed);
+    atomic_store_explicit(cell, (uint32_t)seen, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     if (__builtin_expect(atomic_load_explicit(slot, memory_order_acquire) != seen, 0))
         return NULL;
@@ -206,33 +200,50 @@ static bool is_same(const struct cache_entry_shm *entry, const uint8_t *id, cons
            (!key || (entry->key_n == n && memcmp(entry->text, key, n) == 0));
 }
 
-bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char *key, size_t n,
-                int64_t now, struct cache_hit *hit)
+/* The visible entry with that id and key, protected by the cell; NULL: none, and the cell is 0. */
+static struct cache_entry_shm *look(struct cache *cache, const uint8_t *id, const char *key,
+                                    size_t n, _Atomic uint32_t *cell)
 {
     struct index_place place = store_place(cache, id);
     const struct index_bucket_shm *bucket = &cache->buckets[place.bucket];
-    _Atomic uint32_t *hazard = &cache->row->hazard;
-    must(atomic_load_explicit(hazard, memory_order_relaxed) == 0);
-    cache->now = now;
     for (int hops = 0; hops < INDEX_HOPS; hops++) {
         for (int i = 0; i < INDEX_SLOTS; i++) {
             uint64_t slot = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
             if (slot >> 32 != place.tag || slot == 0)
                 continue;
-            struct cache_entry_shm *entry = protect(cache, hazard, &bucket->slot[i], slot);
-            if (entry && is_same(entry, id, key, n) && is_visible(cache, entry, now)) {
-                touch(cache, entry);
-                describe(entry, PIN_SHORT, hit);
-                return true;
-            }
-            atomic_store_explicit(hazard, 0, memory_order_release);
+            struct cache_entry_shm *entry = protect(cache, cell, &bucket->slot[i], slot);
+            if (entry && is_same(entry, id, key, n) && is_visible(cache, entry, cache->now))
+                return entry;
+            atomic_store_explicit(cell, 0, memory_order_release);
         }
         uint32_t next = atomic_load_explicit(&bucket->next, memory_order_acquire);
         if (next == 0)
             break;
         bucket = store_at(cache, next);
     }
-    return false;
+    return NULL;
+}
+
+bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char *key, size_t n,
+                int64_t now, struct cache_hit *hit)
+{
+    _Atomic uint32_t *cell = &cache->row->hazard;
+    int32_t pin = PIN_SHORT;
+    cache->now = now;
+    if (__builtin_expect(atomic_load_explicit(cell, memory_order_relaxed) != 0, 0)) {
+        pin = pins_reserve(cache);
+        if (pin < 0)
+            return false;
+        cell = pins_cell(cache, cache->slot, (uint32_t)pin);
+    }
+    struct cache_entry_shm *entry = look(cache, id, key, n, cell);
+    if (entry) {
+        touch(cache, entry);
+        describe(entry, pin, hit);
+    } else if (pin != PIN_SHORT) {
+        pins_drop(cache, pin);
+    }
+    return entry != NULL;
 }
 
 static uint32_t hit_ref(const struct cache *cache, const struct cache_hit *hit)
@@ -248,7 +259,9 @@ static void unpinned(struct cache_hit *hit)
 
 bool cache_keep(struct cache *cache, struct cache_hit *hit)
 {
-    must(hit->entry && hit->pin == PIN_SHORT);
+    must(hit->entry);
+    if (hit->pin != PIN_SHORT)
+        return true;
     int32_t cell = pins_keep(cache, hit_ref(cache, hit));
     atomic_store_explicit(&cache->row->hazard, 0, memory_order_release);
     if (cell < 0) {

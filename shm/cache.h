@@ -71,9 +71,9 @@ void cache_break(const struct zone *zone, uint32_t slot);
 void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[CACHE_ID_SIZE]);
 
 /* Finds the object with that id and exactly that key (key NULL: any key) that is not purged and not
- * past keep_until. True: *hit is pinned by the process's one short pin; before the next
- * cache_find() it has to be given back by cache_unpin() or made long by cache_keep(). No lock, no
- * wait. */
+ * past keep_until. True: *hit is pinned, by the process's one short pin, which costs nothing, or,
+ * when that one is in use, by a long one. Who holds a hit beyond this turn should make it long with
+ * cache_keep(); each is given back by cache_unpin(). No lock, no wait. */
 bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char *key, size_t n,
                 int64_t now, struct cache_hit *hit);
 /* Makes the short pin a long one, so that others can be taken. False: no room, the pin is given

@@ -100,7 +100,7 @@ _Atomic uint32_t *pins_cell(struct cache *cache, uint32_t slot, uint32_t cell)
     return &cells[(cell - PINS_FEW) % PINS_PAGE];
 }
 
-int32_t pins_keep(struct cache *cache, uint32_t ref)
+int32_t pins_reserve(struct cache *cache)
 {
     struct pins_cells *cells = &cache->cells;
     if (cells->free_n == 0 && !add_page(cache))
@@ -109,15 +109,23 @@ int32_t pins_keep(struct cache *cache, uint32_t ref)
     cells->used++;
     if (cell >= atomic_load_explicit(&cache->row->high, memory_order_relaxed))
         atomic_store_explicit(&cache->row->high, cell + 1, memory_order_release);
-    atomic_store_explicit(pins_cell(cache, cache->slot, cell), ref, memory_order_release);
     return (int32_t)cell;
+}
+
+int32_t pins_keep(struct cache *cache, uint32_t ref)
+{
+    int32_t cell = pins_reserve(cache);
+    if (cell >= 0)
+        atomic_store_explicit(pins_cell(cache, cache->slot, (uint32_t)cell), ref,
+                              memory_order_release);
+    return cell;
 }
 
 void pins_drop(struct cache *cache, int32_t cell)
 {
     struct pins_cells *cells = &cache->cells;
     _Atomic uint32_t *at = pins_cell(cache, cache->slot, (uint32_t)cell);
-    must(at && atomic_load_explicit(at, memory_order_relaxed) != 0 && cells->used > 0);
+    must(at && cells->used > 0);
     atomic_store_explicit(at, 0, memory_order_release);
     cells->free[cells->free_n++] = (uint32_t)cell;
     if (--cells->used == 0 && cells->room > PINS_FEW)

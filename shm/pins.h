@@ -44,11 +44,13 @@ struct pins_set {
 bool pins_open(struct cache *cache);
 void pins_close(struct cache *cache);
 
-/* A cell of the own ledger that holds ref; -1: no room can be had. Takes the pool's lock at most.
- */
+/* A cell of the own ledger, empty; -1: no room can be had. Takes the pool's lock at most, or makes
+ * room: no lock of a shard may be held. */
+int32_t pins_reserve(struct cache *cache);
+/* The same, holding ref. */
 int32_t pins_keep(struct cache *cache, uint32_t ref);
 void pins_drop(struct cache *cache, int32_t cell);
-/* A cell that holds nothing yet, and setting it. */
+/* A cell of that slot's ledger; NULL: it has no such cell. */
 _Atomic uint32_t *pins_cell(struct cache *cache, uint32_t slot, uint32_t cell);
 
 void pins_add(struct pins_set *set, uint32_t ref);

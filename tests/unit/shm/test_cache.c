@@ -10,8 +10,7 @@
 
 #include <cmocka.h>
 
-#include "shm/cache.h"
-#include "shm/pages.h"
+#include "shm/cache.c"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +311,44 @@ static void test_pins_hold(void **state)
     drop(&f);
 }
 
+/* Whoever looks while the short pin is in use gets a long one. */
+static void test_two_at_once(void **state)
+{
+    struct fixture f = make(MIB);
+    struct cache_hit first, second;
+    (void)state;
+    assert_true(put(f.cache, "a", 10));
+    assert_true(put(f.cache, "b", 20));
+    assert_true(find(f.cache, "a", &first));
+    assert_true(find(f.cache, "b", &second));
+    assert_int_equal(first.pin, PIN_SHORT);
+    assert_true(second.pin >= 0);
+    assert_false(has(f.cache, "c"));
+    assert_true(cache_keep(f.cache, &second));
+    check_body(f.cache, &first, 10, 1);
+    check_body(f.cache, &second, 20, 1);
+    cache_unpin(f.cache, &first);
+    assert_true(find(f.cache, "a", &first));
+    assert_int_equal(first.pin, PIN_SHORT);
+    cache_unpin(f.cache, &first);
+    cache_unpin(f.cache, &second);
+    assert_int_equal(f.cache->cells.used, 0);
+    drop(&f);
+}
+
+/* A slot that changed between the two looks at it is not believed: the entry may be gone. */
+static void test_slot_is_read_twice(void **state)
+{
+    struct fixture f = make(MIB);
+    _Atomic uint64_t slot = UINT64_C(7) << 32 | 4096;
+    _Atomic uint32_t cell = 0;
+    (void)state;
+    assert_ptr_equal(protect(f.cache, &cell, &slot, slot), store_entry(f.cache, 4096));
+    assert_int_equal(cell, 4096);
+    assert_null(protect(f.cache, &cell, &slot, UINT64_C(7) << 32 | 2048));
+    drop(&f);
+}
+
 static void test_many_pins(void **state)
 {
     enum { MANY = 20000 };
@@ -456,13 +493,14 @@ static void test_layout_is_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_put_and_find),      cmocka_unit_test(test_few_vectors),
-        cmocka_unit_test(test_replace_and_purge), cmocka_unit_test(test_key_must_match),
-        cmocka_unit_test(test_expired_is_a_miss), cmocka_unit_test(test_purge_meets_fill),
-        cmocka_unit_test(test_purge_all),         cmocka_unit_test(test_pins_hold),
-        cmocka_unit_test(test_many_pins),         cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_too_large),         cmocka_unit_test(test_slot_is_taken_back),
-        cmocka_unit_test(test_hits_are_counted),  cmocka_unit_test(test_layout_is_checked),
+        cmocka_unit_test(test_put_and_find),       cmocka_unit_test(test_few_vectors),
+        cmocka_unit_test(test_replace_and_purge),  cmocka_unit_test(test_key_must_match),
+        cmocka_unit_test(test_expired_is_a_miss),  cmocka_unit_test(test_purge_meets_fill),
+        cmocka_unit_test(test_purge_all),          cmocka_unit_test(test_pins_hold),
+        cmocka_unit_test(test_many_pins),          cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_slot_is_read_twice), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_too_large),          cmocka_unit_test(test_slot_is_taken_back),
+        cmocka_unit_test(test_hits_are_counted),   cmocka_unit_test(test_layout_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
