@@ -20,13 +20,8 @@ struct slice own_fields_cache_status(enum stats_cache status)
 
 static char *put_key(char *p, const uint8_t id[CACHE_ID_SIZE])
 {
-    static const char hex[16] = "0123456789abcdef";
-
     p = build_slice(p, SLICE("X-Cache-Key: "));
-    for (int i = 0; i < CACHE_ID_SIZE; i++) {
-        *p++ = hex[id[i] >> 4];
-        *p++ = hex[id[i] & 15];
-    }
+    p = build_octets(p, id, CACHE_ID_SIZE);
     return build_slice(p, SLICE("\r\n"));
 }
 

@@ -6,6 +6,7 @@
  */
 #include "worker/address.h"
 #include "worker/conn.h"
+#include "worker/http/build.h"
 #include "worker/http/json.h"
 #include "worker/spool.h"
 #include "worker/stream_life.h"
@@ -141,11 +142,11 @@ int64_t stream_now_ms(const struct stream *s)
  * their order. */
 struct slice stream_request_id(struct stream *s)
 {
-    static const char hex[16] = "0123456789abcdef";
+    uint64_t id[2];
 
     if (s->request_id.p)
         return s->request_id;
-    char *p = arena_take(&s->arena, 32);
+    char *p = arena_take(&s->arena, 2 * sizeof id);
     if (!p)
         return SLICE("-");
     uint64_t n = s->w->id_random[0] + 0x9e3779b97f4a7c15ull * ++s->w->ids;
@@ -153,11 +154,11 @@ struct slice stream_request_id(struct stream *s)
         n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9ull;
         n = (n ^ (n >> 27)) * 0x94d049bb133111ebull;
         n ^= n >> 31;
-        for (int i = 0; i < 16; i++)
-            p[half * 16 + i] = hex[n >> (60 - 4 * i) & 15];
+        id[half] = n;
         n += s->w->id_random[1];
     }
-    s->request_id = slice_of(p, 32);
+    build_octets(p, (const uint8_t *)id, sizeof id);
+    s->request_id = slice_of(p, 2 * sizeof id);
     return s->request_id;
 }
 

@@ -36,6 +36,8 @@ static inline char *build_field(char *to, struct slice name, struct slice value)
 char *build_number(char *to, uint64_t n); /* decimal */
 char *build_hex(char *to, uint64_t n);    /* lower case, no leading zeros */
 
+/* Two lower-case hex digits for each of n octets. */
+char *build_octets(char *to, const uint8_t *octets, size_t n);
 /* "HTTP/1.1 200 OK\r\n"; a status without a known phrase has an empty one. status 100..999. */
 char *build_status_line(char *to, int status);
 struct slice build_reason(int status); /* "OK"; n is 0 when unknown */

@@ -67,9 +67,22 @@ static void status_lines(void **state)
     assert_int_equal(build_reason(599).n, 0);
 }
 
+static void octets_are_pairs_of_digits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        uint8_t octet[2] = { (uint8_t)i, (uint8_t)~i };
+        char got[5] = "", expected[16];
+        assert_ptr_equal(build_octets(got, octet, 2), got + 4);
+        snprintf(expected, sizeof expected, "%02x%02x", octet[0], octet[1]);
+        assert_string_equal(got, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(octets_are_pairs_of_digits),
         cmocka_unit_test(numbers),
         cmocka_unit_test(fields),
         cmocka_unit_test(status_lines),
