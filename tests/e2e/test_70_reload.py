@@ -111,7 +111,7 @@ def test_signal_reloads_too(origins, start):
     gateway.write(services=(service(two.port),))
     gateway.kill(signal.SIGHUP)
     wait_until(lambda: (gateway.get("/"), len(two.requests))[1], "the new configuration")
-    assert gateway.status().json()["generation"] == 2
+    wait_until(lambda: gateway.status().json()["generation"] == 2, "the new generation in the status")
 
 
 def test_everything_can_change(origins, start, certs):
