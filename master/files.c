@@ -67,8 +67,7 @@ void files_prepare_logs(const struct conf *conf, const struct sandbox_user *user
         log_write(LOG_LEVEL_ERROR, "%s", refusal.text);
 }
 
-/* --- the pid file --------------------------------------------------------------------------------
- */
+/* --- the pid file ---------------------------------------------------------------------- */
 
 static bool files_pid_held(const char *path, int fd, struct refusal *refusal)
 {

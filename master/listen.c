@@ -17,8 +17,7 @@
 
 enum { LISTEN_BACKLOG = 128, LISTEN_OPEN_MODE = 0666 };
 
-/* --- addresses -----------------------------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------------------- */
 
 bool listen_unix(struct conf_address *address, struct conf_text path)
 {
@@ -84,8 +83,7 @@ enum listen_life listen_probe(const struct conf_address *address)
     }
 }
 
-/* --- opening -------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------- */
 
 static void listen_option(int fd, int level, int name, int value)
 {
@@ -188,8 +186,7 @@ static int listen_open(const struct listen_socket *s, struct listen_set *old)
     return -1;
 }
 
-/* --- sets ----------------------------------------------------------------------------------------
- */
+/* --- sets ------------------------------------------------------------------------------ */
 
 /* Adds the socket that `want` describes to the set; returns its descriptor, or -1. */
 static int listen_add(struct listen_set *set, struct listen_set *old, struct listen_socket want,
@@ -298,8 +295,7 @@ void listen_close(struct listen_set *set)
     set->n = 0;
 }
 
-/* --- gateway -t ----------------------------------------------------------------------------------
- */
+/* --- gateway -t ------------------------------------------------------------------------ */
 
 static bool listen_test_one(const struct conf_address *a, bool held, struct refusal *refusal)
 {

@@ -39,8 +39,7 @@ void master_describe(const struct generation *g, char *out, size_t size)
                    (unsigned long long)g->heritage.generation, workers, workers == 1 ? "" : "s");
 }
 
-/* --- ending --------------------------------------------------------------------------------------
- */
+/* --- ending ---------------------------------------------------------------------------- */
 
 /* No more connections, no more reloads; what the generations hold is closed when their children are
  * gone. */
@@ -66,8 +65,20 @@ static void master_quit(struct master *m)
     supervise_tell(m, NULL, CHANNEL_RETIRE);
 }
 
-/* The control process is asked, so that it can still answer whoever asked for the stop; the others
- * are told. */
+/* A child whose channel closes ends at once, but in order: what its logs still hold is written.
+ * Only the control process is asked to end, so that it can answer whoever asked for the stop. */
+static void master_dismiss(struct child *c)
+{
+    if (c->generation == NULL || c->channel < 0)
+        return;
+    if (c->role == ROLE_CONTROL) {
+        (void)channel_send(c->channel, CHANNEL_RETIRE, 0, 0, NULL, 0);
+        return;
+    }
+    (void)close(c->channel);
+    c->channel = -1;
+}
+
 static void master_stop(struct master *m)
 {
     if (m->mode == MASTER_STOPPING)
@@ -77,15 +88,8 @@ static void master_stop(struct master *m)
         master_close_doors(m);
     m->mode = MASTER_STOPPING;
     m->deadline = master_now() + MASTER_STOP_PATIENCE;
-    for (int slot = 0; slot < BOARD_SLOTS; slot++) {
-        const struct child *c = &m->children[slot];
-        if (c->generation == NULL || c->pid <= 0)
-            continue;
-        if (c->role == ROLE_CONTROL && c->channel >= 0)
-            (void)channel_send(c->channel, CHANNEL_RETIRE, 0, 0, NULL, 0);
-        else
-            (void)kill(c->pid, SIGTERM);
-    }
+    for (int slot = 0; slot < BOARD_SLOTS; slot++)
+        master_dismiss(&m->children[slot]);
 }
 
 static void master_end_overdue(struct master *m)
@@ -110,8 +114,7 @@ static void master_end_overdue(struct master *m)
     supervise_signal(m, NULL, SIGKILL);
 }
 
-/* --- signals -------------------------------------------------------------------------------------
- */
+/* --- signals --------------------------------------------------------------------------- */
 
 static void master_reopen_logs(struct master *m)
 {
@@ -160,8 +163,7 @@ static void master_signals(struct master *m)
     }
 }
 
-/* --- messages ------------------------------------------------------------------------------------
- */
+/* --- messages -------------------------------------------------------------------------- */
 
 static void master_answer(const struct child *c, const struct channel_message *q, const char *text)
 {
@@ -225,8 +227,7 @@ static void master_messages(struct master *m, int slot)
     }
 }
 
-/* --- the loop ------------------------------------------------------------------------------------
- */
+/* --- the loop -------------------------------------------------------------------------- */
 
 static void master_sooner(int64_t *when, int64_t other)
 {
@@ -300,8 +301,7 @@ static void master_turn(struct master *m)
     generation_collect(m);
 }
 
-/* --- start ---------------------------------------------------------------------------------------
- */
+/* --- start ----------------------------------------------------------------------------- */
 
 static bool master_is_alone(const struct conf *conf, struct refusal *refusal)
 {

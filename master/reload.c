@@ -21,8 +21,7 @@
 
 enum { RELOAD_PATIENCE = 10000, RELOAD_GRACE = 1000 }; /* ms */
 
-/* --- who asked -----------------------------------------------------------------------------------
- */
+/* --- who asked ------------------------------------------------------------------------- */
 
 void reload_ask(struct master *m, int slot, uint64_t id)
 {
@@ -75,8 +74,7 @@ static void reload_refuse(struct master *m, const char *why)
     }
 }
 
-/* --- begin ---------------------------------------------------------------------------------------
- */
+/* --- begin ----------------------------------------------------------------------------- */
 
 static bool reload_begin(struct master *m, const struct conf *conf, struct refusal *refusal)
 {
@@ -139,8 +137,7 @@ static void reload_load(struct master *m)
     conf_errors_free(&reading.errors);
 }
 
-/* --- commit --------------------------------------------------------------------------------------
- */
+/* --- commit ---------------------------------------------------------------------------- */
 
 static void reload_move_pid_file(struct master *m, const char *path)
 {
@@ -194,8 +191,7 @@ static void reload_commit(struct master *m)
     notify_ready(text);
 }
 
-/* --- turns ---------------------------------------------------------------------------------------
- */
+/* --- turns ----------------------------------------------------------------------------- */
 
 /* A reload can begin: one is asked for, and of those that were undone no process is left that may
  * hold an address. */

@@ -16,8 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --- in the child --------------------------------------------------------------------------------
- */
+/* --- in the child ---------------------------------------------------------------------- */
 
 static void spawn_close(int *fd)
 {
@@ -121,8 +120,7 @@ static _Noreturn void spawn_live(struct master *m, int slot, int channel)
     _exit(role->entry(&h));
 }
 
-/* --- in the master -------------------------------------------------------------------------------
- */
+/* --- in the master --------------------------------------------------------------------- */
 
 bool spawn_child(struct master *m, int slot)
 {

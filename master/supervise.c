@@ -25,8 +25,7 @@ static bool supervise_of(const struct child *c, const struct generation *g)
     return c->generation && (g == NULL || c->generation == g);
 }
 
-/* --- slots ---------------------------------------------------------------------------------------
- */
+/* --- slots ----------------------------------------------------------------------------- */
 
 static bool supervise_claim(struct master *m, struct generation *g, enum heritage_role role,
                             uint32_t index)
@@ -80,8 +79,7 @@ void supervise_forget(struct master *m, const struct generation *g)
             supervise_release(m, slot);
 }
 
-/* --- starting ------------------------------------------------------------------------------------
- */
+/* --- starting -------------------------------------------------------------------------- */
 
 static bool supervise_waits(const struct child *c)
 {
@@ -120,8 +118,7 @@ int64_t supervise_next(const struct master *m)
     return next;
 }
 
-/* --- telling -------------------------------------------------------------------------------------
- */
+/* --- telling --------------------------------------------------------------------------- */
 
 void supervise_tell(struct master *m, const struct generation *g, enum channel_op op)
 {
@@ -162,8 +159,7 @@ unsigned supervise_alive(const struct master *m, const struct generation *g)
     return n;
 }
 
-/* --- the end of a child --------------------------------------------------------------------------
- */
+/* --- the end of a child ---------------------------------------------------------------- */
 
 static void supervise_cause(int status, char *out, size_t size)
 {

@@ -24,8 +24,7 @@ void zones_clear(struct heritage *h)
         h->dicts[i] = none;
 }
 
-/* --- counters ------------------------------------------------------------------------------------
- */
+/* --- counters -------------------------------------------------------------------------- */
 
 static bool zones_make_stats(struct heritage *h, const struct generation *old, uint32_t routes,
                              struct refusal *refusal)
@@ -68,8 +67,7 @@ static bool zones_take_stats(struct generation *g, const struct generation *old,
     return true;
 }
 
-/* --- health --------------------------------------------------------------------------------------
- */
+/* --- health ---------------------------------------------------------------------------- */
 
 static bool zones_claim_upstream(const struct heritage *h, const struct conf_upstream *u)
 {
@@ -117,8 +115,7 @@ static bool zones_take_health(struct generation *g, const struct generation *old
     return true;
 }
 
-/* --- dictionaries --------------------------------------------------------------------------------
- */
+/* --- dictionaries ---------------------------------------------------------------------- */
 
 static const struct zone *zones_find_dict(const struct generation *old, const struct conf_dict *d)
 {
@@ -166,8 +163,7 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
            zones_take_dicts(g, old, refusal);
 }
 
-/* --- the end -------------------------------------------------------------------------------------
- */
+/* --- the end --------------------------------------------------------------------------- */
 
 static bool zones_has(const struct generation *g, const struct zone *zone)
 {

@@ -35,7 +35,7 @@ static struct board_context {
     char stack[BOARD_STACK];
 } board_self;
 
-/* --- rows ----------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------ */
 
 bool board_make(struct zone *zone)
 {
@@ -130,7 +130,7 @@ void board_words(const struct board_shm *board, int slot, char *out, size_t size
     out[n] = '\0';
 }
 
-/* --- last words: everything below may run inside a signal handler --------------------------- */
+/* --- last words: everything below may run inside a signal handler ---------------------- */
 
 struct board_text {
     char *p;
@@ -294,7 +294,7 @@ _Noreturn void board_fail(const char *file, int line, const char *expression)
     abort();
 }
 
-/* --- preparation ---------------------------------------------------------------------------- */
+/* --- preparation ----------------------------------------------------------------------- */
 
 static int board_note_module(struct dl_phdr_info *info, size_t size, void *arg)
 {

@@ -104,8 +104,7 @@ bool health_fits(const struct zone *zone, uint32_t peers, uint32_t upstreams)
     return health_view(zone, &v) && peers <= v.peers_n / 2 && upstreams <= v.upstreams_n / 2;
 }
 
-/* --- rows ----------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------ */
 
 /* The next place of a probe sequence; mixes, so that identities that differ in few bits spread as
  * well. */
@@ -239,8 +238,7 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
     return u;
 }
 
-/* --- in flight -----------------------------------------------------------------------------------
- */
+/* --- in flight ------------------------------------------------------------------------- */
 
 /* The peer's row number, or -1 for a pointer that leads outside. */
 static int64_t health_number(const struct health_view *v, const struct health_peer_shm *peer)

@@ -36,8 +36,7 @@ const uint64_t stats_bounds[STATS_BUCKETS] = { 100,      250,       500,     100
                                                250000,   500000,    1000000, 2500000, 5000000,
                                                10000000, UINT64_MAX };
 
-/* --- layout: offsets from the body, in bytes ---------------------------------------------------
- */
+/* --- layout: offsets from the body, in bytes ------------------------------------------- */
 
 static uint64_t stats_round(uint64_t n)
 {
@@ -139,8 +138,7 @@ static bool stats_written(const struct zone *zone, uint32_t capacity, uint32_t s
     return (__atomic_load_n(&map[row / 8], __ATOMIC_RELAXED) & (1u << (row % 8))) != 0;
 }
 
-/* --- names -------------------------------------------------------------------------------------
- */
+/* --- names ----------------------------------------------------------------------------- */
 
 static uint64_t stats_hash(const char *id)
 {
@@ -251,8 +249,7 @@ int stats_row(const struct zone *zone, const char *id)
     return capacity ? stats_find(zone, capacity, id, NULL) : -1;
 }
 
-/* --- counting ----------------------------------------------------------------------------------
- */
+/* --- counting -------------------------------------------------------------------------- */
 
 struct stats_process_shm *stats_process(const struct zone *zone, uint32_t slot)
 {
@@ -301,8 +298,7 @@ void stats_settle(const struct zone *zone, uint32_t slot)
     __atomic_store_n(&p->active, 0, __ATOMIC_RELAXED);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------- */
 
 /* Both kinds of block are nothing but 64-bit counters (and padding), so that they are added word by
  * word. */
@@ -336,8 +332,7 @@ void stats_sum_route(const struct zone *zone, int row, struct stats_route_shm *o
             stats_sum(out, &stats_rows(zone, capacity, slot)[row], sizeof *out);
 }
 
-/* --- a larger zone -----------------------------------------------------------------------------
- */
+/* --- a larger zone --------------------------------------------------------------------- */
 
 static void stats_copy_slot(const struct zone *to, const struct zone *from, uint32_t slot)
 {

@@ -34,7 +34,7 @@ enum { WELL = 1000, DIES_AT_START = 1001, NEVER_READY = 1002, STAYS_WHEN_RETIRED
 
 enum { PATIENCE = 10000 }; /* ms; nothing below takes that long unless it is broken */
 
-/* --- the parts ------------------------------------------------------------------------------- */
+/* --- the parts ------------------------------------------------------------------------- */
 
 static struct channel_message heard;
 
@@ -103,7 +103,7 @@ int control_main(const struct heritage *h)
     return play(h, h->control, ask_master);
 }
 
-/* --- the stage ------------------------------------------------------------------------------- */
+/* --- the stage ------------------------------------------------------------------------- */
 
 static char folder[64], conf_path[96], log_path[96], log_text[1 << 16];
 static char door[128], control[128];
@@ -259,7 +259,7 @@ static int teardown(void **state)
     return system(command);
 }
 
-/* --- the play -------------------------------------------------------------------------------- */
+/* --- the play -------------------------------------------------------------------------- */
 
 static void starts_and_stops(void **state)
 {
