@@ -163,7 +163,7 @@ static bool is_visible(const struct cache *cache, const struct cache_entry_shm *
 {
     return entry->generation ==
                atomic_load_explicit(&cache->shm->generation, memory_order_acquire) &&
-           entry->meta.keep_until >= now;
+           store_meta(cache, entry)->keep_until >= now;
 }
 
 /* Counts a hit: each one at first, then in steps, by chance, so that a hot entry is hardly ever
@@ -180,14 +180,16 @@ static void touch(struct cache *cache, struct cache_entry_shm *entry)
         atomic_store_explicit(&entry->hits, hits + step, memory_order_relaxed);
 }
 
-static void describe(const struct cache_entry_shm *entry, int32_t pin, struct cache_hit *hit)
+void cache_describe(const struct cache *cache, const struct cache_entry_shm *entry, int32_t pin,
+                    struct cache_hit *hit)
 {
+    const struct cache_head_shm *head = store_head(cache, entry);
     hit->entry = entry;
-    hit->meta = &entry->meta;
+    hit->meta = head ? &head->meta : &entry->meta;
     hit->key = entry->text;
-    hit->head = entry->text + entry->key_n;
+    hit->head = head ? head->text : entry->text + entry->key_n;
     hit->key_n = entry->key_n;
-    hit->head_n = entry->head_n;
+    hit->head_n = head ? head->head_n : entry->head_n;
     hit->body_n = entry->body_n;
     hit->hits = atomic_load_explicit(&entry->hits, memory_order_relaxed);
     hit->pin = pin;
@@ -239,7 +241,7 @@ bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char
     struct cache_entry_shm *entry = look(cache, id, key, n, cell);
     if (entry) {
         touch(cache, entry);
-        describe(entry, pin, hit);
+        cache_describe(cache, entry, pin, hit);
     } else if (pin != PIN_SHORT) {
         pins_drop(cache, pin);
     }

@@ -13,23 +13,27 @@
 #include "shm/region.h"
 #include <sys/uio.h>
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 1, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 2, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
 
 /* What is known of an object besides its bytes. Times in seconds since 1970, spans in seconds. */
 struct cache_meta {
-    int64_t stored;      /* when the response was received */
-    int64_t initial_age; /* corrected_initial_age at that time */
-    int64_t fresh_for;   /* freshness lifetime, counted from age 0 */
-    int64_t keep_until;  /* removed past it, whatever its freshness */
-    uint8_t scope[16];   /* plugin instance id it was stored by */
-    uint32_t flags;      /* CACHE_* below */
+    int64_t stored;            /* when the response was received */
+    int64_t keep_until;        /* removed past it, whatever its freshness */
+    uint32_t initial_age;      /* corrected_initial_age at that time */
+    uint32_t fresh_for;        /* freshness lifetime, counted from age 0 */
+    uint32_t stale_while;      /* may be used that long when stale while it is refreshed */
+    uint32_t stale_error;      /* and that long while a refresh fails */
+    uint32_t modified;         /* Last-Modified, for conditional requests; 0 = none */
+    _Atomic uint32_t retry_at; /* a refresh is under way or failed: the next one not before;
+                                  changes while others read (cache_claim, cache_put_off) */
+    uint8_t scope[16];         /* plugin instance id it was stored by */
+    uint32_t flags;            /* the user's own: worker/http/reuse.h */
     uint16_t status;
     uint16_t private_n; /* bytes at the start of the head that are the cache's own lines and are not
                            sent */
-    uint64_t date;      /* for conditional requests: Last-Modified, 0 = none */
 };
 _Static_assert(sizeof(struct cache_meta) == 64, "layout");
 
@@ -98,6 +102,21 @@ bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n);
  * purged while it was filled, or memory ran out), the fill is gone as well. */
 bool cache_fill_commit(struct cache_fill **fill);
 void cache_fill_abort(struct cache_fill **fill);
+
+/* Another head and meta for a published object, whose body stays where it is: what a 304 brings. On
+ * success *hit describes the new ones and pointers into the old ones are gone; readers who have the
+ * object pinned keep theirs. Where no memory is left for a head, or too many old ones are still
+ * being read, only the times of the meta change. False: the object is not published any more;
+ * nothing has changed. */
+bool cache_update(struct cache *cache, struct cache_hit *hit, const struct cache_meta *meta,
+                  const char *head, size_t head_n);
+
+/* One of all processes may refresh a stale object: true for who comes first after meta.retry_at,
+ * which becomes `until`. `now` and `until`: seconds since 1970. */
+bool cache_claim(const struct cache_hit *hit, int64_t now, int64_t until);
+/* No refresh before `until`: the last one failed. */
+void cache_put_off(const struct cache_hit *hit, int64_t until);
+bool cache_is_put_off(const struct cache_hit *hit, int64_t now);
 
 /* Removes one object: 1, or 0 when there was none. No request that starts afterwards sees it. */
 int cache_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);

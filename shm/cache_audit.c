@@ -43,6 +43,26 @@ static const char *entry_chain_fault(struct audit *a, uint32_t ref, bool done)
     return NULL;
 }
 
+/* Heads that came later. */
+static const char *heads_fault(const struct audit *a, uint32_t ref)
+{
+    struct cache *cache = a->cache;
+    uint16_t mark = cache->shards[a->shard].marks;
+    uint32_t head = atomic_load_explicit(&store_entry(cache, ref)->head_ref, memory_order_relaxed);
+    for (; head != 0;
+         head = atomic_load_explicit(&store_chunk(cache, head)->next, memory_order_relaxed)) {
+        struct cache_head_shm *h = store_at(cache, head);
+        if (!slab_valid(cache, a->shard, head) || h->chunk.mark == mark)
+            return "a chain of heads leads astray, or into another";
+        if (atomic_load_explicit(&h->chunk.owner, memory_order_relaxed) != ref)
+            return "a chain of heads leads to what is not the entry's";
+        if (h->chunk.used != 0 || sizeof *h + h->head_n > slab_size(cache, head))
+            return "a head is larger than its chunk";
+        h->chunk.mark = mark;
+    }
+    return NULL;
+}
+
 static const char *entry_fault(struct audit *a, uint32_t ref)
 {
     struct store_shard_shm *shard = &a->cache->shards[a->shard];
@@ -55,7 +75,8 @@ static const char *entry_fault(struct audit *a, uint32_t ref)
     entry->chunk.mark = shard->marks;
     if (published)
         a->payload += entry->key_n + entry->head_n + entry->body_n;
-    return entry_chain_fault(a, ref, published);
+    const char *fault = entry_chain_fault(a, ref, published);
+    return fault ? fault : heads_fault(a, ref);
 }
 
 static const char *entries_fault(struct audit *a, uint32_t page)

@@ -60,7 +60,8 @@ int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t 
     int count = 0;
     *bytes = 0;
     if (offset == 0 && entry->body_n > 0 && max > 0 && store_inline(entry) == entry->body_n) {
-        iov[0] = (struct iovec){ (void *)(uintptr_t)(hit->head + hit->head_n), entry->body_n };
+        iov[0] = (struct iovec){ (void *)(uintptr_t)(entry->text + entry->key_n + entry->head_n),
+                                 entry->body_n };
         *bytes = entry->body_n;
         return 1;
     }

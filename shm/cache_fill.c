@@ -83,7 +83,7 @@ static void found(struct cache_fill *fill, const uint8_t *id, uint32_t key_n, ui
     entry->kind = 0;
     entry->key_n = (uint16_t)key_n;
     entry->head_n = (uint16_t)head_n;
-    entry->parent = 0;
+    atomic_store_explicit(&entry->head_ref, 0, memory_order_relaxed);
     entry->body_n = 0;
     CRASH_POINT();
     atomic_store_explicit(&entry->chunk.owner, fill->ref, memory_order_release);

@@ -16,17 +16,10 @@ static bool show(const struct visit *visit, const struct cache_entry_shm *entry,
 {
     const struct cache *cache = visit->cache;
     if (entry->generation != atomic_load_explicit(&cache->shm->generation, memory_order_acquire) ||
-        entry->meta.keep_until < visit->now)
+        store_meta(cache, entry)->keep_until < visit->now)
         return true;
-    struct cache_hit hit = { .entry = entry,
-                             .meta = &entry->meta,
-                             .key = entry->text,
-                             .head = entry->text + entry->key_n,
-                             .key_n = entry->key_n,
-                             .head_n = entry->head_n,
-                             .body_n = entry->body_n,
-                             .hits = atomic_load_explicit(&entry->hits, memory_order_relaxed),
-                             .pin = pin };
+    struct cache_hit hit;
+    cache_describe(cache, entry, pin, &hit);
     return visit->each(visit->arg, entry->id, &hit);
 }
 

@@ -44,23 +44,33 @@ void evict_retire(struct cache *cache, uint32_t shard, uint32_t ref)
     retire(cache, &cache->shards[shard], ref);
 }
 
-/* Frees the chain from its front, then the entry. Returns how many chunks; what is left stays in
+/* Frees the chain that begins at *link from its front, at most so many chunks. */
+static uint32_t release_chain(struct cache *cache, uint32_t shard, uint32_t ref,
+                              _Atomic uint32_t *link, uint32_t most)
+{
+    uint32_t count = 0, chunk;
+    while (count < most && (chunk = atomic_load_explicit(link, memory_order_relaxed)) != 0) {
+        must(atomic_load_explicit(&store_chunk(cache, chunk)->owner, memory_order_relaxed) == ref);
+        uint32_t next =
+            atomic_load_explicit(&store_chunk(cache, chunk)->next, memory_order_relaxed);
+        atomic_store_explicit(link, next, memory_order_release);
+        CRASH_POINT();
+        slab_give(cache, shard, chunk);
+        CRASH_POINT();
+        count++;
+    }
+    return count;
+}
+
+/* Frees later heads and the body, then the entry. Returns how many chunks; what is left stays in
  * limbo. */
 static uint32_t release(struct cache *cache, uint32_t shard, uint32_t ref, uint32_t most)
 {
     struct cache_entry_shm *entry = store_entry(cache, ref);
-    uint32_t count = 0, chunk;
-    while ((chunk = atomic_load_explicit(&entry->chunk.next, memory_order_relaxed)) != 0) {
-        if (count++ == most)
-            return most;
-        must(atomic_load_explicit(&store_chunk(cache, chunk)->owner, memory_order_relaxed) == ref);
-        uint32_t next =
-            atomic_load_explicit(&store_chunk(cache, chunk)->next, memory_order_relaxed);
-        atomic_store_explicit(&entry->chunk.next, next, memory_order_release);
-        CRASH_POINT();
-        slab_give(cache, shard, chunk);
-        CRASH_POINT();
-    }
+    uint32_t count = release_chain(cache, shard, ref, &entry->head_ref, most);
+    count += release_chain(cache, shard, ref, &entry->chunk.next, most - count);
+    if (atomic_load_explicit(&entry->chunk.next, memory_order_relaxed) != 0 || count == most)
+        return most;
     queue_drop(cache, &cache->shards[shard], ref);
     CRASH_POINT();
     slab_give(cache, shard, ref);
@@ -114,7 +124,7 @@ static void evict(struct cache *cache, uint32_t number, uint32_t ref)
     struct store_shard_shm *shard = &cache->shards[number];
     const struct cache_entry_shm *entry = store_entry(cache, ref);
     bool dead = queue_of(cache, shard, ref) == QUEUE_DEAD; /* counted when it was purged */
-    if (!dead && entry->meta.keep_until < cache->now) {
+    if (!dead && store_meta(cache, entry)->keep_until < cache->now) {
         shard->expired++;
     } else if (!dead) {
         shard->evictions++;

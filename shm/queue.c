@@ -178,7 +178,7 @@ static bool leaves_small(struct cache *cache, struct store_shard_shm *shard, uin
                          bool stay)
 {
     struct cache_entry_shm *entry = store_entry(cache, ref);
-    bool expired = entry->meta.keep_until < cache->now;
+    bool expired = store_meta(cache, entry)->keep_until < cache->now;
     shard->ghost_clock += queue_bytes(cache, ref);
     if (stay && !expired && atomic_load_explicit(&entry->heat, memory_order_relaxed) >= PROMOTE) {
         move(cache, shard, ref, 0);
@@ -193,7 +193,7 @@ static bool leaves_main(struct cache *cache, struct store_shard_shm *shard, uint
 {
     struct cache_entry_shm *entry = store_entry(cache, ref);
     uint8_t heat = atomic_load_explicit(&entry->heat, memory_order_relaxed);
-    if (!stay || heat == 0 || entry->meta.keep_until < cache->now)
+    if (!stay || heat == 0 || store_meta(cache, entry)->keep_until < cache->now)
         return true;
     move(cache, shard, ref, (uint8_t)(heat - 1));
     return false;

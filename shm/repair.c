@@ -27,21 +27,20 @@ static void forget(struct cache *cache, uint32_t number)
         shard->marks = 1;
 }
 
-/* Marks the chunks of the entry; cuts the chain where it leads to what is not the entry's. */
-static bool mark_chain(struct cache *cache, uint32_t shard, uint32_t ref)
+/* Marks the chunks of a chain of the entry; cuts it where it leads to what is not the entry's. */
+static bool mark_chain(struct cache *cache, uint32_t shard, uint32_t ref, _Atomic uint32_t *link)
 {
     uint16_t mark = cache->shards[shard].marks;
-    struct slab_chunk_shm *chunk = store_chunk(cache, ref);
     uint32_t next;
-    while ((next = atomic_load_explicit(&chunk->next, memory_order_relaxed)) != 0) {
+    while ((next = atomic_load_explicit(link, memory_order_relaxed)) != 0) {
         struct slab_chunk_shm *after = store_chunk(cache, next);
         if (!slab_valid(cache, shard, next) || after->mark == mark ||
             atomic_load_explicit(&after->owner, memory_order_relaxed) != ref) {
-            atomic_store_explicit(&chunk->next, 0, memory_order_release);
+            atomic_store_explicit(link, 0, memory_order_release);
             return false;
         }
         after->mark = mark;
-        chunk = after;
+        link = &after->next;
     }
     return true;
 }
@@ -52,7 +51,8 @@ static void place(struct cache *cache, uint32_t number, uint32_t ref)
     struct cache_entry_shm *entry = store_entry(cache, ref);
     enum queue_list was = (enum queue_list)atomic_load_explicit(&entry->list, memory_order_relaxed);
     bool indexed = entry->chunk.mark == shard->marks;
-    bool whole = mark_chain(cache, number, ref);
+    bool whole = mark_chain(cache, number, ref, &entry->chunk.next);
+    whole &= mark_chain(cache, number, ref, &entry->head_ref);
     entry->chunk.mark = shard->marks;
     if (indexed && !whole) {
         (void)index_drop(cache, ref);

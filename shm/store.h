@@ -38,9 +38,9 @@ struct cache_entry_shm {
         heat;     /* recent hits, for the order of eviction; written by readers without a lock */
     uint8_t slot; /* who fills it */
     _Atomic uint8_t list; /* enum queue_list */
-    uint8_t kind;         /* 0: an object; room for variants, markers and the like */
+    uint8_t kind;         /* 0: an object */
     uint16_t key_n, head_n;
-    uint32_t parent; /* room for the entry that it is a variant of */
+    _Atomic uint32_t head_ref; /* heads that came later (cache_update.c), newest first; 0 = none */
     uint64_t body_n;
     uint32_t prev, next; /* neighbours on its list */
     struct cache_meta meta;
@@ -48,6 +48,17 @@ struct cache_entry_shm {
 };
 _Static_assert(sizeof(struct cache_entry_shm) == 128, "layout");
 _Static_assert(BOARD_SLOTS <= 256, "an entry names its slot in one byte");
+
+/* A head that took the place of the entry's own. Its chunk's `used` is 0: it is no part of the
+ * body.
+ */
+struct cache_head_shm {
+    struct slab_chunk_shm chunk; /* next: the head that was there before */
+    uint32_t head_n;
+    struct cache_meta meta;
+    char text[];
+};
+_Static_assert(sizeof(struct cache_head_shm) == 80, "layout");
 
 enum { STORE_FIXED = sizeof(struct cache_entry_shm) - SLAB_HEADER };
 
@@ -144,6 +155,21 @@ static inline struct index_place store_place(const struct cache *cache, const ui
     return (struct index_place){ shard, shard * cache->g.buckets + bucket, (uint32_t)h[1] };
 }
 
+/* The head that holds now; NULL: the entry's own. */
+static inline struct cache_head_shm *store_head(const struct cache *cache,
+                                                const struct cache_entry_shm *entry)
+{
+    uint32_t ref = atomic_load_explicit(&entry->head_ref, memory_order_acquire);
+    return __builtin_expect(ref != 0, 0) ? store_at(cache, ref) : NULL;
+}
+
+static inline const struct cache_meta *store_meta(const struct cache *cache,
+                                                  const struct cache_entry_shm *entry)
+{
+    const struct cache_head_shm *head = store_head(cache, entry);
+    return head ? &head->meta : &entry->meta;
+}
+
 /* Body bytes in the entry's own chunk. */
 static inline uint32_t store_inline(const struct cache_entry_shm *entry)
 {
@@ -158,6 +184,10 @@ void store_view(struct cache *cache, const struct zone *zone,
 
 /* Takes back what processes left that died and whose slots have no new owner yet. In cache.c. */
 void cache_orphans(struct cache *cache);
+
+/* What a pinned entry is, in *hit; `pin` is the cache's own. In cache.c. */
+void cache_describe(const struct cache *cache, const struct cache_entry_shm *entry, int32_t pin,
+                    struct cache_hit *hit);
 
 /* A shard's lock; what a dead owner left is repaired first. */
 struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard);

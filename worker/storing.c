@@ -79,14 +79,14 @@ static bool set_times(struct stream *s, const struct head *h, const struct cache
     meta->stored = now;
     if (conf->cache_control) {
         int64_t requested = now - (s->w->loop.now.us - s->up_began) / 1000000;
-        meta->initial_age = freshness_initial_age(h, requested, now);
+        meta->initial_age = (uint32_t)freshness_initial_age(h, requested, now);
         lifetime = freshness_lifetime(h, cc, now);
     }
     if (lifetime == FRESHNESS_UNSET) {
         lifetime = conf->cache_ttl;
         meta->initial_age = 0;
     }
-    meta->fresh_for = lifetime;
+    meta->fresh_for = (uint32_t)lifetime;
     int64_t left = lifetime - meta->initial_age;
     meta->keep_until = now + (conf->storage_ttl ? conf->storage_ttl : left);
     return meta->keep_until > now;
