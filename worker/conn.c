@@ -387,7 +387,7 @@ static bool accept_one(struct listener *l)
     struct sockaddr_storage from;
     socklen_t from_n = sizeof from;
 
-    if (!worker_admit(w)) {
+    if (!worker_admit(w, true)) {
         log_rarely(LOG_LEVEL_WARN, "worker_connections (%d) are in use: accepting pauses",
                    w->conf->worker_connections);
         conn_pause(w);
@@ -462,8 +462,11 @@ void conn_retire(struct worker *w)
 {
     int patience = w->conf->shutdown_timeout - 1000;
 
-    for (size_t i = 0; i < w->conf->proxy_listen_n; i++)
+    for (size_t i = 0; i < w->conf->proxy_listen_n; i++) {
         conn_unlisten(&w->listeners[i]);
+        close(w->listeners[i].io.fd); /* an address that a reload removed is free from here on */
+        w->listeners[i].io.fd = -1;
+    }
     w->resume_at = 0;
     for (struct conn *c = w->conns_first; c; c = c->next)
         if (c->wait == CONN_WAIT_IDLE && c->timer.due > w->loop.now.ms + patience)

@@ -20,8 +20,9 @@ enum { WORKER_SCRATCH = 96 * 1024, WORKER_SPOOL = 64 * 1024, WORKER_REPLY = 72 *
 
 /* What the worker keeps for each route, by route index. */
 struct route_state {
-    struct stats_route_shm *stats;
-    bool cached; /* the chain holds a proxy-cache instance */
+    struct stats_route_shm *stats; /* NULL: nothing was counted yet */
+    int row;                       /* where it is to be had; -1: none */
+    bool cached;                   /* the chain holds a proxy-cache instance */
 };
 
 /* Idle connections to one peer with one kind of transport, newest first. */
@@ -77,8 +78,9 @@ struct worker {
     int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */
 };
 
-/* A connection more or less, for the limit and the board. */
-bool worker_admit(struct worker *w);
+/* A connection more or less, for the limit and the board. Clients leave some of worker_connections
+ * to upstreams, so that what was accepted can be answered. */
+bool worker_admit(struct worker *w, bool client);
 void worker_dismiss(struct worker *w);
 
 #endif

@@ -4,10 +4,22 @@
 #include "worker/conn.h"
 #include "worker/own_fields.h"
 
+/* The route's row in this worker's block, asked for when there is something to count. */
+static struct stats_route_shm *row_of(struct stream *s)
+{
+    const struct heritage *h = s->w->heritage;
+    struct route_state *state = s->route ? &s->w->routes[s->route->index] : NULL;
+
+    if (!state || state->row < 0)
+        return &s->w->stats->unrouted;
+    if (!state->stats)
+        state->stats = stats_route(&h->stats, h->slot, state->row);
+    return state->stats;
+}
+
 static void count(struct stream *s, int status, int64_t total_us)
 {
-    struct stats_route_shm *row =
-        s->route ? s->w->routes[s->route->index].stats : &s->w->stats->unrouted;
+    struct stats_route_shm *row = row_of(s);
 
     stats_add(&s->w->stats->requests, 1);
     stats_add(&row->requests, 1);

@@ -214,7 +214,7 @@ struct upconn *upstream_connect(struct stream *s)
 {
     struct worker *w = s->w;
 
-    if (!worker_admit(w)) {
+    if (!worker_admit(w, false)) {
         errno = EMFILE;
         return NULL;
     }

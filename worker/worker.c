@@ -14,11 +14,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { CLIENT_SHARE = 8 /* one in so many connections is kept for upstreams */ };
 enum { TURN_MS = 1000, HOUSEKEEPING_MS = 1000, KEEP_STREAMS = 1024, KEEP_BUFFERS = 1024 };
 
-bool worker_admit(struct worker *w)
+bool worker_admit(struct worker *w, bool client)
 {
-    if (w->connections >= (uint32_t)w->conf->worker_connections)
+    uint32_t limit = (uint32_t)w->conf->worker_connections;
+
+    if (w->connections >= (client ? limit - limit / CLIENT_SHARE : limit))
         return false;
     w->connections++;
     atomic_store_explicit(&w->row->connections, w->connections, memory_order_relaxed);
@@ -48,8 +51,7 @@ static bool make_routes(struct worker *w)
     w->routes = calloc(w->conf->routes_n + 1, sizeof *w->routes);
     for (size_t i = 0; w->routes && i < w->conf->routes_n; i++) {
         const struct conf_route *route = &w->conf->routes[i];
-        int row = stats_row(&h->stats, route->id.s);
-        w->routes[i].stats = row >= 0 ? stats_route(&h->stats, h->slot, row) : &w->stats->unrouted;
+        w->routes[i].row = stats_row(&h->stats, route->id.s);
         w->routes[i].cached = has_cache(route->chain);
     }
     w->router = router_make(w->conf);
