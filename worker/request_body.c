@@ -3,6 +3,7 @@
  * framing included. */
 #include "worker/request_body.h"
 
+#include "worker/conn.h"
 #include "worker/http/build.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -41,8 +42,11 @@ enum stage_result request_body_collect(struct stream *s)
             return STAGE_NEXT;
         if (r == INTAKE_WAIT)
             return STAGE_WAIT;
-        if (r == INTAKE_RUN && spool_append(s->spool_in, run.p, run.n))
-            continue;
+        if (r == INTAKE_RUN && spool_append(s->spool_in, run.p, run.n)) {
+            if (conn_may_go_on(s->conn, run.n))
+                continue;
+            return STAGE_WAIT;
+        }
         int status = r == INTAKE_BAD         ? 400
                      : r == INTAKE_TOO_LARGE ? 413
                      : r == INTAKE_TIMEOUT   ? 408
@@ -137,8 +141,8 @@ enum body_state request_body_pump(struct stream *s, struct slice head)
         if (!send_run(s, head, r == INTAKE_RUN ? run : none, end))
             return errno == ENOMEM ? BODY_NO_MEMORY : BODY_UPSTREAM_BROKE;
         head = none;
-        if (r == INTAKE_WAIT)
-            return BODY_GOING;
+        if (r == INTAKE_WAIT || !conn_may_go_on(s->conn, run.n))
+            break;
     }
     return s->request_sent && outbuf_empty(&u->out) ? BODY_SENT : BODY_GOING;
 }

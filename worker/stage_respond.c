@@ -237,6 +237,8 @@ static enum stage_result send_cached(struct stream *s)
             s->cause = "no room for a pin";
             return cut_short(s);
         }
+        if (!end && !conn_may_go_on(s->conn, bytes))
+            return STAGE_WAIT;
     }
     cache_unpin(s->cache, &s->hit);
     s->hit.entry = NULL;
@@ -324,8 +326,13 @@ static enum stage_result send_stream(struct stream *s)
         case RESPONSE_RUN:
             break;
         }
+        size_t bytes = 0;
+        for (int i = 0; i < n; i++)
+            bytes += iov[i].iov_len;
         if (!give(s, iov, n, false))
             return gone(s);
+        if (!conn_may_go_on(s->conn, bytes))
+            return wait_for_more(s, false);
     }
 }
 
@@ -342,8 +349,11 @@ static enum stage_result collect(struct stream *s)
         switch (response_body_next(s, true, &run)) {
         case RESPONSE_RUN:
             storing_append(s, run);
-            if (spool_append(s->spool_out, run.p, run.n))
-                continue;
+            if (spool_append(s->spool_out, run.p, run.n)) {
+                if (conn_may_go_on(s->conn, run.n))
+                    continue;
+                return wait_for_more(s, false);
+            }
             s->cause = "no room for a buffered response";
             return broke(s, NULL, 0);
         case RESPONSE_END:
@@ -378,6 +388,8 @@ static enum stage_result send_spooled(struct stream *s)
             return gone(s);
         if (end)
             return STAGE_NEXT;
+        if (!conn_may_go_on(s->conn, (size_t)n))
+            return STAGE_WAIT;
     }
     return broken ? gone(s) : STAGE_WAIT;
 }

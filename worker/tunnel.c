@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-enum { TUNNEL_ROUNDS = 16 };
-
 enum flow { FLOW_IDLE, FLOW_MOVED, FLOW_ENDED, FLOW_BROKE };
 
 /* Bytes that were read along with the heads. */
@@ -31,7 +29,7 @@ static enum flow move(struct stream *s, struct transport *from, struct outbuf *o
 {
     bool moved = false;
 
-    for (int i = 0; i < TUNNEL_ROUNDS; i++) {
+    for (;;) {
         if (!outbuf_flush(out, to))
             return FLOW_BROKE;
         if (!outbuf_empty(out))
@@ -46,6 +44,8 @@ static enum flow move(struct stream *s, struct transport *from, struct outbuf *o
         struct iovec iov = { s->w->scratch, (size_t)got };
         if (!outbuf_send(out, to, &iov, 1))
             return FLOW_BROKE;
+        if (!conn_may_go_on(s->conn, (size_t)got))
+            break;
     }
     return moved ? FLOW_MOVED : FLOW_IDLE;
 }
@@ -82,6 +82,7 @@ enum stage_result tunnel_pump(struct stream *s)
     if (!hand_over(u->buf, &u->from, &u->to, &c->out, &c->t) ||
         !hand_over(c->buf, &c->from, &c->to, &u->out, &u->t))
         return STAGE_FAIL;
+    upstream_give_buffer(u); /* a tunnel may be quiet for hours */
     if (u->expired) {
         s->cause = "tunnel was idle";
         return STAGE_FAIL;

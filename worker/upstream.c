@@ -72,7 +72,7 @@ static void free_upconn(struct loop_later *later)
     pool_give(&u->w->upconns, u);
 }
 
-static void give_buffer(struct upconn *u)
+void upstream_give_buffer(struct upconn *u)
 {
     if (u->buf)
         pool_give(&u->w->replies, u->buf);
@@ -85,7 +85,7 @@ static void destroy(struct upconn *u)
     must(u->t.io.fd >= 0);
     if (u->s)
         in_flight(u, -1);
-    give_buffer(u);
+    upstream_give_buffer(u);
     outbuf_free(&u->out);
     transport_close(&u->t, false);
     timer_drop(&u->w->loop.timers, &u->timer);
@@ -270,7 +270,7 @@ void upstream_keep(struct upconn **up)
         destroy(u);
         return;
     }
-    give_buffer(u);
+    upstream_give_buffer(u);
     in_flight(u, -1);
     u->s = NULL;
     u->expired = false;
@@ -309,7 +309,7 @@ ssize_t upstream_read(struct upconn *u)
     if (got > 0)
         u->to += (uint32_t)got;
     else if (u->from == u->to)
-        give_buffer(u);
+        upstream_give_buffer(u);
     return got;
 }
 

@@ -38,6 +38,9 @@ struct upconn *upstream_connect(struct stream *s);
 void upstream_keep(struct upconn **up);
 void upstream_drop(struct upconn **up);
 
+/* The memory of response bytes goes back; they are used up. */
+void upstream_give_buffer(struct upconn *u);
+
 /* Waits at most `ms` for the next event; 0: no limit. */
 void upstream_deadline(struct upconn *u, int ms);
 
