@@ -250,7 +250,7 @@ static void let_go(struct stream *s, bool clean)
 {
     s->up_ended = s->w->loop.now.us;
     upstream_deadline(s->up, 0);
-    if (clean && s->request_sent && s->up_keep)
+    if (clean && s->request_sent && outbuf_empty(&s->up->out) && s->up_keep)
         upstream_keep(&s->up);
     else
         upstream_drop(&s->up);
@@ -278,7 +278,7 @@ static enum response_run gather(struct stream *s, struct iovec *iov, int *n)
  */
 static void keep_sending(struct stream *s)
 {
-    if (s->request_sent || s->up->write_broken)
+    if (s->up->write_broken || (s->request_sent && outbuf_empty(&s->up->out)))
         return;
     enum body_state b = request_body_pump(s, (struct slice){ NULL, 0 });
     if (b != BODY_GOING && b != BODY_SENT)

@@ -20,6 +20,10 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhl
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
 
+def head(line="GET / HTTP/1.1", *fields, host="Host: localhost"):
+    return "\r\n".join([line, *([host] if host else []), *fields, "", ""]).encode("latin-1")
+
+
 # ---- events that never come again -----------------------------------------------------------------------------------
 
 def test_tunnel_passes_on_all_that_lies_in_the_kernel(origins, start):
@@ -47,3 +51,29 @@ def test_tunnel_passes_on_all_that_lies_in_the_kernel(origins, start):
     os.kill(worker, signal.SIGCONT)
     wait_until(lambda: got[0] == sent, f"all {sent} bytes to pass the tunnel ({got[0]} did)", 5)
     client.close()
+
+
+def test_end_of_a_request_flows_on_behind_an_early_response_head(origins, start):
+    """The last part of the body waits for the origin, which has begun to answer already. Where the last part begins is
+    the kernel's choice, hence several sizes."""
+    def handler(connection, request):
+        left = int(request.get("Content-Length"))
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        while left > 0:
+            left -= len(connection.read_some(8192))
+            time.sleep(0.001)
+        connection.send(b"4\r\ndone\r\n0\r\n\r\n")
+    directory = scratch()
+    try:
+        origins(handler, streaming=True, unix=directory / "origin.sock")
+        gateway = start([service(0, url="http://unixes/", retries=0, read_timeout=1000)], workers=1, upstreams=(
+            {"name": "unixes", "targets": ({"target": f"unix:{directory}/origin.sock", "weight": 100},)},))
+        for size in range(900000, 1100000, 17000):
+            client = gateway.client()
+            client.send(head("POST / HTTP/1.1", f"Content-Length: {size}"))
+            threading.Thread(target=client.send, args=(b"x" * size,), daemon=True).start()
+            answer = client.response()
+            assert answer.complete and answer.body == b"hidone", f"{size} bytes did not all come"
+            client.close()
+    finally:
+        shutil.rmtree(directory)
