@@ -19,6 +19,11 @@ static inline bool outbuf_empty(const struct outbuf *o)
     return o->from == o->to;
 }
 
+static inline size_t outbuf_size(const struct outbuf *o)
+{
+    return o->to - o->from;
+}
+
 /* Sends all vectors after what is kept already; keeps what the kernel does not take. The vectors
  * are used up. False: the connection broke (errno) or there is no memory (ENOMEM). */
 bool outbuf_send(struct outbuf *o, struct transport *t, struct iovec *iov, int n);

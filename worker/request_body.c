@@ -84,6 +84,22 @@ static bool chunked(const struct stream *s)
     return s->intake.framing == FRAMING_CHUNKED && !s->spool_in;
 }
 
+/* The kernel took some of `n` bytes: the connection stands, and the peer may act on them. */
+static void note_progress(struct upconn *u, size_t n)
+{
+    if (outbuf_size(&u->out) < n)
+        u->connected = u->sent = true;
+}
+
+static size_t total_of(const struct iovec *iov, int n)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < n; i++)
+        total += iov[i].iov_len;
+    return total;
+}
+
 /* Sends `first` (may be empty), then a run in its framing, then the end where `end` says so. */
 static bool send_run(struct stream *s, struct slice first, struct slice run, bool end)
 {
@@ -111,10 +127,12 @@ static bool send_run(struct stream *s, struct slice first, struct slice run, boo
         iov[k++] = (struct iovec){ (void *)(uintptr_t)last.p, last.n };
     }
     s->request_sent = end;
-    if (!outbuf_send(&u->out, &u->t, iov, k))
+    size_t n = outbuf_size(&u->out) + total_of(iov, k);
+    if (!outbuf_send(&u->out, &u->t, iov, k)) {
+        u->sent |= errno == ENOMEM || u->t.tls; /* it broke at a later part, perhaps */
         return false;
-    if (outbuf_empty(&u->out))
-        u->connected = true;
+    }
+    note_progress(u, n);
     return true;
 }
 
@@ -124,10 +142,10 @@ enum body_state request_body_pump(struct stream *s, struct slice head)
     struct slice none = { NULL, 0 };
 
     if (!outbuf_empty(&u->out)) {
+        size_t n = outbuf_size(&u->out);
         if (!outbuf_flush(&u->out, &u->t))
             return BODY_UPSTREAM_BROKE;
-        if (outbuf_empty(&u->out))
-            u->connected = true;
+        note_progress(u, n);
     }
     while (!s->request_sent && outbuf_empty(&u->out)) {
         struct slice run = none;

@@ -24,8 +24,8 @@ static bool idempotent(enum head_method m)
 static enum stage_result failed(struct stream *s, int status, const char *cause)
 {
     struct upconn *u = s->up;
-    bool sent = u && u->connected;
-    bool stale = u && u->reused && !s->retried_free;
+    bool sent = u && u->sent, heard = u && u->heard;
+    bool stale = u && u->reused && !heard && !u->expired && !s->retried_free;
 
     s->cause = cause;
     stats_add(&s->w->stats->upstream_failures, 1);
@@ -34,7 +34,7 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
                cause, u && u->t.tls ? ": " : "", u && u->t.tls ? tls_error(u->t.tls) : "");
     if (s->up)
         upstream_drop(&s->up);
-    bool safe = (!sent || idempotent(s->head.method)) && request_body_rewind(s);
+    bool safe = !heard && (!sent || idempotent(s->head.method)) && request_body_rewind(s);
     if (safe && stale) {
         s->retried_free = true; /* the connection was old, the peer may well be fine */
         s->same_peer = true;
@@ -152,7 +152,7 @@ static enum stage_result pump_request(struct stream *s, struct slice head)
     case BODY_NO_MEMORY:
         return stream_answer(s, 500, "An unexpected error occurred");
     case BODY_UPSTREAM_BROKE:
-        if (!s->up->connected)
+        if (!s->up->sent)
             return failed(s, 502, connect_cause(errno));
         s->up->write_broken = true; /* it may have answered before it closed */
         s->up->t.readable = true;
@@ -256,7 +256,7 @@ static enum stage_result read_head(struct stream *s)
             return r;
         ssize_t got = upstream_read(u);
         if (got > 0) {
-            u->connected = true;
+            u->connected = u->heard = true;
             continue;
         }
         if (got < 0 && errno == EAGAIN) {

@@ -163,6 +163,7 @@ struct upconn *upstream_reuse(struct stream *s)
     unlink_idle(u);
     engage(u, s);
     u->reused = true;
+    u->sent = u->heard = false;
     stats_add(&s->w->stats->upstream_reused, 1);
     return u;
 }

@@ -25,6 +25,8 @@ struct upconn {
     uint64_t sni;       /* hash of the name that TLS asked for; 0: the service's own */
     int64_t idle_since; /* ms, monotonic */
     bool connected;     /* the kernel took a byte: the connection stands */
+    bool sent;          /* a byte of this request may have gone out */
+    bool heard;         /* a byte of its response came */
     bool reused;        /* it carried a request before */
     bool expired;       /* the timer fired */
     bool write_broken;  /* the peer takes no more; what it said may still be read */

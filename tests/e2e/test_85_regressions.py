@@ -77,3 +77,51 @@ def test_end_of_a_request_flows_on_behind_an_early_response_head(origins, start)
             client.close()
     finally:
         shutil.rmtree(directory)
+
+
+# ---- what may be sent twice ------------------------------------------------------------------------------------------
+
+def test_request_that_was_sent_in_part_is_not_repeated(start):
+    """The kernel took a part of it: the connection stands, connect_timeout is over, and the origin may act on it."""
+    listener = socket.socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)      # small segments make small buffers
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(16)
+    gateway = start([service(listener.getsockname()[1], route(request_buffering=True), retries=2, connect_timeout=300,
+                             write_timeout=1200)], client_header_buffer_size="64k")
+    began = time.monotonic()
+    fields = [f"X-Fill-{i}: {'f' * 1000}" for i in range(58)]
+    assert gateway.ask("POST", "/", *fields, body=b"x" * MEGABYTE).status == 504
+    assert time.monotonic() - began > 1
+    listener.settimeout(0.2)
+    taken = []
+    with pytest.raises((TimeoutError, socket.timeout)):
+        while True:
+            taken.append(listener.accept())
+    assert len(taken) == 1, "it was sent again"
+    listener.close()
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 200 OK\r\nX-Half: a", b"HTTP/1.1 200 OK\r\nbad field\r\n\r\n",
+                                  b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"])
+def test_nothing_is_repeated_once_a_response_began(origins, start, part):
+    def handler(connection, request):
+        connection.send(part)
+        return False
+    server = origins(handler)
+    gateway = start([service(server.port, retries=3)])
+    assert gateway.get().status == 502
+    assert len(server.requests) == 1
+
+
+def test_timeout_on_a_reused_connection_is_no_stale_connection(origins, start):
+    def handler(connection, request):
+        if request.target == "/slow":
+            time.sleep(3)
+        connection.send(reply(200, body=b"x"))
+    server = origins(handler)
+    gateway = start([service(server.port, retries=0, read_timeout=500)], workers=1)
+    assert gateway.get("/first").status == 200
+    assert gateway.get("/slow").status == 504
+    assert [r.target for r in server.requests] == ["/first", "/slow"]
