@@ -139,8 +139,10 @@ static char *put_fields(char *p, const struct stream *s)
 
 static size_t space(const struct stream *s)
 {
-    size_t n = 2048 + s->service->path.n + s->service->host.n + 2 * s->head.target.n +
-               s->request.query.n + s->request.uri.path.n + s->head.host.n +
+    /* the path goes out as X-Forwarded-Path, and in two parts in the request line and as
+     * X-Forwarded-Prefix; in its normal form it may be longer than what was received */
+    size_t n = 2048 + s->service->path.n + s->service->host.n + 2 * s->request.uri.path.n +
+               s->request.query.n + s->head.host.n + s->request.host.n +
                s->peer->upstream->host_header.n;
 
     for (int i = 0; i < s->head.fields_n; i++)

@@ -125,3 +125,22 @@ def test_timeout_on_a_reused_connection_is_no_stale_connection(origins, start):
     assert gateway.get("/first").status == 200
     assert gateway.get("/slow").status == 504
     assert [r.target for r in server.requests] == ["/first", "/slow"]
+
+
+# ---- what two readers would read differently -------------------------------------------------------------------------
+
+def test_head_with_a_path_that_grows_stays_whole(origins, start):
+    """Bytes above ASCII take three in the normal form, and the path is sent up to three times."""
+    server = origins()
+    gateway = start([service(server.port, route(paths=["~/.*"], strip_path=True, request_buffering=True))],
+                    client_header_buffer_size="32k")
+    path = b"/" + b"\xe4" * 18500
+    for size in (10, 30000):
+        client = gateway.client()
+        client.send(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size + b"y" * size)
+        answer = client.response()
+        assert answer.status in (200, 400, 431)
+        if answer.status == 200:
+            assert server.last.body == b"y" * size
+            assert server.last.get("X-Forwarded-Path") == "/" + "%E4" * 18500
+        client.close()
