@@ -32,11 +32,12 @@ static bool listed(const struct conf *conf, const uint8_t ip[16])
     return conf->trusted_ips_n > 0 && conf_trusts(conf, ip);
 }
 
-/* From the right of X-Forwarded-For, the first address that is no trusted proxy's. */
-static bool from_forwarded_for(const struct conf *conf, struct slice list, uint8_t ip[16])
-{
-    bool found = false;
+enum walk { WALK_ON, WALK_FOUND, WALK_BROKEN };
 
+/* From the right of one line, the first address that is no trusted proxy's; `ip` is the last one
+ * that was read. */
+static enum walk walk_line(const struct conf *conf, struct slice list, uint8_t ip[16])
+{
     while (list.n > 0) {
         size_t start = list.n;
         while (start > 0 && list.p[start - 1] != ',')
@@ -48,14 +49,26 @@ static bool from_forwarded_for(const struct conf *conf, struct slice list, uint8
             item.n--;
         uint8_t one[16];
         if (!address_parse(item, one))
-            return found;
+            return WALK_BROKEN;
         memcpy(ip, one, 16);
-        found = true;
         if (!conf_trusts(conf, one))
-            return true;
+            return WALK_FOUND;
         list.n = start > 0 ? start - 1 : 0;
     }
-    return found;
+    return WALK_ON;
+}
+
+/* All lines are one list, and the proxies nearest to us wrote at its end: in the last line, even
+ * where the client sent lines of its own. */
+static void from_forwarded_for(const struct conf *conf, const struct head *h, uint8_t ip[16])
+{
+    const struct field *first = head_field(h, FIELD_X_FORWARDED_FOR);
+
+    for (const struct field *f = h->fields + h->fields_n; first && f > first;) {
+        f--;
+        if (f->id == FIELD_X_FORWARDED_FOR && walk_line(conf, field_value(f), ip) != WALK_ON)
+            return;
+    }
 }
 
 /* The client's address: the peer's, unless that is a trusted proxy which names another one. */
@@ -71,10 +84,9 @@ static void find_client(struct stream *s)
     struct slice name = slice_of(conf->real_ip_header.s, conf->real_ip_header.n);
     struct slice value = field_value(head_find(&s->head, name));
     uint8_t ip[16];
-    bool ok = slice_equal_nocase(name, SLICE("X-Forwarded-For"))
-                  ? from_forwarded_for(conf, value, ip)
-                  : address_parse(value, ip);
-    if (ok)
+    if (slice_equal_nocase(name, SLICE("X-Forwarded-For")))
+        from_forwarded_for(conf, &s->head, q->client_ip);
+    else if (address_parse(value, ip))
         memcpy(q->client_ip, ip, 16);
 }
 

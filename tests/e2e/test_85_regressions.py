@@ -144,3 +144,16 @@ def test_head_with_a_path_that_grows_stays_whole(origins, start):
             assert server.last.body == b"y" * size
             assert server.last.get("X-Forwarded-Path") == "/" + "%E4" * 18500
         client.close()
+
+
+# ---- who is asking ---------------------------------------------------------------------------------------------------
+
+def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
+    """A proxy that adds a line of its own: what stands in the lines before is the client's word."""
+    gateway = start([service(origin.port)], trusted_ips=["127.0.0.1"], real_ip_header="X-Forwarded-For")
+    for fields, expected in [(("X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 9.9.9.9"), "9.9.9.9"),
+                             (("X-Forwarded-For: 6.6.6.6, 9.9.9.9", "X-Forwarded-For: 127.0.0.1"), "9.9.9.9"),
+                             (("X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: rubbish"), "127.0.0.1"),
+                             (("X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: 127.0.0.1"), "127.0.0.1")]:
+        assert gateway.get("/", *fields).status == 200
+        assert origin.last.get("X-Real-IP") == expected, fields
