@@ -142,6 +142,24 @@ static void begin_intake(struct stream *s)
         chunk_init(&in->chunk, arena_take(&s->arena, CHUNK_TRAILERS_KEPT));
 }
 
+/* HTTP by another name or under encryption: behind such an upgrade a client could ask the upstream
+ * for what no route and no plugin has seen (h2c: RFC 9113 section 3.1 took it back). */
+static bool upgrades_http(const struct head *h)
+{
+    static const struct slice prefixes[] = { SLICE("h2"), SLICE("HTTP/"), SLICE("TLS") };
+    struct slice protocol;
+
+    for (const struct field *f = head_field(h, FIELD_UPGRADE); f; f = head_next(h, f)) {
+        struct slice rest = field_value(f);
+        while (field_list_next(&rest, &protocol))
+            for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+                if (protocol.n >= prefixes[i].n &&
+                    slice_equal_nocase(slice_of(protocol.p, prefixes[i].n), prefixes[i]))
+                    return true;
+    }
+    return false;
+}
+
 enum stage_result stage_parse(struct stream *s)
 {
     int n = s->carrier->read_head(s);
@@ -156,6 +174,8 @@ enum stage_result stage_parse(struct stream *s)
     s->head_at = s->w->loop.now.us;
     s->request.secure = s->conn->t.tls != NULL;
     begin_intake(s);
+    if (s->head.upgrade && upgrades_http(&s->head))
+        s->head.upgrade = false; /* a server may ignore it (RFC 9110 section 7.8) */
     if (s->head.method == METHOD_CONNECT || s->head.method == METHOD_TRACE)
         return refuse(s, 405, "method refused");
     if (!find_target(s))

@@ -219,10 +219,12 @@ static enum stage_result parse(struct stream *s)
             return failed(s, 502, head_error_text(n));
         u->from += (uint32_t)n;
         u->seen = 0;
-        if (h->status == 101 && s->head.upgrade && h->upgrade)
-            return STAGE_NEXT;
-        if (h->status == 101)
+        if (h->status == 101 && !(s->head.upgrade && h->upgrade))
             return failed(s, 502, "unasked protocol switch");
+        if (h->status == 101 && !(s->request_sent && outbuf_empty(&u->out)))
+            return failed(s, 502, "protocol switch inside the request");
+        if (h->status == 101)
+            return STAGE_NEXT;
         if (h->status >= 200)
             return STAGE_NEXT;
         if (!pass_interim(s, h))

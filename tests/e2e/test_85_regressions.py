@@ -146,6 +146,30 @@ def test_head_with_a_path_that_grows_stays_whole(origins, start):
         client.close()
 
 
+@pytest.mark.parametrize("name", ["h2c", "h2c, websocket", "HTTP/2.0", "TLS/1.0"])
+def test_upgrade_to_another_http_is_not_passed_on(origins, start, name):
+    """Behind such an upgrade a client could ask for what no route, plugin or limit has seen."""
+    def handler(connection, request):
+        if "Upgrade" in request:
+            connection.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {name}\r\nConnection: Upgrade\r\n\r\n")
+            return False
+        connection.send(reply(200))
+    server = origins(handler)
+    gateway = start([service(server.port)])
+    answer = gateway.get("/", "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {name}", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+    assert answer.status == 200
+    assert "Upgrade" not in server.last and "HTTP2-Settings" not in server.last
+
+
+def test_switch_before_the_end_of_the_request_is_a_502(origins, start):
+    server = origins(lambda c, r: (c.send(SWITCH), time.sleep(1))[0], streaming=True)
+    gateway = start([service(server.port, retries=0)])
+    client = gateway.client()
+    client.send(head("POST / HTTP/1.1", *UPGRADE, "Transfer-Encoding: chunked") + b"5\r\nhel")
+    assert client.response().status == 502
+    client.close()
+
+
 # ---- who is asking ---------------------------------------------------------------------------------------------------
 
 def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
