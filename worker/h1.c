@@ -273,8 +273,10 @@ static void settle_framing(struct stream *s, const struct reply *r)
 {
     struct conn *c = s->conn;
 
-    if (!s->head.keep_alive)
-        c->client_closes = true;
+    if (s->head_at && !s->head.keep_alive)
+        c->client_closes = true; /* a head that was refused says nothing about it */
+    if (!s->intake.done && !s->intake.continued)
+        c->closing = true; /* it waits for a 100, which cannot come any more */
     if (c->client_closes || r->close || c->w->retiring ||
         c->requests >= (uint32_t)c->w->conf->keepalive_requests)
         c->closing = true;

@@ -199,7 +199,7 @@ static bool pass_interim(struct stream *s, const struct head *h)
     };
 
     if (h->status == 100)
-        return s->intake.continued = true;
+        return true;
     return s->carrier->send_interim(s, &reply);
 }
 

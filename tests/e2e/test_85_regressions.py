@@ -170,6 +170,19 @@ def test_switch_before_the_end_of_the_request_is_a_502(origins, start):
     client.close()
 
 
+def test_no_100_behind_a_final_response(origins, start):
+    server = origins()
+    gateway = start([service(server.port, route(plugins=[proxy_cache(content_type=["text/plain"], request_method=["POST"])]))])
+    gateway.ask("POST", "/x")
+    client = gateway.client()
+    client.request("POST", "/x", "Expect: 100-continue", "Content-Length: 5")
+    answer = client.response()
+    assert answer.interim == [] and answer.get("X-Cache-Status") == "Hit"
+    assert client.at_end(4) and client.buffer == b"", "something follows the final response"
+    assert answer.get("Connection") == "close"
+    client.close()
+
+
 # ---- who is asking ---------------------------------------------------------------------------------------------------
 
 def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
@@ -181,3 +194,23 @@ def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
                              (("X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: 127.0.0.1"), "127.0.0.1")]:
         assert gateway.get("/", *fields).status == 200
         assert origin.last.get("X-Real-IP") == expected, fields
+
+
+# ---- bounded memory, errors that arrive ------------------------------------------------------------------------------
+
+def test_refusal_reaches_a_client_that_still_sends(origin, start):
+    gateway = start([service(origin.port)])
+    for data in (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"y" * 400000, b"G@T / HTTP/1.1\r\n" + b"z" * 400000):
+        client = gateway.client()
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        client.send(data)
+        time.sleep(0.3)
+        answer = client.response()
+        assert answer.status in (400, 431)
+        client.sock.settimeout(1)
+        try:
+            ended = client.sock.recv(1)
+        except ConnectionError:
+            pytest.fail("the answer was followed by a reset")
+        assert ended == b""
+        client.close()
