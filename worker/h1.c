@@ -39,6 +39,15 @@ static int read_more(struct conn *c)
     return got < 0 && errno == EAGAIN ? 0 : -1;
 }
 
+/* Line ends behind a request are no request (RFC 9112 section 2.2): nobody waits for an answer. */
+static bool only_line_ends(const struct conn *c)
+{
+    for (uint32_t i = c->from; i < c->to; i++)
+        if (c->buf[i] != '\r' && c->buf[i] != '\n')
+            return false;
+    return true;
+}
+
 static int read_head(struct stream *s)
 {
     struct conn *c = s->conn;
@@ -61,7 +70,7 @@ static int read_head(struct stream *s)
             return too_long(s, c);
         if (c->expired) {
             s->cause = "client_header_timeout";
-            return -408;
+            return only_line_ends(c) ? -1 : -408;
         }
         int more = read_more(c);
         if (more < 0)

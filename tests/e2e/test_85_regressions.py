@@ -183,6 +183,21 @@ def test_no_100_behind_a_final_response(origins, start):
     client.close()
 
 
+def test_request_with_empty_lines_behind_it(origin, start):
+    gateway = start([service(origin.port)], client_header_timeout=500, keepalive_timeout=600)
+    client = gateway.client()
+    client.send(head() + b"\r\n")
+    assert client.response().status == 200
+    assert client.at_end(5) and client.buffer == b"", "an answer to no request"
+    client.close()
+
+
+def test_asterisk_stays_an_asterisk(origin, start):
+    gateway = start([service(origin.port, route(paths=None, methods=["OPTIONS"]), url=f"http://127.0.0.1:{origin.port}")])
+    answer = gateway.ask("OPTIONS", "*")
+    assert answer.status == 200 and origin.last.target == "*"
+
+
 # ---- who is asking ---------------------------------------------------------------------------------------------------
 
 def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
