@@ -133,6 +133,8 @@ static void make_pools(struct worker *w)
 {
     size_t window = w->conf->client_request_buffer_max_size;
 
+    if (window < w->conf->client_header_buffer_size)
+        window = w->conf->client_header_buffer_size; /* the next head may begin in it */
     pool_init(&w->conns, sizeof(struct conn), 0);
     pool_init(&w->upconns, sizeof(struct upconn), 0);
     pool_init(&w->streams, sizeof(struct stream), KEEP_STREAMS);

@@ -213,6 +213,24 @@ def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
 
 # ---- bounded memory, errors that arrive ------------------------------------------------------------------------------
 
+def test_window_smaller_than_a_head(origin, start, certs):
+    """A pipelined head that begins in the window of the body before it."""
+    gateway = start([service(origin.port)], client_request_buffer_max_size="4k", workers=1,
+                    tls=({"cert": str(certs / "server.crt"), "key": str(certs / "server.key")},))
+    first = head("POST / HTTP/1.1", "Transfer-Encoding: chunked")
+    last = head("GET /big HTTP/1.1", "X-Fill: " + "f" * 9000)
+    for tls in (None, client_tls()):
+        client = Client(gateway.tls_port if tls else gateway.port, tls=tls)
+        client.send(first)
+        time.sleep(0.2)
+        client.send(b"5\r\nhello\r\n0\r\n\r\n" + last[:3000])
+        assert client.response().status == 200
+        client.send(last[3000:])
+        assert client.response().status == 200
+        client.close()
+    assert not re.search(r"killed|crashed|exited", gateway.log())
+
+
 def test_refusal_reaches_a_client_that_still_sends(origin, start):
     gateway = start([service(origin.port)])
     for data in (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"y" * 400000, b"G@T / HTTP/1.1\r\n" + b"z" * 400000):
