@@ -12,6 +12,8 @@
 #include "worker/upstream.h"
 #include <errno.h>
 
+enum { INTERIMS_MAX = 64 * 1024 };
+
 enum step { STEP_COLLECT, STEP_CONNECT, STEP_HANDSHAKE, STEP_SEND, STEP_HEAD };
 
 static bool idempotent(enum head_method m)
@@ -227,6 +229,9 @@ static enum stage_result parse(struct stream *s)
             return STAGE_NEXT;
         if (h->status >= 200)
             return STAGE_NEXT;
+        s->interims += (uint32_t)n; /* they are kept for a client that is slow */
+        if (s->interims > INTERIMS_MAX)
+            return failed(s, 502, "too many interim responses");
         if (!pass_interim(s, h))
             return STAGE_FAIL;
     }

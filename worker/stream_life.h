@@ -102,6 +102,7 @@ struct stream {
     struct upconn *up;
     struct balance_query tried;
     int tries;
+    uint32_t interims; /* bytes of 1xx responses that were passed on */
     bool up_keep;      /* the peer's response leaves its connection open */
     bool request_sent; /* to this peer, body and all */
     bool same_peer;    /* the balance stage keeps the peer: only the connection was stale */

@@ -213,6 +213,26 @@ def test_client_address_is_the_one_nearest_to_the_trusted_proxy(origin, start):
 
 # ---- bounded memory, errors that arrive ------------------------------------------------------------------------------
 
+def test_interim_responses_are_counted(origins, start):
+    """An origin that says 103 for ever, to a client that does not read."""
+    sent = [0]
+
+    def handler(connection, request):
+        piece = b"HTTP/1.1 103 Early Hints\r\nLink: </" + b"a" * 4000 + b">\r\n\r\n"
+        for _ in range(300):
+            connection.send(piece)
+            sent[0] += len(piece)
+            time.sleep(0.005)      # each is read alone
+        connection.send(reply(200))
+    gateway = start([service(origins(handler).port, retries=0)], workers=1)
+    client = gateway.client(receive_buffer=4096)
+    client.request()
+    wait_until(lambda: sent[0] == (time.sleep(0.3), sent[0])[1], "the origin to stop", 8)
+    answer = client.response()
+    assert answer.status == 502 and len(answer.interim) < 20
+    client.close()
+
+
 def test_window_smaller_than_a_head(origin, start, certs):
     """A pipelined head that begins in the window of the body before it."""
     gateway = start([service(origin.port)], client_request_buffer_max_size="4k", workers=1,
