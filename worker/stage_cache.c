@@ -48,12 +48,13 @@ static struct slice folded(struct stream *s, struct slice text)
     return copy.p ? copy : text;
 }
 
-static void vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
+static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
                        struct cache_key_parts *parts)
 {
     for (size_t i = 0; i < conf->vary_headers.n && i < CACHE_KEY_VARY_MAX; i++) {
         struct slice name = slice_of(conf->vary_headers.v[i].s, conf->vary_headers.v[i].n);
-        parts->vary[parts->vary_n++] = field_value(head_find(&s->head, name));
+        if (!storing_request_value(s, name, &parts->vary[parts->vary_n++]))
+            return false;
     }
     if (conf->vary_query_params.n && parts->query.n) {
         char *chosen = arena_take(&s->arena, parts->query.n);
@@ -64,6 +65,7 @@ static void vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
             parts->query = slice_of(chosen, (size_t)n);
     }
     parts->query_chosen = conf->vary_query_params.n > 0;
+    return true;
 }
 
 /* The key's text goes to the arena: the fill needs it later. */
@@ -85,7 +87,8 @@ static bool make_key(struct stream *s, const struct conf_proxy_cache *conf)
             parts.query = folded(s, parts.query);
         parts.case_folded = true;
     }
-    vary_parts(s, conf, &parts);
+    if (!vary_parts(s, conf, &parts))
+        return false;
     size_t room = 256 + parts.route_id.n + parts.consumer_id.n + parts.method.n + parts.host.n +
                   parts.path.n + parts.query.n;
     for (unsigned i = 0; i < parts.vary_n; i++)

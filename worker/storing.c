@@ -94,9 +94,32 @@ static bool set_times(struct stream *s, const struct head *h, const struct cache
 
 /* --- the stored head ------------------------------------------------------------------------ */
 
-static struct slice request_value(const struct stream *s, struct slice name)
+/* The next line with that name that is forwarded, after `f` or, NULL, from the first on. */
+static const struct field *next_line(const struct stream *s, const struct field *f,
+                                     struct slice name)
 {
-    return field_value(head_find(&s->head, name));
+    f = f ? head_next(&s->head, f) : head_find(&s->head, name);
+    while (f && f->drop)
+        f = head_next(&s->head, f);
+    return f;
+}
+
+bool storing_request_value(struct stream *s, struct slice name, struct slice *value)
+{
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        if (slice_equal_nocase(e->name, name)) {
+            *value = e->value;
+            return true;
+        }
+    const struct field *f = next_line(s, NULL, name);
+    *value = field_value(f);
+    while (f && (f = next_line(s, f, name))) {
+        *value = arena_print(&s->arena, "%.*s, %.*s", (int)value->n, value->p, (int)f->value_n,
+                             f->value);
+        if (!value->p)
+            return false;
+    }
+    return true;
 }
 
 static bool stores(const struct field *f)
@@ -105,15 +128,16 @@ static bool stores(const struct field *f)
            f->id != FIELD_CONTENT_LENGTH && f->id != FIELD_AGE;
 }
 
-static char *put_vary(char *p, const char *end, const struct stream *s, const struct head *h)
+static char *put_vary(char *p, const char *end, struct stream *s, const struct head *h)
 {
     for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
         struct slice rest = field_value(f);
         while (rest.n) {
-            struct slice name = field_trim(list_cut(&rest, ',')), value = request_value(s, name);
+            struct slice name = field_trim(list_cut(&rest, ',')), value;
             if (name.n == 0)
                 continue;
-            if ((size_t)(end - p) < name.n + value.n + 8)
+            if (!storing_request_value(s, name, &value) ||
+                (size_t)(end - p) < name.n + value.n + 8)
                 return NULL;
             *p++ = value.p ? ':' : '!';
             p = build_field(p, name, value);
@@ -123,7 +147,7 @@ static char *put_vary(char *p, const char *end, const struct stream *s, const st
 }
 
 /* The own lines and those of the response, in scratch memory; n 0 where they do not fit. */
-static struct slice stored_head(const struct stream *s, const struct head *h, uint16_t *private_n)
+static struct slice stored_head(struct stream *s, const struct head *h, uint16_t *private_n)
 {
     char *start = s->w->scratch, *end = start + WORKER_SCRATCH;
     char *p = put_vary(start, end, s, h);
@@ -142,16 +166,14 @@ static struct slice stored_head(const struct stream *s, const struct head *h, ui
     return slice_of(start, (size_t)(p - start));
 }
 
-bool storing_fits(const struct stream *s, const struct cache_hit *hit)
+bool storing_fits(struct stream *s, const struct cache_hit *hit)
 {
-    struct slice rest = slice_of(hit->head, hit->meta->private_n);
+    const char *p = hit->head, *end = p + hit->meta->private_n, *stop;
 
-    while (rest.n > 1) {
-        struct slice line = list_cut(&rest, '\n');
-        bool there = *line.p == ':';
-        struct slice value = slice_of(line.p + 1, line.n - 2), name = list_cut(&value, ':');
-        struct slice now = request_value(s, name);
-        if ((now.p != NULL) != there || !slice_equal(field_trim(value), now))
+    for (; p < end && (stop = memchr(p, '\r', (size_t)(end - p))); p = stop + 2) {
+        struct slice value = slice_of(p + 1, (size_t)(stop - p - 1)), name = list_cut(&value, ':'), now;
+        if (!storing_request_value(s, name, &now) || (now.p != NULL) != (*p == ':') ||
+            !slice_equal(field_trim(value), now))
             return false;
     }
     return true;

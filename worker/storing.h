@@ -22,6 +22,11 @@ void storing_abort(struct stream *s);
 
 /* True when the object's Vary lines fit this request. The first `meta.private_n` bytes of a stored
  * head hold them. */
-bool storing_fits(const struct stream *s, const struct cache_hit *hit);
+bool storing_fits(struct stream *s, const struct cache_hit *hit);
+
+/* What the upstream sees in the field with that name: all lines of it as one list, those that
+ * Connection names left out, a plugin's value in place of the client's. Absent: {NULL, 0}. False:
+ * no memory. */
+bool storing_request_value(struct stream *s, struct slice name, struct slice *value);
 
 #endif

@@ -267,3 +267,39 @@ def test_refusal_reaches_a_client_that_still_sends(origin, start):
             pytest.fail("the answer was followed by a reset")
         assert ended == b""
         client.close()
+
+
+# ---- what is stored --------------------------------------------------------------------------------------------------
+
+def cached_echo(origins, start, *fields, status=200, route_fields=None, **config):
+    """A cached route in front of an origin that answers with what it was told."""
+    def handler(connection, request):
+        body = "|".join(f"{n}: {v}" for n, v in request.fields if n.lower() in ("x-mark", "host", "range")).encode() + b"|" + request.body
+        connection.send(reply(status, "Content-Type: text/plain", *fields, body=body))
+    server = origins(handler)
+    server.gateway = start([service(server.port, route(plugins=[proxy_cache(content_type=["text/plain"], **config)], **(route_fields or {})))])
+    return server
+
+
+@pytest.mark.parametrize("how", ["vary", "vary_headers"])
+def test_all_lines_of_a_field_choose_the_variant(origins, start, how):
+    server = cached_echo(origins, start, *(["Vary: X-Mark"] if how == "vary" else []),
+                         **({"vary_headers": ["X-Mark"]} if how == "vary_headers" else {}))
+    poisoned = server.gateway.get("/x", "X-Mark: a", "X-Mark: evil")
+    assert b"evil" in poisoned.body
+    assert b"evil" not in server.gateway.get("/x", "X-Mark: a").body
+    assert b"evil" not in server.gateway.get("/x", "X-Mark: a").body
+
+
+@pytest.mark.parametrize("how", ["vary", "vary_headers"])
+def test_field_that_was_not_passed_on_chooses_no_variant(origins, start, how):
+    server = cached_echo(origins, start, *(["Vary: X-Mark"] if how == "vary" else []),
+                         **({"vary_headers": ["X-Mark"]} if how == "vary_headers" else {}))
+    assert b"X-Mark" not in server.gateway.get("/x", "X-Mark: a", "Connection: X-Mark").body
+    assert b"X-Mark: a" in server.gateway.get("/x", "X-Mark: a").body
+
+
+def test_quote_in_a_varying_field(origins, start):
+    server = cached_echo(origins, start, "Vary: X-Mark, Accept")
+    for expected in ("Miss", "Hit"):
+        assert server.gateway.get("/x", 'X-Mark: a"b', "Accept: x").get("X-Cache-Status") == expected
