@@ -170,6 +170,8 @@ enum stage_result stage_cache(struct stream *s)
         return bypass(s, "method not in request_method");
     if (s->head.upgrade)
         return bypass(s, "protocol upgrade");
+    if (!s->intake.done && (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
+        return bypass(s, "request has a body"); /* an upstream may act on it, the key does not */
     read_directives(s, &cc);
     if (cc.no_store)
         return bypass(s, "request no-store");

@@ -42,6 +42,21 @@ static bool varies_on_everything(const struct head *h)
     return false;
 }
 
+/* On what differs from client to client and is not in the request that we look at. */
+static bool varies_on_ours(const struct head *h)
+{
+    for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
+        struct slice rest = field_value(f);
+        while (rest.n) {
+            struct slice name = field_trim(list_cut(&rest, ','));
+            enum field_id id = field_lookup(name.p, name.n);
+            if (id != FIELD_HOST && field_flags(id) & FIELD_OURS)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Why not; NULL: it may. */
 static const char *refusal(const struct stream *s, const struct head *h,
                            const struct cache_control *cc)
@@ -53,6 +68,8 @@ static const char *refusal(const struct stream *s, const struct head *h,
         return "a HEAD response has no body to store";
     if (!listed_status(conf, h->status))
         return "status not in response_code";
+    if (h->status == 206 || h->status == 304)
+        return "response is a part, or none, of what was asked for";
     if (!listed_type(conf, h))
         return "content type not in content_type";
     if (cc->no_store)
@@ -65,6 +82,8 @@ static const char *refusal(const struct stream *s, const struct head *h,
         return "request has Authorization";
     if (varies_on_everything(h))
         return "Vary: *";
+    if (varies_on_ours(h))
+        return "Vary names a field that the gateway makes";
     if (conf->cache_control && (cc->no_cache || cc->no_cache_fields))
         return "response no-cache";
     return NULL;

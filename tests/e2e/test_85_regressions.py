@@ -303,3 +303,17 @@ def test_quote_in_a_varying_field(origins, start):
     server = cached_echo(origins, start, "Vary: X-Mark, Accept")
     for expected in ("Miss", "Hit"):
         assert server.gateway.get("/x", 'X-Mark: a"b', "Accept: x").get("X-Cache-Status") == expected
+
+
+def test_get_with_a_body_is_not_shared(origins, start):
+    server = cached_echo(origins, start)
+    assert b"evil" in server.gateway.ask("GET", "/x", body=b"evil").body
+    assert b"evil" not in server.gateway.get("/x").body
+
+
+@pytest.mark.parametrize("status", [206, 304])
+def test_part_of_an_answer_is_not_stored(origins, start, status):
+    server = cached_echo(origins, start, status=status, response_code=[200, 206, 304])
+    assert server.gateway.get("/x", "Range: bytes=0-1", 'If-None-Match: "x"').status == status
+    server.gateway.get("/x")
+    assert len(server.requests) == 2
