@@ -48,6 +48,19 @@ static struct slice folded(struct stream *s, struct slice text)
     return copy.p ? copy : text;
 }
 
+/* With preserve_host the upstream sees the port that the client asked for, and may write it into
+ * its answer: it chooses a variant like any other field. */
+static bool add_port(struct stream *s, struct cache_key_parts *parts)
+{
+    if (!s->route->preserve_host || !s->head.host_port)
+        return true;
+    struct slice port = arena_print(&s->arena, "%d", s->head.host_port);
+    if (!port.p || parts->vary_n == CACHE_KEY_VARY_MAX)
+        return false;
+    parts->vary[parts->vary_n++] = port;
+    return true;
+}
+
 static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
                        struct cache_key_parts *parts)
 {
@@ -87,7 +100,7 @@ static bool make_key(struct stream *s, const struct conf_proxy_cache *conf)
             parts.query = folded(s, parts.query);
         parts.case_folded = true;
     }
-    if (!vary_parts(s, conf, &parts))
+    if (!vary_parts(s, conf, &parts) || !add_port(s, &parts))
         return false;
     size_t room = 256 + parts.route_id.n + parts.consumer_id.n + parts.method.n + parts.host.n +
                   parts.path.n + parts.query.n;

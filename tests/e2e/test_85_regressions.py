@@ -317,3 +317,10 @@ def test_part_of_an_answer_is_not_stored(origins, start, status):
     assert server.gateway.get("/x", "Range: bytes=0-1", 'If-None-Match: "x"').status == status
     server.gateway.get("/x")
     assert len(server.requests) == 2
+
+
+def test_port_of_a_preserved_host_is_part_of_the_key(origins, start):
+    server = cached_echo(origins, start, route_fields={"preserve_host": True})
+    assert b"evil:1337" in server.gateway.get("/x", host="evil:1337").body
+    assert b"1337" not in server.gateway.get("/x", host="evil").body
+    assert server.gateway.get("/x", host="evil:1337").get("X-Cache-Status") == "Hit"
