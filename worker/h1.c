@@ -250,6 +250,24 @@ static size_t head_space(const struct reply *r)
     return n;
 }
 
+/* Stored lines, without those that a plugin says anew. */
+static char *put_lines(char *p, const struct reply *r)
+{
+    const char *at = r->lines.p, *end = at + r->lines.n, *next;
+
+    if (!r->extra)
+        return build_slice(p, r->lines);
+    for (; at < end; at = next) {
+        const char *colon = memchr(at, ':', (size_t)(end - at));
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        must(colon && stop && colon < stop);
+        next = stop + 1;
+        if (!overridden(r->extra, slice_of(at, (size_t)(colon - at))))
+            p = build_slice(p, slice_of(at, (size_t)(next - at)));
+    }
+    return p;
+}
+
 static char *put_fields(char *p, const struct reply *r)
 {
     for (int i = 0; r->head && i < r->head->fields_n; i++) {
@@ -258,7 +276,7 @@ static char *put_fields(char *p, const struct reply *r)
         if (forwards(f) && !(r->extra && overridden(r->extra, name)))
             p = build_field(p, name, slice_of(f->value, f->value_n));
     }
-    p = build_slice(p, r->lines);
+    p = put_lines(p, r);
     p = build_slice(p, r->own);
     for (const struct extra_field *e = r->extra; e; e = e->next)
         if (e->value.p)

@@ -7,6 +7,7 @@
 #include "worker/storing.h"
 
 #include "worker/http/build.h"
+#include "worker/http/date.h"
 #include "worker/http/freshness.h"
 #include "worker/http/list.h"
 #include "worker/http/media.h"
@@ -181,6 +182,11 @@ static struct slice stored_head(struct stream *s, const struct head *h, uint16_t
         if ((size_t)(end - p) < f->name_n + f->value_n + 8u)
             return (struct slice){ NULL, 0 };
         p = build_field(p, slice_of(f->name, f->name_n), slice_of(f->value, f->value_n));
+    }
+    if (!head_field(h, FIELD_DATE) && end - p > DATE_LENGTH + 8) { /* RFC 9110 section 6.6.1 */
+        p = build_slice(p, SLICE("Date: "));
+        date_format(s->w->loop.now.real_s, p);
+        p = build_slice(p + DATE_LENGTH, SLICE("\r\n"));
     }
     return slice_of(start, (size_t)(p - start));
 }

@@ -324,3 +324,21 @@ def test_port_of_a_preserved_host_is_part_of_the_key(origins, start):
     assert b"evil:1337" in server.gateway.get("/x", host="evil:1337").body
     assert b"1337" not in server.gateway.get("/x", host="evil").body
     assert server.gateway.get("/x", host="evil:1337").get("X-Cache-Status") == "Hit"
+
+
+def test_hit_has_a_date(origins, start):
+    server = cached_echo(origins, start)
+    miss, hit = server.gateway.get("/x"), server.gateway.get("/x")
+    assert hit.get("X-Cache-Status") == "Hit"
+    assert miss.get("Date") == hit.get("Date") is not None
+
+
+def test_field_of_a_plugin_replaces_the_stored_one(origins, start):
+    def handler(connection, request):
+        connection.send(reply(200, "Content-Type: text/plain", "X-Correlation: stored", body=b"x"))
+    server = origins(handler)
+    gateway = start([service(server.port, route(plugins=[
+        proxy_cache(content_type=["text/plain"]),
+        plugin("correlation-id", header_name="X-Correlation", echo_downstream=True)]))])
+    for i in range(2):
+        assert gateway.get("/x", f"X-Correlation: mine-{i}").all("X-Correlation") == [f"mine-{i}"]
