@@ -412,6 +412,14 @@ static bool accept_one(struct listener *l)
     return true;
 }
 
+/* Where the kernel has no memory for it, it is tried again. */
+static void watch(struct listener *l)
+{
+    l->watched = loop_watch(&l->w->loop, &l->io, EPOLLIN | EPOLLEXCLUSIVE);
+    if (!l->watched)
+        l->w->resume_at = l->w->loop.now.ms + ACCEPT_PAUSE_MS;
+}
+
 static void accept_event(struct loop_io *io, uint32_t events)
 {
     struct listener *l = (struct listener *)io;
@@ -423,7 +431,7 @@ static void accept_event(struct loop_io *io, uint32_t events)
             break;
     if (batch == 1 && l->watched) { /* to the end of the queue of waiters */
         loop_unwatch(&l->w->loop, &l->io);
-        l->watched = loop_watch(&l->w->loop, &l->io, EPOLLIN | EPOLLEXCLUSIVE);
+        watch(l);
     }
 }
 
@@ -454,7 +462,7 @@ void conn_resume(struct worker *w)
     for (size_t i = 0; i < w->conf->proxy_listen_n; i++) {
         struct listener *l = &w->listeners[i];
         if (!l->watched)
-            l->watched = loop_watch(&w->loop, &l->io, EPOLLIN | EPOLLEXCLUSIVE);
+            watch(l);
     }
 }
 

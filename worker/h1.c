@@ -408,6 +408,8 @@ static bool send_response(struct stream *s, const struct reply *reply, struct io
         if (s->trailers_out.n)
             last =
                 arena_print(&s->arena, "0\r\n%.*s\r\n", (int)s->trailers_out.n, s->trailers_out.p);
+        if (!last.p)
+            last = SLICE("0\r\n\r\n"); /* no memory: better no trailers than no end */
         iov[k++] = (struct iovec){ (void *)(uintptr_t)last.p, last.n };
     }
     s->bytes_out += total_of(iov, k);

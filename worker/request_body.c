@@ -124,6 +124,8 @@ static bool send_run(struct stream *s, struct slice first, struct slice run, boo
         const struct chunk *c = &s->intake.chunk;
         if (c->trailers_n)
             last = arena_print(&s->arena, "0\r\n%.*s\r\n", (int)c->trailers_n, c->trailers);
+        if (!last.p)
+            last = SLICE("0\r\n\r\n"); /* no memory: better no trailers than no end */
         iov[k++] = (struct iovec){ (void *)(uintptr_t)last.p, last.n };
     }
     s->request_sent = end;

@@ -74,6 +74,8 @@ static const char *connect_cause(int error)
 /* request_buffering: the whole body first. */
 static enum stage_result collect(struct stream *s)
 {
+    if (s->starved)
+        return stream_answer(s, 500, "An unexpected error occurred");
     if (s->route->request_buffering && !s->intake.done && !s->spool_in) {
         s->spool_in = spool_make(s->w->conf->prefix.s);
         if (!s->spool_in)

@@ -220,6 +220,8 @@ void stream_set_upstream(struct stream *s, struct slice name, struct slice value
 
     if (e)
         put_extra(&s->request.extra, e);
+    else
+        s->starved = true; /* else the client's own, forged or secret, would go out */
 }
 
 void stream_drop_upstream(struct stream *s, struct slice name)

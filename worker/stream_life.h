@@ -81,6 +81,7 @@ struct stream {
     struct router_match match;
     const struct conf_consumer *consumer;
     bool anonymous;
+    bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
     uint16_t link; /* access: the next link of the chain */
     struct slice request_id;
 

@@ -342,3 +342,32 @@ def test_field_of_a_plugin_replaces_the_stored_one(origins, start):
         plugin("correlation-id", header_name="X-Correlation", echo_downstream=True)]))])
     for i in range(2):
         assert gateway.get("/x", f"X-Correlation: mine-{i}").all("X-Correlation") == [f"mine-{i}"]
+
+
+# ---- no memory -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(SANITIZED or not os.path.exists(FAULT), reason="needs the shim that makes calls fail")
+def test_no_forged_consumer_when_memory_fails(origins, start):
+    """A field that cannot be set must not leave the client's own in its place, nor hide_credentials the key."""
+    from test_80_faults import Faults
+    def handler(connection, request):
+        time.sleep(0.5)        # meanwhile its blocks of memory are not free for others
+        connection.send(reply(200))
+    faults, server = Faults(), origins(handler)
+    gateway = start([service(server.port, route(plugins=[plugin("key-auth", hide_credentials=True)]))], workers=1,
+                    consumers=({"username": "alice", "keyauth_credentials": ({"key": "secret"},)},),
+                    preload=FAULT, environment={"GATEWAY_FAULT_FILE": str(faults.path)})
+    for every in (2, 3, 4, 5):
+        faults.set("allocate", every)
+        clients = [Client(gateway.port, timeout=3) for _ in range(30)]
+        for i, client in enumerate(clients):
+            client.request("GET", "/a%2fb/" + "x" * (1400 + i), "apikey: secret", "X-Consumer-Username: forged",
+                           "X-Consumer-ID: forged", "X-Anonymous-Consumer: forged")
+        for client in clients:
+            with contextlib.suppress(OSError, EOFError, ValueError):
+                client.response()
+            client.close()
+        faults.off()
+    sent = [f for r in server.requests for f in r.fields if f[1] in ("forged", "secret")]
+    assert not sent
+    assert server.requests, "no request came through"
