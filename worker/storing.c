@@ -156,8 +156,7 @@ static char *put_vary(char *p, const char *end, struct stream *s, const struct h
             struct slice name = field_trim(list_cut(&rest, ',')), value;
             if (name.n == 0)
                 continue;
-            if (!storing_request_value(s, name, &value) ||
-                (size_t)(end - p) < name.n + value.n + 8)
+            if (!storing_request_value(s, name, &value) || (size_t)(end - p) < name.n + value.n + 8)
                 return NULL;
             *p++ = value.p ? ':' : '!';
             p = build_field(p, name, value);
@@ -196,7 +195,8 @@ bool storing_fits(struct stream *s, const struct cache_hit *hit)
     const char *p = hit->head, *end = p + hit->meta->private_n, *stop;
 
     for (; p < end && (stop = memchr(p, '\r', (size_t)(end - p))); p = stop + 2) {
-        struct slice value = slice_of(p + 1, (size_t)(stop - p - 1)), name = list_cut(&value, ':'), now;
+        struct slice value = slice_of(p + 1, (size_t)(stop - p - 1)), name = list_cut(&value, ':'),
+                     now;
         if (!storing_request_value(s, name, &now) || (now.p != NULL) != (*p == ':') ||
             !slice_equal(field_trim(value), now))
             return false;
