@@ -711,7 +711,7 @@ def test_websocket_end_to_end(origins, start):
         client.send(frame)
         assert client.read_exactly(len(frame)) == frame
     big = bytes(range(256)) * 4096
-    thread = threading.Thread(target=client.send, args=(big,))
+    thread = threading.Thread(target=client.send, args=(big,), daemon=True)
     thread.start()
     assert client.read_exactly(len(big)) == big
     thread.join()

@@ -131,7 +131,7 @@ def test_large_bodies_over_tls(pki, origins, start):
     body = os.urandom(1 << 20) * 3
     client = Client(gateway.tls_port, tls=client_tls(), timeout=30)
 
-    sender = threading.Thread(target=client.request, args=("POST", "/"), kwargs={"body": body})
+    sender = threading.Thread(target=client.request, args=("POST", "/"), kwargs={"body": body}, daemon=True)
     sender.start()
     assert client.response().body == body
     sender.join()

@@ -239,7 +239,7 @@ def test_pool_size_and_idle_timeout(origins, start):
     gateway = start([service(0, url="http://be/")], workers=1, upstreams=(
         {"name": "be", "keepalive_pool_size": 2, "keepalive_idle_timeout": 0.5,
          "targets": ({"target": f"127.0.0.1:{server.port}", "weight": 100},)},))
-    threads = [threading.Thread(target=gateway.get, args=("/together",)) for _ in range(6)]
+    threads = [threading.Thread(target=gateway.get, args=("/together",), daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -359,7 +359,7 @@ def test_parallel_requests(origins, start):
             if client.ask("GET", f"/{i}/{j}").body != f"/{i}/{j}".encode():
                 wrong.append((i, j))
         client.close()
-    threads = [threading.Thread(target=worker, args=(i,)) for i in range(40)]
+    threads = [threading.Thread(target=worker, args=(i,), daemon=True) for i in range(40)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -266,7 +266,7 @@ def test_one_fill_for_many_waiters(origins, start):
     server = origins(handler)
     gateway = start([service(server.port, route(plugins=[proxy_cache()]))], workers=3)
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(gateway.get("/x"))) for _ in range(30)]
+    threads = [threading.Thread(target=lambda: answers.append(gateway.get("/x")), daemon=True) for _ in range(30)]
     for thread in threads:
         thread.start()
     for thread in threads:

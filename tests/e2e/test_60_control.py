@@ -299,7 +299,7 @@ def log_lines(path, count):
 
 
 def access_log(start, port, format):
-    gateway = start([service(port)], start=False, access_log_format=format)
+    gateway = start([service(port)], start=False, access_log_format=format, workers=1)     # one: lines in order
     path = gateway.dir / "access.log"
     path.touch()
     path.chmod(0o666)

@@ -20,7 +20,7 @@ class Load:
     def __init__(self, port, clients=8, target="/load"):
         self.port, self.target, self.stopping = port, target, threading.Event()
         self.done, self.failures, self.closes = [0] * clients, [], 0
-        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(clients)]
+        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(clients)]
         for thread in self.threads:
             thread.start()
 
@@ -247,7 +247,7 @@ def test_connections_that_wait_are_not_lost(origin, start):
             except (OSError, EOFError) as error:
                 lost.append(repr(error))
     stop = threading.Event()
-    threads = [threading.Thread(target=connect) for _ in range(4)]
+    threads = [threading.Thread(target=connect, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for _ in range(10):
@@ -281,7 +281,7 @@ def test_worker_count_down_and_up_again(origin, start):
 def test_reloads_at_the_same_moment(origin, start):
     gateway = start([service(origin.port)])
     results = []
-    threads = [threading.Thread(target=lambda: results.append(gateway.ctl("reload").returncode)) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: results.append(gateway.ctl("reload").returncode), daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -4,6 +4,7 @@ up afterwards, whatever happened, and the log says what it was."""
 import errno
 import mmap
 import os
+import shutil
 import signal
 import struct
 import threading
@@ -156,7 +157,9 @@ def faults():
         pytest.skip("the shim takes the place of the sanitizer's allocator")
     if not os.path.exists(FAULT):
         pytest.skip(f"{FAULT} is not built")
-    return Faults()
+    switched = Faults()
+    yield switched
+    shutil.rmtree(switched.dir)
 
 
 @pytest.fixture
