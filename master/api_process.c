@@ -54,6 +54,7 @@ static json_t *row_json(const struct api *api, const struct board_row_shm *row, 
     json_object_set_new(o, "uptime_ms", json_integer(since_ms(api->now_ns, row->started)));
     json_object_set_new(o, "beat_ms", json_integer(since_ms(api->now_ns, row->beat)));
     json_object_set_new(o, "connections", json_integer((json_int_t)row->connections));
+    json_object_set_new(o, "clients", json_integer((json_int_t)row->clients));
     json_object_set_new(o, "streams", json_integer((json_int_t)row->streams));
     json_object_set_new(o, "doing", shared_text(row->doing, sizeof row->doing));
     return o;

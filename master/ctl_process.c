@@ -63,6 +63,7 @@ enum ctl_exit ctl_process_workers(struct ctl *ctl)
         { "UPTIME", "uptime_ms", CTL_TABLE_MS },
         { "BEAT", "beat_ms", CTL_TABLE_MS },
         { "CONNECTIONS", "connections", CTL_TABLE_NUMBER },
+        { "CLIENTS", "clients", CTL_TABLE_NUMBER },
         { "STREAMS", "streams", CTL_TABLE_NUMBER },
         { "DOING", "doing", CTL_TABLE_TEXT },
     };

@@ -18,13 +18,13 @@ enum board_state { BOARD_FREE, BOARD_STARTING, BOARD_RUNNING, BOARD_DRAINING, BO
 
 struct board_row_shm {
     _Atomic int32_t pid;
-    _Atomic uint32_t state;      /* enum board_state */
-    _Atomic uint32_t role;       /* enum heritage_role */
-    _Atomic uint32_t index;      /* of the worker: 0..N-1 */
-    _Atomic uint64_t generation; /* of the configuration */
-    _Atomic uint64_t started;    /* CLOCK_MONOTONIC ns */
-    _Atomic uint64_t beat;       /* last turn of the loop, CLOCK_MONOTONIC ns */
-    _Atomic uint64_t connections, streams;
+    _Atomic uint32_t state;                         /* enum board_state */
+    _Atomic uint32_t role;                          /* enum heritage_role */
+    _Atomic uint32_t index;                         /* of the worker: 0..N-1 */
+    _Atomic uint64_t generation;                    /* of the configuration */
+    _Atomic uint64_t started;                       /* CLOCK_MONOTONIC ns */
+    _Atomic uint64_t beat;                          /* last turn of the loop, CLOCK_MONOTONIC ns */
+    _Atomic uint64_t connections, streams, clients; /* connections: to clients and upstreams */
     char doing[BOARD_DOING]; /* what it is doing now: a stage's name, a plugin's name */
     char words[BOARD_WORDS]; /* last words: signal, address, backtrace; "" = none */
 } __attribute__((aligned(64)));

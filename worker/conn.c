@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { CROWDED_MS = 2, STALE_US = 1500000 };
 enum { ACCEPT_BATCH = 16, ACCEPT_PAUSE_MS = 100, LINGER_MS = 2000, LINGER_CHUNK = 16384 };
 enum { TURN_BYTES = 512 * 1024, TURN_REQUEST = 4096 }; /* of one connection; a request counts as */
 
@@ -43,6 +44,12 @@ void conn_deadline(struct conn *c, enum conn_wait what, int ms)
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
+
+static void count_client(struct worker *w, int step)
+{
+    w->clients += (uint64_t)step;
+    atomic_store_explicit(&w->row->clients, w->clients, memory_order_relaxed);
+}
 
 /* Closed: its memory goes. Else it is its turn again. */
 static void come_back(struct loop_later *later)
@@ -97,6 +104,7 @@ static void close_conn(struct conn *c, bool reset)
     else
         w->conns_first = c->next;
     stats_add(&w->stats->closed, 1);
+    count_client(w, -1);
     stats_add(&w->stats->idle, (uint64_t)-1);
     worker_dismiss(w);
     put_off(c);
@@ -364,6 +372,7 @@ static struct conn *make_conn(struct listener *l, int fd, const struct sockaddr_
         c->next->prev = c;
     w->conns_first = c;
     stats_add(&w->stats->idle, 1);
+    count_client(w, 1);
     conn_deadline(c, l->conf->ssl ? CONN_WAIT_HANDSHAKE : CONN_WAIT_IDLE,
                   w->conf->client_header_timeout);
     return c;
@@ -376,7 +385,7 @@ static void accept_failed(struct worker *w)
         int why = errno;
         log_rarely(LOG_LEVEL_ERROR, "cannot accept a connection: %s; trying again in %d ms",
                    strerror(why), ACCEPT_PAUSE_MS);
-        conn_pause(w);
+        conn_pause(w, ACCEPT_PAUSE_MS);
     }
 }
 
@@ -390,7 +399,7 @@ static bool accept_one(struct listener *l)
     if (!worker_admit(w, true)) {
         log_rarely(LOG_LEVEL_WARN, "worker_connections (%d) are in use: accepting pauses",
                    w->conf->worker_connections);
-        conn_pause(w);
+        conn_pause(w, ACCEPT_PAUSE_MS);
         return false;
     }
     from.ss_family = AF_UNSPEC;
@@ -420,19 +429,47 @@ static void watch(struct listener *l)
         l->w->resume_at = l->w->loop.now.ms + ACCEPT_PAUSE_MS;
 }
 
+/* True when this worker holds clearly more clients than the mean of those that serve beside it. A
+ * sibling that does not turn its loop does not count, so that nobody waits for a stopped one. */
+static bool crowded(const struct worker *w)
+{
+    const struct board_shm *board = board_of(&w->heritage->board);
+    uint64_t sum = 0, n = 0, stale = (uint64_t)(w->loop.now.us - STALE_US) * 1000;
+
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        const struct board_row_shm *row = &board->rows[i];
+        if (atomic_load_explicit(&row->state, memory_order_relaxed) != BOARD_RUNNING ||
+            atomic_load_explicit(&row->role, memory_order_relaxed) != ROLE_WORKER ||
+            atomic_load_explicit(&row->generation, memory_order_relaxed) !=
+                w->heritage->generation ||
+            atomic_load_explicit(&row->beat, memory_order_relaxed) < stale)
+            continue;
+        sum += atomic_load_explicit(&row->clients, memory_order_relaxed);
+        n++;
+    }
+    return w->clients * n * 20 > sum * 21 + 20 * n;
+}
+
+/* Alone, a worker takes what there is. Beside others it takes one connection, then goes to the end
+ * of the kernel's queue of waiters; if it has more than its share it stays away from the queue for
+ * a moment. */
 static void accept_event(struct loop_io *io, uint32_t events)
 {
     struct listener *l = (struct listener *)io;
-    int batch = conf_worker_count(l->w->conf) == 1 ? ACCEPT_BATCH : 1;
+    struct worker *w = l->w;
+    bool alone = conf_worker_count(w->conf) == 1;
 
     (void)events;
-    for (int i = 0; i < batch && l->watched; i++)
+    for (int i = 0; i < (alone ? ACCEPT_BATCH : 1) && l->watched; i++)
         if (!accept_one(l))
             break;
-    if (batch == 1 && l->watched) { /* to the end of the queue of waiters */
-        loop_unwatch(&l->w->loop, &l->io);
+    if (alone || !l->watched)
+        return;
+    conn_unlisten(l);
+    if (crowded(w))
+        conn_pause(w, CROWDED_MS);
+    else
         watch(l);
-    }
 }
 
 bool conn_listen(struct worker *w, struct listener *l, int fd, const struct conf_listen *conf)
@@ -449,11 +486,11 @@ void conn_unlisten(struct listener *l)
     l->watched = false;
 }
 
-void conn_pause(struct worker *w)
+void conn_pause(struct worker *w, int ms)
 {
     for (size_t i = 0; i < w->conf->proxy_listen_n; i++)
         conn_unlisten(&w->listeners[i]);
-    w->resume_at = w->loop.now.ms + ACCEPT_PAUSE_MS;
+    w->resume_at = w->loop.now.ms + ms;
 }
 
 void conn_resume(struct worker *w)

@@ -53,7 +53,8 @@ struct conn {
 /* Starts and stops accepting on a listener. */
 bool conn_listen(struct worker *w, struct listener *l, int fd, const struct conf_listen *conf);
 void conn_unlisten(struct listener *l);
-void conn_pause(struct worker *w); /* all listeners, for a moment: out of descriptors or memory */
+/* All listeners, for `ms`: out of descriptors or memory, or others have room. */
+void conn_pause(struct worker *w, int ms);
 void conn_resume(struct worker *w);
 
 /* Lets the connection go on after something that its stream waited for. */

@@ -74,6 +74,7 @@ struct worker {
     uint64_t id_random[2];   /* request ids */
     uint64_t ids, counter;   /* request ids made; stream_counter() */
     uint32_t connections;    /* client and upstream, against worker_connections */
+    uint64_t clients;
     bool retiring, stopping;
     int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */
 };

@@ -67,6 +67,7 @@ struct stream *stream_begin(struct worker *w, struct conn *conn, const struct ca
     s->began = w->loop.now.us;
     arena_init(&s->arena, s->first_block, STREAM_FIRST_BLOCK);
     stats_add(&w->stats->active, 1);
+    atomic_store_explicit(&w->row->streams, w->stats->active, memory_order_relaxed);
     stats_add(&w->stats->idle, (uint64_t)-1);
     return s;
 }
@@ -97,6 +98,7 @@ void stream_free(struct stream **stream)
     if (s->arena.blocks)
         arena_reset(&s->arena);
     stats_add(&w->stats->active, (uint64_t)-1);
+    atomic_store_explicit(&w->row->streams, w->stats->active, memory_order_relaxed);
     stats_add(&w->stats->idle, 1);
     pool_give(&w->streams, s);
 }

@@ -152,6 +152,7 @@ static void reset_gauges(struct worker *w)
     w->stats->upstream_idle = 0;
     atomic_store(&w->row->connections, 0);
     atomic_store(&w->row->streams, 0);
+    atomic_store(&w->row->clients, 0);
 }
 
 static bool make_worker(struct worker *w, const struct heritage *h)
@@ -240,12 +241,22 @@ static void keep_house(struct worker *w)
     upstream_sweep(w);
 }
 
+/* How long a turn may sleep. */
+static int patience(const struct worker *w)
+{
+    int64_t left = w->resume_at - w->loop.now.ms;
+
+    if (w->resume_at == 0 || left > TURN_MS)
+        return TURN_MS;
+    return left > 0 ? (int)left : 0;
+}
+
 static void turn_until_done(struct worker *w)
 {
     int64_t next = 0;
 
     while (!w->stopping && !(w->retiring && !w->conns_first)) {
-        loop_turn(&w->loop, w->resume_at ? 50 : TURN_MS);
+        loop_turn(&w->loop, patience(w));
         atomic_store_explicit(&w->row->beat, (uint64_t)w->loop.now.us * 1000, memory_order_relaxed);
         if (w->resume_at && w->loop.now.ms >= w->resume_at)
             conn_resume(w);
