@@ -201,6 +201,8 @@ static void master_heed(struct master *m, int slot, const struct channel_message
 
     if (q->op == CHANNEL_READY)
         c->ready = true;
+    else if (q->op == CHANNEL_RETIRED)
+        c->retired = true;
     else if (c->role == ROLE_CONTROL && m->mode == MASTER_SERVING)
         master_heed_control(m, slot, q);
     else

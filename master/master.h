@@ -56,6 +56,7 @@ struct child {
     pid_t pid;            /* 0: does not run; `due` says when it will */
     int channel;          /* -1: closed */
     bool ready;           /* has said that it serves */
+    bool retired;         /* has said that it accepts no more */
     int64_t started, due; /* ms, monotonic */
     unsigned quick;       /* deaths in a row after a short life */
 };
@@ -71,6 +72,9 @@ struct reload {
     struct generation *coming; /* NULL: none is under way */
     bool wanted;               /* another one is to follow */
     bool failed;               /* `why` says it; to be undone in the next turn */
+    const struct generation
+        *settling;     /* committed: the answer waits until this one accepts no more */
+    int64_t settle_by; /* ms: at the latest then; 0: nothing settles */
     struct refusal why;
     struct reload_ask asks[MASTER_ASKS];
     size_t asks_n, asks_now; /* the first asks_now of asks_n belong to the one under way */

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RELOAD_PATIENCE = 10000, RELOAD_GRACE = 1000 }; /* ms */
+enum { RELOAD_PATIENCE = 10000, RELOAD_GRACE = 1000, RELOAD_SETTLE = 1000 }; /* ms */
 
 /* --- who asked ------------------------------------------------------------------------- */
 
@@ -168,6 +168,25 @@ static void reload_retire(struct master *m, struct generation *old)
     supervise_tell(m, old, CHANNEL_RETIRE);
 }
 
+/* Whoever asked may count on it that what he connects from now on meets the new configuration: he
+ * is answered when the old workers have left the listening sockets. A worker that is stopped cannot
+ * keep him waiting for long. */
+static void reload_settle(struct master *m)
+{
+    char text[128];
+
+    for (int i = 0; i < BOARD_SLOTS && master_now() < m->reload.settle_by; i++) {
+        const struct child *c = &m->children[i];
+        if (m->reload.settling && c->generation == m->reload.settling && c->role == ROLE_WORKER &&
+            c->pid > 0 && !c->retired)
+            return;
+    }
+    m->reload.settling = NULL;
+    m->reload.settle_by = 0;
+    master_describe(m->current, text, sizeof text);
+    reload_answer(m, true, text);
+}
+
 static void reload_commit(struct master *m)
 {
     struct generation *g = m->reload.coming, *old = m->current;
@@ -184,11 +203,13 @@ static void reload_commit(struct master *m)
         reload_move_pid_file(m, g->conf->pid_file.s);
         reload_change_log(old->conf, g->conf);
     }
-    master_describe(g, text, sizeof text);
-    reload_answer(m, true, text);
     if (old)
         reload_retire(m, old);
+    m->reload.settling = old;
+    m->reload.settle_by = master_now() + RELOAD_SETTLE;
+    master_describe(g, text, sizeof text);
     notify_ready(text);
+    reload_settle(m);
 }
 
 /* --- turns ----------------------------------------------------------------------------- */
@@ -197,7 +218,7 @@ static void reload_commit(struct master *m)
  * hold an address. */
 static bool reload_may_begin(const struct master *m)
 {
-    if (!m->reload.wanted || m->current == NULL || m->reload.coming)
+    if (!m->reload.wanted || m->current == NULL || m->reload.coming || m->reload.settle_by)
         return false;
     for (const struct generation *g = m->generations; g; g = g->next)
         if (g->state == GENERATION_UNDONE)
@@ -219,6 +240,10 @@ static void reload_undo(struct master *m)
 
 void reload_cancel(struct master *m)
 {
+    if (m->reload.settle_by && m->current) {
+        m->reload.settle_by = master_now();
+        reload_settle(m);
+    }
     m->reload.wanted = false;
     m->reload.asks_now = m->reload.asks_n;
     if (m->reload.coming)
@@ -231,6 +256,8 @@ void reload_turn(struct master *m)
 {
     struct generation *g = m->reload.coming;
 
+    if (m->reload.settle_by && m->current)
+        reload_settle(m);
     if (reload_may_begin(m))
         reload_load(m);
     if (g == NULL)
@@ -249,5 +276,7 @@ int64_t reload_next(const struct master *m)
 {
     if (m->reload.coming)
         return m->reload.coming->deadline;
+    if (m->reload.settle_by)
+        return m->reload.settle_by;
     return reload_may_begin(m) ? 0 : INT64_MAX;
 }

@@ -196,6 +196,7 @@ static void retire(struct worker *w)
     w->retiring = true;
     atomic_store(&w->row->state, BOARD_DRAINING);
     conn_retire(w);
+    channel_send(w->heritage->channel, CHANNEL_RETIRED, 0, w->heritage->generation, NULL, 0);
     upstream_sweep(w);
 }
 

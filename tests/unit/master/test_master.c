@@ -44,7 +44,8 @@ static int play(const struct heritage *h, int door, void (*asked)(const struct h
 {
     struct pollfd p[2] = { { .fd = h->channel, .events = POLLIN },
                            { .fd = door, .events = POLLIN } };
-    int way = h->conf->keepalive_requests;
+    int way = h->conf->keepalive_requests, open_calls = 0;
+    bool leaving = false;
 
     if (way == DIES_AT_START && h->role == ROLE_WORKER)
         must(h->role != ROLE_WORKER);
@@ -56,19 +57,22 @@ static int play(const struct heritage *h, int door, void (*asked)(const struct h
 
         poll(p, 2, -1);
         while ((got = channel_receive(h->channel, &heard)) == 1)
-            if (heard.op == CHANNEL_RETIRE &&
-                !(way == STAYS_WHEN_RETIRED && h->role == ROLE_WORKER))
-                return 0;
+            if (heard.op == CHANNEL_RETIRE && way == STAYS_WHEN_RETIRED && h->role == ROLE_WORKER)
+                channel_send(h->channel, CHANNEL_RETIRED, 0, 0, NULL, 0);
+            else if (heard.op == CHANNEL_RETIRE)
+                leaving = true;
             else if (heard.op == CHANNEL_RESULT && (fd = (int)heard.id) > 0) {
                 dprintf(fd, "%u %s", heard.number, heard.text);
                 close(fd);
+                open_calls--;
             }
-        if (got < 0)
+        if (got < 0 || (leaving && open_calls == 0))
             return 0;
         if (door < 0 || (fd = accept(door, NULL, NULL)) < 0)
             continue;
         if (asked && recv(fd, &question, 1, 0) == 1 && question != '?') {
             heard.id = (uint64_t)fd;
+            open_calls++;
             asked(h, question);
             continue; /* answered with the result, by descriptor */
         }

@@ -16,7 +16,7 @@ enum { OBJECTS = 3000 };
 static void hands_out_distinct_objects(void **state)
 {
     static unsigned char *p[OBJECTS];
-    struct pool pool;
+    static struct pool pool;
 
     (void)state;
     pool_init(&pool, 100, 0);
@@ -30,11 +30,14 @@ static void hands_out_distinct_objects(void **state)
         for (int k = 0; k < 100; k++)
             assert_int_equal(p[i][k], i & 255);
     assert_int_equal(pool.used, OBJECTS);
+    for (int i = 0; i < OBJECTS; i++)
+        pool_give(&pool, p[i]);
+    assert_int_equal(pool.used, 0);
 }
 
 static void last_in_first_out(void **state)
 {
-    struct pool pool;
+    static struct pool pool;
 
     (void)state;
     pool_init(&pool, 64, 0);
@@ -47,7 +50,7 @@ static void last_in_first_out(void **state)
 
 static void keeps_a_bounded_number_of_large_ones(void **state)
 {
-    struct pool pool;
+    static struct pool pool;
     void *p[10];
 
     (void)state;
