@@ -2,6 +2,7 @@
 """Fixtures of the end-to-end tests, and the rule that no test may hang: 60 s each, or what @pytest.mark.seconds says."""
 import contextlib
 import faulthandler
+import resource
 import shutil
 import signal
 import sys
@@ -12,6 +13,8 @@ import harness
 
 
 def pytest_configure(config):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     config.addinivalue_line("markers", "seconds(n): how long this test may take")
 
 
