@@ -7,6 +7,7 @@
 #include "worker/http/cache_key.h"
 #include "worker/http/freshness.h"
 #include "worker/storing.h"
+#include <stdio.h>
 
 static enum stage_result bypass(struct stream *s, const char *reason)
 {
@@ -48,25 +49,48 @@ static struct slice folded(struct stream *s, struct slice text)
     return copy.p ? copy : text;
 }
 
-/* With preserve_host the upstream sees the port that the client asked for, and may write it into
- * its answer: it chooses a variant like any other field. */
-static bool add_port(struct stream *s, struct cache_key_parts *parts)
+static bool add_part(struct stream *s, struct cache_key_parts *parts, const char *what,
+                     struct slice value)
 {
-    if (!s->route->preserve_host || !s->head.host_port)
-        return true;
-    struct slice port = arena_print(&s->arena, "%d", s->head.host_port);
-    if (!port.p || parts->vary_n == CACHE_KEY_VARY_MAX)
+    struct slice part = arena_print(&s->arena, "%s %.*s", what, (int)value.n, value.p);
+
+    if (!part.p || parts->vary_n == CACHE_KEY_VARY_MAX)
         return false;
-    parts->vary[parts->vary_n++] = port;
+    parts->vary[parts->vary_n++] = part;
+    return true;
+}
+
+/* What else the upstream is told of the URL that the client asked for, and may write into its
+ * answer: the scheme, the port where Host is passed on, and what a trusted proxy says of them. The
+ * usual values add nothing. */
+static bool add_context(struct stream *s, struct cache_key_parts *parts)
+{
+    static const enum field_id told[] = { FIELD_X_FORWARDED_PROTO, FIELD_X_FORWARDED_HOST,
+                                          FIELD_X_FORWARDED_PORT, FIELD_X_FORWARDED_PREFIX };
+    char port[12];
+
+    if (s->request.secure && !add_part(s, parts, "scheme", SLICE("https")))
+        return false;
+    if (s->route->preserve_host && s->head.host_port) {
+        int n = snprintf(port, sizeof port, "%d", s->head.host_port);
+        if (!add_part(s, parts, "port", slice_of(port, (size_t)n)))
+            return false;
+    }
+    for (size_t i = 0; s->request.trusted && i < sizeof told / sizeof *told; i++) {
+        struct slice value = field_value(head_field(&s->head, told[i]));
+        if (value.n && !add_part(s, parts, field_name(told[i]).p, value))
+            return false;
+    }
     return true;
 }
 
 static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
                        struct cache_key_parts *parts)
 {
-    for (size_t i = 0; i < conf->vary_headers.n && i < CACHE_KEY_VARY_MAX; i++) {
+    for (size_t i = 0; i < conf->vary_headers.n; i++) {
         struct slice name = slice_of(conf->vary_headers.v[i].s, conf->vary_headers.v[i].n);
-        if (!storing_request_value(s, name, &parts->vary[parts->vary_n++]))
+        if (parts->vary_n == CACHE_KEY_VARY_MAX ||
+            !storing_request_value(s, name, &parts->vary[parts->vary_n++]))
             return false;
     }
     if (conf->vary_query_params.n && parts->query.n) {
@@ -100,7 +124,7 @@ static bool make_key(struct stream *s, const struct conf_proxy_cache *conf)
             parts.query = folded(s, parts.query);
         parts.case_folded = true;
     }
-    if (!vary_parts(s, conf, &parts) || !add_port(s, &parts))
+    if (!vary_parts(s, conf, &parts) || !add_context(s, &parts))
         return false;
     size_t room = 256 + parts.route_id.n + parts.consumer_id.n + parts.method.n + parts.host.n +
                   parts.path.n + parts.query.n;

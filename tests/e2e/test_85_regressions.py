@@ -326,6 +326,41 @@ def test_port_of_a_preserved_host_is_part_of_the_key(origins, start):
     assert server.gateway.get("/x", host="evil:1337").get("X-Cache-Status") == "Hit"
 
 
+@pytest.fixture
+def tells_url(origins):
+    """An origin that writes into its answer under which URL it was asked, as many do."""
+    return origins(lambda c, r: c.send(reply(200, "Content-Type: text/plain", body="{}://{}:{}{}".format(
+        *(r.get("X-Forwarded-" + n, "") for n in ("Proto", "Host", "Port", "Prefix"))))))
+
+
+def test_scheme_is_part_of_the_key(tells_url, start, certs):
+    """Else a redirect from http to https, stored once, would send everybody round in a circle."""
+    gateway = start([service(tells_url.port, route(plugins=[proxy_cache(content_type=["text/plain"])]))],
+                    tls=({"cert": str(certs / "server.crt"), "key": str(certs / "server.key")},))
+    for _ in range(2):
+        assert gateway.get("/x").body.startswith(b"http://")
+        client = Client(gateway.tls_port, tls=client_tls())
+        assert client.ask(target="/x").body.startswith(b"https://")
+        client.close()
+    assert len(tells_url.requests) == 2
+
+
+def test_what_a_trusted_proxy_says_of_the_url_is_part_of_the_key(tells_url, start):
+    gateway = start([service(tells_url.port, route(plugins=[proxy_cache(content_type=["text/plain"])]))],
+                    trusted_ips=["127.0.0.1"])
+    said = [["X-Forwarded-Proto: https"], ["X-Forwarded-Host: a"], ["X-Forwarded-Host: b"], ["X-Forwarded-Port: 99"],
+            ["X-Forwarded-Prefix: /p"], []]
+    first = [gateway.get("/x", *fields).body for fields in said]
+    assert len(set(first)) == len(said)
+    assert [gateway.get("/x", *fields).body for fields in said] == first and len(tells_url.requests) == len(said)
+
+
+def test_more_varying_fields_than_a_key_holds(origins, start):
+    server = cached_echo(origins, start, vary_headers=[f"X-A{i}" for i in range(20)] + ["X-Mark"])
+    assert b"X-Mark: a" in server.gateway.get("/x", "X-Mark: a").body
+    assert b"X-Mark: b" in server.gateway.get("/x", "X-Mark: b").body
+
+
 def test_hit_has_a_date(origins, start):
     server = cached_echo(origins, start)
     miss, hit = server.gateway.get("/x"), server.gateway.get("/x")
