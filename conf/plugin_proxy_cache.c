@@ -15,11 +15,55 @@ enum { STRATEGY_MEMORY };
 struct proxy_cache_source {
     struct conf_proxy_cache as; /* the first member: what others see */
     int strategy;
-    struct conf_texts content_type;
+    struct conf_texts content_type, status_ttl;
 };
 
 #define CONFIG struct proxy_cache_source
 static const struct fields_name strategies[] = { { "memory", STRATEGY_MEMORY }, { 0 } };
+static const struct fields_name failures[] = { { "error", CONF_STALE_ERROR },
+                                               { "timeout", CONF_STALE_TIMEOUT },
+                                               { "updating", CONF_STALE_UPDATING },
+                                               { "http_500", CONF_STALE_500 },
+                                               { "http_502", CONF_STALE_502 },
+                                               { "http_503", CONF_STALE_503 },
+                                               { "http_504", CONF_STALE_504 },
+                                               { "http_403", CONF_STALE_403 },
+                                               { "http_404", CONF_STALE_404 },
+                                               { "http_429", CONF_STALE_429 },
+                                               { 0 } };
+
+/* "404=10", "5xx=1". False: neither. */
+static bool read_status_ttl(const char *s, struct conf_status_ttl *out)
+{
+    char *end;
+    long ttl, status = 0;
+
+    if (s[0] < '1' || s[0] > '9' || strlen(s) < 5 || s[3] != '=')
+        return false;
+    if (s[1] == 'x' && s[2] == 'x')
+        *out = (struct conf_status_ttl){ .first = (s[0] - '0') * 100,
+                                         .last = (s[0] - '0') * 100 + 99 };
+    else if ((status = strtol(s, &end, 10)) < 100 || end != s + 3)
+        return false;
+    else
+        *out = (struct conf_status_ttl){ .first = (int)status, .last = (int)status };
+    if (s[4] < '0' || s[4] > '9')
+        return false;
+    ttl = strtol(s + 4, &end, 10);
+    out->ttl = (int)ttl;
+    return *end == '\0' && ttl <= INT32_MAX;
+}
+
+static bool is_status_ttl(const char *s, size_t n, char *why, size_t size)
+{
+    struct conf_status_ttl ttl;
+
+    (void)n;
+    if (read_status_ttl(s, &ttl))
+        return true;
+    snprintf(why, size, "is not a status and seconds like \"404=10\" or \"5xx=1\"");
+    return false;
+}
 
 static bool is_content_type(const char *s, size_t n, char *why, size_t size)
 {
@@ -45,12 +89,12 @@ struct proxy_cache_memory {
     struct conf_text dictionary_name;
 };
 struct proxy_cache_headers {
-    bool age, status, key;
+    bool age, status, key, cache_status;
 };
-_Static_assert(offsetof(struct conf_proxy_cache, header_key) -
+_Static_assert(offsetof(struct conf_proxy_cache, header_cache_status) -
                        offsetof(struct conf_proxy_cache, header_age) ==
-                   2,
-               "the three switches lie side by side");
+                   3,
+               "the switches lie side by side");
 
 static const struct fields_row memory_rows[] = {
     { FIELDS_ROW_TEXT(struct proxy_cache_memory, dictionary_name, "dictionary_name"),
@@ -65,9 +109,11 @@ static const struct fields_table memory_table = { .title = "proxy-cache.memory",
 static const struct fields_row header_rows[] = {
     { FIELDS_ROW_BOOL(struct proxy_cache_headers, age, "age"), .preset = "true", .doc = "Age." },
     { FIELDS_ROW_BOOL(struct proxy_cache_headers, status, "X-Cache-Status"), .preset = "true",
-      .doc = "Hit, Miss, Refresh or Bypass." },
+      .doc = "Hit, Miss, Refresh, Revalidated, Stale, Updating or Bypass." },
     { FIELDS_ROW_BOOL(struct proxy_cache_headers, key, "X-Cache-Key"), .preset = "true",
       .doc = "The id of the object, as gatewayctl takes it." },
+    { FIELDS_ROW_BOOL(struct proxy_cache_headers, cache_status, "Cache-Status"), .preset = "true",
+      .doc = "What the cache did and why (RFC 9211)." },
 };
 static const struct fields_table headers_table = { .title = "proxy-cache.response_headers",
                                                    .doc = "Which fields responses get.",
@@ -75,34 +121,73 @@ static const struct fields_table headers_table = { .title = "proxy-cache.respons
                                                    .size = sizeof(struct proxy_cache_headers),
                                                    .at = SIZE_MAX };
 
+static const struct fields_row condition_rows[] = {
+    { FIELDS_ROW_TEXTS(struct conf_cache_condition, headers, "headers"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "Request header fields: \"Name\", when it is there, or \"Name=value\"." },
+    { FIELDS_ROW_TEXTS(struct conf_cache_condition, query, "query"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "Query parameters: \"name\", when it is there, or \"name=value\"." },
+};
+static const struct fields_table bypass_table = { .title = "proxy-cache.bypass",
+                                                  .doc = "Requests that the cache does not see.",
+                                                  FIELDS_TABLE(condition_rows),
+                                                  .size = sizeof(struct conf_cache_condition),
+                                                  .at = SIZE_MAX };
+static const struct fields_table no_store_table = {
+    .title = "proxy-cache.no_store",
+    .doc = "Requests whose responses are not stored; what is stored may answer them.",
+    FIELDS_TABLE(condition_rows),
+    .size = sizeof(struct conf_cache_condition),
+    .at = SIZE_MAX
+};
+
 static const struct fields_row rows[] = {
     { FIELDS_ROW_ENUM(CONFIG, strategy, "strategy"), .preset = "\"memory\"", .names = strategies,
       .doc = "Where the cache is: in shared memory." },
     { FIELDS_ROW_GROUP(CONFIG, as.dictionary_name, "memory", memory_table),
       .doc = "Settings of that strategy." },
     { FIELDS_ROW_INTS(CONFIG, as.response_code, "response_code"), .preset = "[ 200, 301, 404 ]",
-      .flags = FIELDS_FILLED, .min = 100, .max = 900, .doc = "Statuses that are cached." },
+      .min = 100, .max = 999, .doc = "Statuses that are cached; none listed: any." },
     { FIELDS_ROW_TEXTS(CONFIG, as.request_method, "request_method"),
       .preset = "[ \"GET\", \"HEAD\" ]", .flags = FIELDS_FILLED | FIELDS_SET,
       .check = is_cacheable_method, .doc = "Methods that are served from it." },
     { FIELDS_ROW_TEXTS(CONFIG, content_type, "content_type"),
-      .preset = "[ \"text/plain\", \"application/json\" ]", .flags = FIELDS_FILLED | FIELDS_SET,
+      .preset = "[ \"text/plain\", \"application/json\" ]", .flags = FIELDS_SET,
       .check = is_content_type,
       .doc = "Media types that are cached, compared with their parameters; \"*\" stands for any "
-             "type or subtype." },
+             "type or subtype; none listed: all." },
     { FIELDS_ROW_TEXTS(CONFIG, as.vary_headers, "vary_headers"), .preset = "[ ]",
       .flags = FIELDS_LOWER | FIELDS_SET, .check = value_is_token,
       .doc = "Request header fields that are a part of the key." },
     { FIELDS_ROW_TEXTS(CONFIG, as.vary_query_params, "vary_query_params"), .preset = "[ ]",
       .flags = FIELDS_SET, .check = value_is_printable,
       .doc = "Query parameters that are a part of the key; none listed: all are." },
-    { FIELDS_ROW_INT(CONFIG, as.cache_ttl, "cache_ttl"), .preset = "300", .min = 1,
-      .max = INT32_MAX, .doc = "Seconds that an object is fresh." },
+    { FIELDS_ROW_INT(CONFIG, as.cache_ttl, "cache_ttl"), .preset = "300", .max = INT32_MAX,
+      .doc = "Seconds that an object is fresh; with cache_control, one whose response does not say "
+             "(0: a tenth of the time since Last-Modified)." },
+    { FIELDS_ROW_TEXTS(CONFIG, status_ttl, "cache_ttl_by_status"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = is_status_ttl,
+      .doc = "The same for single statuses, \"404=10\" or \"5xx=1\"; the first that fits counts." },
     { FIELDS_ROW_BOOL(CONFIG, as.cache_control, "cache_control"), .preset = "false",
       .doc = "Whether Cache-Control of requests and responses is obeyed." },
     { FIELDS_ROW_INT(CONFIG, as.storage_ttl, "storage_ttl"), .preset = "0", .max = INT32_MAX,
       .doc =
-          "Seconds that an object is kept, whatever its freshness; 0 is as long as it is fresh." },
+          "Seconds that an object is kept, whatever its freshness; 0 is as long as it is fresh, "
+          "and with cache_control as long again, at least an hour, for revalidation and outages." },
+    { FIELDS_ROW_FLAGS(CONFIG, as.serve_stale, "serve_stale"),
+      .preset = "[ \"error\", \"timeout\" ]", .names = failures,
+      .doc = "When an object that is kept may be used although it is stale, unless its response "
+             "forbids that; stale-if-error and stale-while-revalidate count besides." },
+    { FIELDS_ROW_INT(CONFIG, as.min_uses, "min_uses"), .preset = "1", .min = 1, .max = 1000000,
+      .doc = "An object is stored when it is asked for that often." },
+    { FIELDS_ROW_SIZE(CONFIG, as.max_object_size, "max_object_size"), .preset = "\"0\"",
+      .max = (int64_t)1 << 46,
+      .doc = "Larger bodies are not stored; 0 is no limit but the dictionary's." },
+    { FIELDS_ROW_GROUP(CONFIG, as.bypass, "bypass", bypass_table),
+      .doc = "Requests that the cache does not see." },
+    { FIELDS_ROW_GROUP(CONFIG, as.no_store, "no_store", no_store_table),
+      .doc = "Requests whose responses are not stored." },
     { FIELDS_ROW_BOOL(CONFIG, as.ignore_uri_case, "ignore_uri_case"), .preset = "false",
       .doc = "Whether paths that differ in case are the same." },
     { FIELDS_ROW_BOOL(CONFIG, as.store_set_cookie, "store_set_cookie"), .preset = "false",
@@ -167,6 +252,11 @@ static void finish(struct load *load, struct source_plugin *p)
         mime_parse(&load->memory, config->content_type.v[i], &types[i]);
     config->as.content_type = types;
     config->as.content_type_n = config->content_type.n;
+    struct conf_status_ttl *ttls = memory_array(&load->memory, config->status_ttl.n, sizeof *ttls);
+    for (size_t i = 0; i < config->status_ttl.n; i++)
+        (void)read_status_ttl(config->status_ttl.v[i].s, &ttls[i]);
+    config->as.status_ttl = ttls;
+    config->as.status_ttl_n = config->status_ttl.n;
     sort(load, &config->as.vary_headers);
     sort(load, &config->as.vary_query_params);
     find_dict(load, p, &config->as);

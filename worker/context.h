@@ -75,6 +75,7 @@ struct worker {
     uint64_t ids, counter;   /* request ids made; stream_counter() */
     uint32_t connections;    /* client and upstream, against worker_connections */
     uint64_t clients;
+    uint32_t background;     /* refreshes without a client that are under way */
     bool retiring, stopping;
     int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */
 };

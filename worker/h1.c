@@ -452,6 +452,16 @@ static bool abandoned(struct stream *s)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+static void wake(struct stream *s)
+{
+    conn_drive(s->conn);
+}
+
+static bool may_go_on(struct stream *s, size_t moved)
+{
+    return conn_may_go_on(s->conn, moved);
+}
+
 static const struct carrier h1_carrier = {
     .read_head = read_head,
     .read_body = read_body,
@@ -460,6 +470,8 @@ static const struct carrier h1_carrier = {
     .send = send_response,
     .flushed = flushed,
     .abandoned = abandoned,
+    .wake = wake,
+    .may_go_on = may_go_on,
 };
 
 /* --- life ----------------------------------------------------------------------------------- */

@@ -3,8 +3,9 @@
 #include "worker/own_fields.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
+#include "worker/http/reuse.h"
 
-enum { OWN_MAX = 512 };
+enum { OWN_MAX = 704 };
 
 struct slice own_fields_cache_status(enum stats_cache status)
 {
@@ -18,23 +19,62 @@ struct slice own_fields_cache_status(enum stats_cache status)
     return names[status];
 }
 
-static char *put_key(char *p, const uint8_t id[CACHE_ID_SIZE])
+/* "Cache-Status: gateway; hit; ttl=5", or why the origin was asked and what came of it (RFC 9211).
+ */
+static char *put_status(char *p, const struct stream *s, struct slice id)
 {
-    p = build_slice(p, SLICE("X-Cache-Key: "));
-    p = build_octets(p, id, CACHE_ID_SIZE);
+    bool cached = s->answer == ANSWER_CACHED;
+
+    p = build_slice(p, SLICE("Cache-Status: gateway"));
+    if (s->cache_forward) {
+        p = build_slice(p, SLICE("; fwd="));
+        p = build_slice(p, slice_of(s->cache_forward, strlen(s->cache_forward)));
+        if (s->cache_forward_status) {
+            p = build_slice(p, SLICE("; fwd-status="));
+            p = build_number(p, (uint64_t)s->cache_forward_status);
+        }
+        if (s->fill)
+            p = build_slice(p, SLICE("; stored"));
+    } else if (cached) {
+        p = build_slice(p, SLICE("; hit"));
+    }
+    if (cached) {
+        int64_t ttl = s->hit.meta->fresh_for - reuse_age(s->hit.meta, s->w->loop.now.real_s);
+        p = build_slice(p, SLICE("; ttl="));
+        if (ttl < 0)
+            *p++ = '-';
+        p = build_number(p, (uint64_t)(ttl < 0 ? -ttl : ttl));
+    }
+    if (id.n) {
+        p = build_slice(p, SLICE("; key=\""));
+        p = build_slice(p, id);
+        *p++ = '"';
+    }
+    if (s->cache_reason) {
+        p = build_slice(p, SLICE("; detail=\""));
+        p = build_slice(p, slice_of(s->cache_reason, strlen(s->cache_reason)));
+        *p++ = '"';
+    }
     return build_slice(p, SLICE("\r\n"));
 }
 
 static char *put_cache(char *p, const struct stream *s)
 {
     const struct conf_proxy_cache *conf = s->cache_config;
+    struct slice id = { NULL, 0 };
 
     if (conf->header_status)
         p = build_field(p, SLICE("X-Cache-Status"), own_fields_cache_status(s->cache_status));
-    if (conf->header_key && s->cache_key.p)
-        p = put_key(p, s->cache_id);
+    if (conf->header_key && s->cache_key.p) {
+        p = build_slice(p, SLICE("X-Cache-Key: "));
+        id = slice_of(p, (size_t)CACHE_ID_SIZE * 2);
+        p = build_octets(p, s->cache_id, CACHE_ID_SIZE);
+        p = build_slice(p, SLICE("\r\n"));
+    }
+    if (conf->header_cache_status)
+        p = put_status(p, s, id);
     if (s->answer == ANSWER_CACHED && conf->header_age) {
-        int64_t age = s->hit.meta->initial_age + s->w->loop.now.real_s - s->hit.meta->stored;
+        int64_t age = reuse_age(s->hit.meta, s->w->loop.now.real_s);
         p = build_slice(p, SLICE("Age: "));
         p = build_number(p, age > 0 ? (uint64_t)age : 0);
         p = build_slice(p, SLICE("\r\n"));

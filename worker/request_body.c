@@ -43,7 +43,7 @@ enum stage_result request_body_collect(struct stream *s)
         if (r == INTAKE_WAIT)
             return STAGE_WAIT;
         if (r == INTAKE_RUN && spool_append(s->spool_in, run.p, run.n)) {
-            if (conn_may_go_on(s->conn, run.n))
+            if (stream_may_go_on(s, run.n))
                 continue;
             return STAGE_WAIT;
         }
@@ -161,7 +161,7 @@ enum body_state request_body_pump(struct stream *s, struct slice head)
         if (!send_run(s, head, r == INTAKE_RUN ? run : none, end))
             return errno == ENOMEM ? BODY_NO_MEMORY : BODY_UPSTREAM_BROKE;
         head = none;
-        if (r == INTAKE_WAIT || !conn_may_go_on(s->conn, run.n))
+        if (r == INTAKE_WAIT || !stream_may_go_on(s, run.n))
             break;
     }
     return s->request_sent && outbuf_empty(&u->out) ? BODY_SENT : BODY_GOING;

@@ -2,17 +2,25 @@
 /*
  * The answer from shared memory, or a note that what the upstream says may be stored. The object is
  * pinned, not copied; whether it may be used is decided here, the arithmetic is in
- * http/freshness.h.
+ * http/reuse.h.
  */
-#include "worker/http/cache_key.h"
-#include "worker/http/freshness.h"
-#include "worker/storing.h"
-#include <stdio.h>
+#include "worker/asking.h"
+#include "worker/background.h"
+#include "worker/http/reuse.h"
+#include "worker/refreshing.h"
 
 static enum stage_result bypass(struct stream *s, const char *reason)
 {
     s->cache_status = STATS_BYPASS;
     s->cache_reason = reason;
+    s->cache_forward = "bypass";
+    return STAGE_NEXT;
+}
+
+static enum stage_result bypass_method(struct stream *s)
+{
+    bypass(s, "method not in request_method");
+    s->cache_forward = "method";
     return STAGE_NEXT;
 }
 
@@ -37,160 +45,107 @@ static bool listed_method(const struct conf_proxy_cache *conf, struct slice meth
     return false;
 }
 
-static struct slice folded(struct stream *s, struct slice text)
+/* A stale object, and the client does not insist: another request may be at it, or the upstream is
+ * known to fail. */
+static bool stale_will_do(struct stream *s, const struct cache_control *request)
 {
-    struct slice copy = arena_copy(&s->arena, text);
-
-    for (size_t i = 0; copy.p && i < copy.n; i++) {
-        char *c = (char *)(uintptr_t)&copy.p[i];
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c | 0x20);
-    }
-    return copy.p ? copy : text;
-}
-
-static bool add_part(struct stream *s, struct cache_key_parts *parts, const char *what,
-                     struct slice value)
-{
-    struct slice part = arena_print(&s->arena, "%s %.*s", what, (int)value.n, value.p);
-
-    if (!part.p || parts->vary_n == CACHE_KEY_VARY_MAX)
-        return false;
-    parts->vary[parts->vary_n++] = part;
-    return true;
-}
-
-/* What else the upstream is told of the URL that the client asked for, and may write into its
- * answer: the scheme, the port where Host is passed on, and what a trusted proxy says of them. The
- * usual values add nothing. */
-static bool add_context(struct stream *s, struct cache_key_parts *parts)
-{
-    static const enum field_id told[] = { FIELD_X_FORWARDED_PROTO, FIELD_X_FORWARDED_HOST,
-                                          FIELD_X_FORWARDED_PORT, FIELD_X_FORWARDED_PREFIX };
-    char port[12];
-
-    if (s->request.secure && !add_part(s, parts, "scheme", SLICE("https")))
-        return false;
-    if (s->route->preserve_host && s->head.host_port) {
-        int n = snprintf(port, sizeof port, "%d", s->head.host_port);
-        if (!add_part(s, parts, "port", slice_of(port, (size_t)n)))
-            return false;
-    }
-    for (size_t i = 0; s->request.trusted && i < sizeof told / sizeof *told; i++) {
-        struct slice value = field_value(head_field(&s->head, told[i]));
-        if (value.n && !add_part(s, parts, field_name(told[i]).p, value))
-            return false;
-    }
-    return true;
-}
-
-static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
-                       struct cache_key_parts *parts)
-{
-    for (size_t i = 0; i < conf->vary_headers.n; i++) {
-        struct slice name = slice_of(conf->vary_headers.v[i].s, conf->vary_headers.v[i].n);
-        if (parts->vary_n == CACHE_KEY_VARY_MAX ||
-            !storing_request_value(s, name, &parts->vary[parts->vary_n++]))
-            return false;
-    }
-    if (conf->vary_query_params.n && parts->query.n) {
-        char *chosen = arena_take(&s->arena, parts->query.n);
-        ptrdiff_t n =
-            chosen ? cache_key_query(parts->query, &conf->vary_query_params, chosen, parts->query.n)
-                   : -1;
-        if (n >= 0)
-            parts->query = slice_of(chosen, (size_t)n);
-    }
-    parts->query_chosen = conf->vary_query_params.n > 0;
-    return true;
-}
-
-/* The key's text goes to the arena: the fill needs it later. */
-static bool make_key(struct stream *s, const struct conf_proxy_cache *conf)
-{
-    struct cache_key_parts parts = {
-        .route_id = slice_of(s->route->id.s, s->route->id.n),
-        .method = s->head.method == METHOD_HEAD ? SLICE("GET") : s->head.method_text,
-        .host = s->request.host,
-        .path = s->request.uri.path,
-        .query = s->request.uri.query,
-    };
-
-    if (s->consumer)
-        parts.consumer_id = slice_of(s->consumer->id.s, s->consumer->id.n);
-    if (conf->ignore_uri_case) {
-        parts.path = folded(s, parts.path);
-        if (parts.query.p)
-            parts.query = folded(s, parts.query);
-        parts.case_folded = true;
-    }
-    if (!vary_parts(s, conf, &parts) || !add_context(s, &parts))
-        return false;
-    size_t room = 256 + parts.route_id.n + parts.consumer_id.n + parts.method.n + parts.host.n +
-                  parts.path.n + parts.query.n;
-    for (unsigned i = 0; i < parts.vary_n; i++)
-        room += parts.vary[i].n + 8;
-    char *key = arena_take(&s->arena, room);
-    ptrdiff_t n = key ? cache_key_write(&parts, key, room) : -1;
-    if (n < 0 || n > CACHE_KEY_MAX)
-        return false;
-    s->cache_key = slice_of(key, (size_t)n);
-    cache_id(s->cache, key, (size_t)n, s->cache_id);
-    return true;
-}
-
-/* May the pinned object answer this request? With cache_control the client's directives count as
- * well. */
-static bool usable(struct stream *s, const struct cache_control *cc, bool authorized)
-{
+    unsigned listed = s->cache_config->serve_stale;
+    int64_t now = s->w->loop.now.real_s;
     const struct cache_meta *m = s->hit.meta;
-    int64_t age = m->initial_age + s->w->loop.now.real_s - m->stored, left = m->fresh_for - age;
 
-    if (!storing_fits(s, &s->hit) || (authorized && !(m->flags & STORING_AUTHORIZED)))
+    if (reuse_age(m, now) < m->fresh_for)
         return false;
-    if (!s->cache_config->cache_control)
-        return left > 0;
-    if (cc->no_cache || cc->max_age == 0 || (cc->max_age != FRESHNESS_UNSET && age > cc->max_age))
-        return false;
-    if (cc->min_fresh != FRESHNESS_UNSET && left < cc->min_fresh)
-        return false;
-    if (left > 0)
-        return true;
-    return cc->max_stale_any || (cc->max_stale != FRESHNESS_UNSET && -left <= cc->max_stale);
+    if (cache_is_put_off(&s->hit, now)) {
+        s->cache_reason = "refresh put off";
+        s->cache_status = STATS_STALE;
+        return reuse_on_error(m, request, listed != 0, now);
+    }
+    if (listed & CONF_STALE_UPDATING)
+        (void)cache_claim(&s->hit, now, now + REFRESHING_SECONDS);
+    return false;
 }
 
-static void read_directives(struct stream *s, struct cache_control *cc)
+/* stale-while-revalidate: at once, and one request of all refreshes. False: nobody would. */
+static bool refresh_behind(struct stream *s)
 {
-    freshness_clear(cc);
-    if (!s->cache_config->cache_control)
-        return;
-    freshness_directives(&s->head, cc);
-    const struct field *pragma = cc->any ? NULL : head_field(&s->head, FIELD_PRAGMA);
-    if (pragma && slice_equal_nocase(field_value(pragma), SLICE("no-cache")))
-        cc->no_cache = true;
+    int64_t now = s->w->loop.now.real_s;
+
+    s->cache_status = STATS_UPDATING;
+    if (!cache_claim(&s->hit, now, now + REFRESHING_SECONDS))
+        return true;
+    s->cache_status = STATS_STALE;
+    if (background_refresh(s))
+        return true;
+    cache_put_off(&s->hit, 0);
+    return false;
+}
+
+/* May the pinned object answer this request? */
+static bool usable(struct stream *s, const struct cache_control *request)
+{
+    switch (reuse_judge(s->hit.meta, request, s->w->loop.now.real_s)) {
+    case REUSE_FRESH:
+        s->cache_status = STATS_HIT;
+        return true;
+    case REUSE_STALE:
+        s->cache_status = STATS_STALE;
+        return true;
+    case REUSE_REFRESH:
+        if (refresh_behind(s))
+            return true;
+        break;
+    case REUSE_ASK:
+        if (stale_will_do(s, request))
+            return true;
+        break;
+    }
+    s->cache_reason = NULL;
+    return false;
+}
+
+static enum stage_result ask_origin(struct stream *s, const char *why,
+                                    const struct cache_control *cc)
+{
+    s->cache_forward = why;
+    if (!cc->only_if_cached)
+        return STAGE_NEXT;
+    if (s->hit.entry)
+        cache_unpin(s->cache, &s->hit);
+    s->hit.entry = NULL;
+    s->cause = "only-if-cached";
+    return stream_answer(s, 504, "The response is not in the cache");
 }
 
 static enum stage_result look_up(struct stream *s, const struct cache_control *cc)
 {
-    bool authorized = head_field(&s->head, FIELD_AUTHORIZATION) != NULL;
+    const struct cache_control *request = s->cache_config->cache_control ? cc : NULL;
+    enum asking_result found = asking_find(s);
 
     s->cache_store = true;
-    if (!cache_find(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, s->w->loop.now.real_s,
-                    &s->hit)) {
-        s->cache_status = STATS_MISS;
-    } else if (usable(s, cc, authorized)) {
-        s->cache_status = STATS_HIT;
+    s->cache_status = STATS_MISS;
+    if (found != ASKING_FOUND)
+        return ask_origin(s, found == ASKING_NONE ? "uri-miss" : "vary-miss", cc);
+    bool shared =
+        !head_field(&s->head, FIELD_AUTHORIZATION) || (s->hit.meta->flags & REUSE_AUTHORIZED) != 0;
+    if (shared && usable(s, request)) {
         s->answer = ANSWER_CACHED;
         return STAGE_DONE;
+    }
+    s->cache_status = STATS_REFRESH;
+    bool stale = reuse_age(s->hit.meta, s->w->loop.now.real_s) >= s->hit.meta->fresh_for;
+    if (shared && !cc->only_if_cached) {
+        refreshing_hold(s);
     } else {
-        s->cache_status = STATS_REFRESH;
         cache_unpin(s->cache, &s->hit);
         s->hit.entry = NULL;
     }
-    if (!cc->only_if_cached)
-        return STAGE_NEXT;
-    s->cause = "only-if-cached";
-    return stream_answer(s, 504, "The response is not in the cache");
+    return ask_origin(s, stale || !shared ? "stale" : "request", cc);
+}
+
+/* What only the origin can decide (RFC 9111 section 4.3.2). */
+static bool has_precondition(const struct head *h)
+{
+    return (h->first[FIELD_IF_MATCH] | h->first[FIELD_IF_UNMODIFIED_SINCE]) != 0;
 }
 
 enum stage_result stage_cache(struct stream *s)
@@ -204,15 +159,22 @@ enum stage_result stage_cache(struct stream *s)
     s->cache_asked = true;
     s->cache = s->w->dicts[conf->dict];
     if (!listed_method(conf, s->head.method_text))
-        return bypass(s, "method not in request_method");
+        return bypass_method(s);
     if (s->head.upgrade)
         return bypass(s, "protocol upgrade");
     if (!s->intake.done && (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
         return bypass(s, "request has a body"); /* an upstream may act on it, the key does not */
-    read_directives(s, &cc);
+    if (has_precondition(&s->head))
+        return bypass(s, "precondition for the origin");
+    if ((conf->bypass.headers.n | conf->bypass.query.n) && asking_fits(s, &conf->bypass))
+        return bypass(s, "bypass condition");
+    freshness_clear(&cc);
+    if (conf->cache_control)
+        asking_directives(s, &cc);
     if (cc.no_store)
         return bypass(s, "request no-store");
-    if (!s->cache || !make_key(s, conf))
+    if (!s->cache ||
+        !asking_key(s, s->head.method == METHOD_HEAD ? SLICE("GET") : s->head.method_text, NULL))
         return bypass(s, "no key");
     return look_up(s, &cc);
 }

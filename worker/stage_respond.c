@@ -5,10 +5,13 @@
  * rest goes to the spool instead.
  */
 #include "worker/conn.h"
+#include "worker/invalidating.h"
 #include "worker/own_fields.h"
 #include "worker/plugin.h"
+#include "worker/refreshing.h"
 #include "worker/request_body.h"
 #include "worker/response_body.h"
+#include "worker/serving.h"
 #include "worker/storing.h"
 #include "worker/tunnel.h"
 #include "worker/upstream.h"
@@ -61,22 +64,8 @@ static void reply_own(struct stream *s)
         s->reply.close = true;
 }
 
-static void reply_cached(struct stream *s)
-{
-    const struct cache_hit *hit = &s->hit;
-
-    s->reply = (struct reply){
-        .status = hit->meta->status,
-        .lines = slice_of(hit->head + hit->meta->private_n, hit->head_n - hit->meta->private_n),
-        .length = bodiless(s, hit->meta->status) ? REPLY_NO_BODY : REPLY_LENGTH,
-        .announce = hit->meta->status != 204 && hit->meta->status != 304,
-        .content_length = hit->body_n,
-    };
-}
-
 static void reply_upstream(struct stream *s, const struct head *h)
 {
-    response_body_begin(s, h);
     s->reply = (struct reply){ .status = h->status, .reason = h->reason, .head = h };
     if (h->status == 101) {
         s->reply.upgrade = true;
@@ -136,8 +125,28 @@ static void complete_head(struct stream *s)
     s->reply.own = own_fields(s, s->answer == ANSWER_UPSTREAM ? s->reply.head : NULL);
 }
 
+static void let_go(struct stream *s, bool clean);
+
+/* A stored object was being refreshed: it may be the answer now, in place of what came. */
+static void try_stored(struct stream *s)
+{
+    if (s->answer == ANSWER_OWN) {
+        (void)refreshing_failed(s, s->reply.status);
+    } else if (s->answer == ANSWER_UPSTREAM && refreshing_answered(s, s->w->reply_head)) {
+        let_go(s, s->out_done);
+    }
+}
+
 static enum stage_result begin(struct stream *s)
 {
+    if (s->answer == ANSWER_UPSTREAM) {
+        response_body_begin(s, s->w->reply_head);
+        s->cache_forward_status = s->w->reply_head->status;
+        if (s->cache_config && s->cache_config->cache_control)
+            invalidating_after(s, s->w->reply_head);
+    }
+    if (s->hit.entry && s->answer != ANSWER_CACHED)
+        try_stored(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
         reply_upstream(s, s->w->reply_head);
@@ -146,7 +155,7 @@ static enum stage_result begin(struct stream *s)
             return hold_back(s);
         break;
     case ANSWER_CACHED:
-        reply_cached(s);
+        serving_begin(s);
         s->step = STEP_CACHED;
         break;
     default:
@@ -222,22 +231,17 @@ static enum stage_result send_cached(struct stream *s)
                 return gone(s);
             return STAGE_WAIT;
         }
-        size_t bytes = 0;
-        int n = 0;
-        if (s->reply.length == REPLY_LENGTH)
-            n = cache_body(s->cache, &s->hit, s->cached_at, iov, RESPOND_CACHE_IOV, &bytes);
-        for (; n > 1 && bytes > RESPOND_PIECE; n--)
-            bytes -= iov[n - 1].iov_len;
-        s->cached_at += bytes;
-        bool end = s->reply.length != REPLY_LENGTH || s->cached_at >= s->hit.body_n;
+        uint64_t before = s->body_sent;
+        int n = serving_next(s, iov, RESPOND_CACHE_IOV, RESPOND_PIECE);
+        bool end = serving_done(s);
         if (!give(s, iov, n, end))
             return gone(s);
-        if (!end && s->cached_at == bytes && !cache_keep(s->cache, &s->hit)) {
+        if (!end && !cache_keep(s->cache, &s->hit)) {
             s->hit.entry = NULL;
             s->cause = "no room for a pin";
             return cut_short(s);
         }
-        if (!end && !conn_may_go_on(s->conn, bytes))
+        if (!end && !stream_may_go_on(s, (size_t)(s->body_sent - before)))
             return STAGE_WAIT;
     }
     cache_unpin(s->cache, &s->hit);
@@ -331,7 +335,7 @@ static enum stage_result send_stream(struct stream *s)
             bytes += iov[i].iov_len;
         if (!give(s, iov, n, false))
             return gone(s);
-        if (!conn_may_go_on(s->conn, bytes))
+        if (!stream_may_go_on(s, bytes))
             return wait_for_more(s, false);
     }
 }
@@ -350,7 +354,7 @@ static enum stage_result collect(struct stream *s)
         case RESPONSE_RUN:
             storing_append(s, run);
             if (spool_append(s->spool_out, run.p, run.n)) {
-                if (conn_may_go_on(s->conn, run.n))
+                if (stream_may_go_on(s, run.n))
                     continue;
                 return wait_for_more(s, false);
             }
@@ -388,7 +392,7 @@ static enum stage_result send_spooled(struct stream *s)
             return gone(s);
         if (end)
             return STAGE_NEXT;
-        if (!conn_may_go_on(s->conn, (size_t)n))
+        if (!stream_may_go_on(s, (size_t)n))
             return STAGE_WAIT;
     }
     return broken ? gone(s) : STAGE_WAIT;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What goes into the cache: whether a response may be stored (Kong's conditions, RFC 9111 sections
- * 3 and 3.5), under which head, and its body as it streams by.
+ * What goes into the cache: whether a response may be stored (Kong's conditions, RFC 9111 section
+ * 3), under which key and head, and its body as it streams by.
  */
 #ifndef WORKER_STORING_H
 #define WORKER_STORING_H
 
+#include "worker/http/storable.h"
 #include "worker/stream_life.h"
 
-/* Flags of cache_meta. */
-enum { STORING_AUTHORIZED = 1 /* may answer requests with Authorization */ };
+/* The verdict on a response's head by the stream's settings. */
+void storing_judge(const struct stream *s, const struct head *h, struct storable *out);
 
 /* When the response's head is known: begins a fill if it may be stored, else says why not in
  * s->cache_reason and makes the status Bypass. */
@@ -19,14 +20,5 @@ void storing_append(struct stream *s, struct slice run);
 /* The response is complete: the object becomes visible. */
 void storing_commit(struct stream *s);
 void storing_abort(struct stream *s);
-
-/* True when the object's Vary lines fit this request. The first `meta.private_n` bytes of a stored
- * head hold them. */
-bool storing_fits(struct stream *s, const struct cache_hit *hit);
-
-/* What the upstream sees in the field with that name: all lines of it as one list, those that
- * Connection names left out, a plugin's value in place of the client's. Absent: {NULL, 0}. False:
- * no memory. */
-bool storing_request_value(struct stream *s, struct slice name, struct slice *value);
 
 #endif

@@ -58,6 +58,11 @@ struct carrier {
     bool (*flushed)(struct stream *s, bool *gone);
     /* True when the client went away while it waited. */
     bool (*abandoned)(struct stream *s);
+    /* Something that the stream waited for happened: lets it go on. */
+    void (*wake)(struct stream *s);
+    /* Counts what was moved against the stream's share of a turn; false: it is used up, the stream
+     * waits and is woken in the next turn. */
+    bool (*may_go_on)(struct stream *s, size_t moved);
 };
 
 enum answer_kind { ANSWER_NONE, ANSWER_OWN, ANSWER_CACHED, ANSWER_UPSTREAM, ANSWER_TUNNEL };
@@ -97,6 +102,22 @@ struct stream {
     bool cache_asked; /* cache_status means something */
     bool cache_store; /* the response may be stored */
     const char *cache_reason;
+    const char *cache_forward; /* why the origin was asked, in the words of RFC 9211; NULL: it was
+                                  not */
+    int cache_forward_status;  /* what it said */
+    bool validating;           /* it was asked with our validators: a 304 is about s->hit */
+    /* where the response goes if it is stored: the key itself, or one of its variants */
+    uint8_t fill_id[CACHE_ID_SIZE];
+    struct slice fill_key, snapshot; /* snapshot: the request's values for vary_names */
+    struct slice vary_names;
+    uint64_t vary_salt;
+    int64_t vary_kept;
+    /* how the stored object is sent */
+    struct slice fresh_lines;         /* its head, when that changed; absent: the stored one */
+    const struct serving_part *parts; /* ranges */
+    uint32_t parts_n, part;
+    uint64_t cached_end;
+    uint64_t filled; /* bytes given to the fill */
 
     /* upstream */
     const struct conf_peer *peer;
@@ -144,6 +165,15 @@ struct stream {
 
 /* A stream at its first stage on a connection; NULL: no memory. */
 struct stream *stream_begin(struct worker *w, struct conn *conn, const struct carrier *carrier);
+/* Lets the stream go on after something that it waited for. */
+static inline void stream_wake(struct stream *s)
+{
+    s->carrier->wake(s);
+}
+static inline bool stream_may_go_on(struct stream *s, size_t moved)
+{
+    return s->carrier->may_go_on(s, moved);
+}
 /* Runs stages until one waits or the last is done; true: the stream has ended (and is still to be
  * freed). */
 bool stream_run(struct stream *s);

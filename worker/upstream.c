@@ -107,7 +107,7 @@ static void event(struct loop_io *io, uint32_t events)
 
     transport_event(&u->t, events);
     if (u->s) {
-        conn_drive(u->s->conn);
+        stream_wake(u->s);
         return;
     }
     if (events & ~(uint32_t)EPOLLOUT) { /* an idle one has nothing to say but that it ends */
@@ -122,7 +122,7 @@ static void expire(struct timer *t)
 
     u->expired = true;
     if (u->s)
-        conn_drive(u->s->conn);
+        stream_wake(u->s);
 }
 
 void upstream_deadline(struct upconn *u, int ms)

@@ -13,7 +13,7 @@ enum {
     ABSENT = 0xffff,
     NAME_MAX_DECODED = 1024
 };
-enum { FLAG_QUERY_CHOSEN = 1, FLAG_CASE_FOLDED = 2, FLAGS_ALL = 3 };
+enum { FLAG_QUERY_CHOSEN = 1, FLAG_CASE_FOLDED = 2, FLAG_VARIANT = 4, FLAGS_ALL = 7 };
 
 static size_t table_size(unsigned vary_n)
 {
@@ -69,6 +69,15 @@ ptrdiff_t cache_key_write(const struct cache_key_parts *parts, char *out, size_t
     return at - out;
 }
 
+size_t cache_key_variant(struct slice key, uint64_t salt, uint8_t slot, char *out)
+{
+    memcpy(out, key.p, key.n);
+    out[0] = (char)(out[0] | FLAG_VARIANT);
+    memcpy(out + key.n, &salt, sizeof salt);
+    out[key.n + sizeof salt] = (char)slot;
+    return key.n + CACHE_KEY_VARIANT;
+}
+
 /* The next part of a key that is being read. False: the table says more than there is. */
 static bool get(const unsigned char *length, const char **at, const char *end, struct slice *out)
 {
@@ -92,6 +101,13 @@ bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out)
     if (n < 2 || (key[0] & ~FLAGS_ALL) != 0 || (unsigned char)key[1] > CACHE_KEY_VARY_MAX)
         return false;
     unsigned vary_n = (unsigned char)key[1];
+    struct slice variant = { NULL, 0 };
+    if (key[0] & FLAG_VARIANT) {
+        if (n < CACHE_KEY_VARIANT)
+            return false;
+        n -= CACHE_KEY_VARIANT;
+        variant = slice_of(key + n, CACHE_KEY_VARIANT);
+    }
     if (n < table_size(vary_n))
         return false;
     const unsigned char *length = (const unsigned char *)key + 2;
@@ -108,6 +124,7 @@ bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out)
                                      .path = parts[4],
                                      .query = parts[5],
                                      .vary_n = vary_n,
+                                     .variant = variant,
                                      .query_chosen = (key[0] & FLAG_QUERY_CHOSEN) != 0,
                                      .case_folded = (key[0] & FLAG_CASE_FOLDED) != 0 };
     memcpy(out->vary, parts + PARTS_FIXED, vary_n * sizeof parts[0]);

@@ -11,7 +11,7 @@
 #include "conf/text.h"
 #include "worker/base/slice.h"
 
-enum { CACHE_KEY_VARY_MAX = 16 };
+enum { CACHE_KEY_VARY_MAX = 16, CACHE_KEY_VARIANT = 9 };
 
 /* {NULL, 0} is absent, and differs from empty. */
 struct cache_key_parts {
@@ -23,13 +23,19 @@ struct cache_key_parts {
     struct slice query;                    /* as received, or what cache_key_query() chose */
     struct slice vary[CACHE_KEY_VARY_MAX]; /* values of vary_headers, in the configured order */
     unsigned vary_n;
-    bool query_chosen; /* query holds the pairs named by vary_query_params, and those alone */
-    bool case_folded;  /* ignore_uri_case: path and query were lower-cased */
+    bool query_chosen;    /* query holds the pairs named by vary_query_params, and those alone */
+    bool case_folded;     /* ignore_uri_case: path and query were lower-cased */
+    struct slice variant; /* CACHE_KEY_VARIANT bytes: one of several responses; absent in the key of
+                             the URL itself */
 };
 
 /* Writes the key to out[0..cap). Returns its length, or -1 when it does not fit, a part has 65535
  * bytes or more, or vary_n is above CACHE_KEY_VARY_MAX. */
 ptrdiff_t cache_key_write(const struct cache_key_parts *parts, char *out, size_t cap);
+
+/* The key of one of several responses to the URL that `key` stands for: out has room for key.n +
+ * CACHE_KEY_VARIANT bytes. Returns its length. */
+size_t cache_key_variant(struct slice key, uint64_t salt, uint8_t slot, char *out);
 
 /* Reads a key back; the slices point into it. False: these bytes are no key. */
 bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out);

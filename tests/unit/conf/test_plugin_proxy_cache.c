@@ -20,7 +20,11 @@ static void test_defaults(void **state)
     assert_int_equal(c->cache_ttl, 300);
     assert_int_equal(c->storage_ttl, 0);
     assert_false(c->cache_control || c->ignore_uri_case || c->store_set_cookie);
-    assert_true(c->header_age && c->header_status && c->header_key);
+    assert_true(c->header_age && c->header_status && c->header_key && c->header_cache_status);
+    assert_int_equal(c->serve_stale, CONF_STALE_ERROR | CONF_STALE_TIMEOUT);
+    assert_int_equal(c->status_ttl_n + c->bypass.headers.n + c->no_store.query.n, 0);
+    assert_int_equal(c->min_uses, 1);
+    assert_int_equal(c->max_object_size, 0);
     conf_free(&conf);
 }
 
@@ -59,28 +63,62 @@ static void test_values(void **state)
     free(again);
 }
 
+static void test_conditions_and_limits(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("plugins = ( { name = \"proxy-cache\"; config = { response_code = [ ]; "
+               "content_type = [ ]; cache_ttl = 0; cache_ttl_by_status = [ \"404=10\", \"5xx=1\" "
+               "]; serve_stale = [ \"updating\", \"http_503\" ]; min_uses = 3; max_object_size = "
+               "\"2m\"; bypass = { headers = [ \"X-A\", \"X-B=1\" ]; }; no_store = { query = [ "
+               "\"q\" ]; }; }; } );");
+    const struct conf_proxy_cache *c = conf->plugins[0].config;
+    assert_int_equal(c->response_code.n + c->content_type_n, 0);
+    assert_int_equal(c->status_ttl_n, 2);
+    assert_int_equal(c->status_ttl[0].first, 404);
+    assert_int_equal(c->status_ttl[0].last, 404);
+    assert_int_equal(c->status_ttl[0].ttl, 10);
+    assert_int_equal(c->status_ttl[1].first, 500);
+    assert_int_equal(c->status_ttl[1].last, 599);
+    assert_int_equal(c->serve_stale, CONF_STALE_UPDATING | CONF_STALE_503);
+    assert_int_equal(c->min_uses, 3);
+    assert_int_equal(c->max_object_size, 2 << 20);
+    assert_string_equal(c->bypass.headers.v[1].s, "X-B=1");
+    assert_string_equal(c->no_store.query.v[0].s, "q");
+    conf_free(&conf);
+    refused(
+        "plugins = ( { name = \"proxy-cache\"; config = { cache_ttl_by_status = [ \"404\", "
+        "\"4x4=1\" ]; min_uses = 0; }; } );",
+        "t.conf:1: plugins[0].config.cache_ttl_by_status: \"404\" is not a status and seconds "
+        "like \"404=10\" or \"5xx=1\"\n"
+        "t.conf:1: plugins[0].config.cache_ttl_by_status: \"4x4=1\" is not a status and seconds "
+        "like \"404=10\" or \"5xx=1\"\n"
+        "t.conf:1: plugins[0].config.min_uses: 0 is out of range, 1 to 1000000\n");
+}
+
 static void test_refused(void **state)
 {
     (void)state;
-    refused("shared_dicts = ( { name = \"cache\"; size = \"1m\"; } );\nplugins = ( { name = "
-            "\"proxy-cache\"; config = { strategy = \"redis\"; response_code = [ 99 ]; "
-            "request_method = [ \"DELETE\" ];\n"
-            "content_type = [ \"text\" ]; vary_headers = [ \"a b\", \"X\", \"x\" ]; cache_ttl = 0; "
-            "response_headers = { X-Cache-Stat = true; };\nmemory = { dictionary_name = \"cach\"; "
-            "}; }; } );",
-            "t.conf:2: plugins[0].config.strategy: \"redis\" is not one of: memory\n"
-            "t.conf:2: plugins[0].config.response_code: 99 is out of range, 100 to 900\n"
-            "t.conf:2: plugins[0].config.request_method: \"DELETE\" is not one of: GET, HEAD, "
-            "POST, PUT, PATCH\n"
-            "t.conf:3: plugins[0].config.content_type: \"text\" is not a media type like "
-            "\"text/html\" or \"application/json; charset=utf-8\"\n"
-            "t.conf:3: plugins[0].config.vary_headers: \"a b\" is not a header's name\n"
-            "t.conf:3: plugins[0].config.vary_headers: \"x\" is listed twice\n"
-            "t.conf:3: plugins[0].config.cache_ttl: 0 is out of range, 1 to 2147483647\n"
-            "t.conf:3: plugins[0].config.response_headers.X-Cache-Stat: unknown key; the nearest "
-            "known one is \"X-Cache-Status\"\n"
-            "t.conf:4: plugins[0].config.memory.dictionary_name: \"cach\" is not declared in "
-            "shared_dicts; the nearest name is \"cache\"\n");
+    refused(
+        "shared_dicts = ( { name = \"cache\"; size = \"1m\"; } );\nplugins = ( { name = "
+        "\"proxy-cache\"; config = { strategy = \"redis\"; response_code = [ 99 ]; "
+        "request_method = [ \"DELETE\" ];\n"
+        "content_type = [ \"text\" ]; vary_headers = [ \"a b\", \"X\", \"x\" ]; cache_ttl = -1; "
+        "response_headers = { X-Cache-Stat = true; };\nmemory = { dictionary_name = \"cach\"; "
+        "}; }; } );",
+        "t.conf:2: plugins[0].config.strategy: \"redis\" is not one of: memory\n"
+        "t.conf:2: plugins[0].config.response_code: 99 is out of range, 100 to 999\n"
+        "t.conf:2: plugins[0].config.request_method: \"DELETE\" is not one of: GET, HEAD, "
+        "POST, PUT, PATCH\n"
+        "t.conf:3: plugins[0].config.content_type: \"text\" is not a media type like "
+        "\"text/html\" or \"application/json; charset=utf-8\"\n"
+        "t.conf:3: plugins[0].config.vary_headers: \"a b\" is not a header's name\n"
+        "t.conf:3: plugins[0].config.vary_headers: \"x\" is listed twice\n"
+        "t.conf:3: plugins[0].config.cache_ttl: -1 is out of range, 0 to 2147483647\n"
+        "t.conf:3: plugins[0].config.response_headers.X-Cache-Stat: unknown key; the nearest "
+        "known one is \"X-Cache-Status\"\n"
+        "t.conf:4: plugins[0].config.memory.dictionary_name: \"cach\" is not declared in "
+        "shared_dicts; the nearest name is \"cache\"\n");
     refused("shared_dicts = ( );\nplugins = ( { name = \"proxy-cache\"; } );",
             "t.conf:2: plugins[0].dictionary_name: \"gateway_cache\" is not declared in "
             "shared_dicts\n");
@@ -90,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults),
                                         cmocka_unit_test(test_values),
+                                        cmocka_unit_test(test_conditions_and_limits),
                                         cmocka_unit_test(test_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A copy of the client's stream goes its way from the choice of a peer on, carried by nobody: what
+ * it is to send is dropped, and its body has ended before it began. All that it needs of the
+ * client's stream is copied, since that one is gone long before. It begins at the end of the turn,
+ * when no other stream is half-way through a stage.
+ */
+#include "worker/background.h"
+
+#include "worker/asking.h"
+#include "worker/conn.h"
+#include "worker/http/reuse.h"
+#include "worker/refreshing.h"
+#include <stdlib.h>
+
+enum { BACKGROUND_MAX = 256, TURN_BYTES = 512 * 1024 };
+
+struct background {
+    struct conn conn; /* stands for the client's: its address, its listener */
+    struct loop_later later;
+    struct stream *stream;
+    bool began, done, put_off; /* put_off: `later` is on its way */
+    size_t turn_left;
+};
+
+static struct background *of(const struct stream *s)
+{
+    return (struct background *)((char *)s->conn - offsetof(struct background, conn));
+}
+
+/* --- the carrier ---------------------------------------------------------------------------- */
+
+static int read_head(struct stream *s)
+{
+    (void)s;
+    return -1;
+}
+
+static enum intake_result read_body(struct stream *s, struct slice *run)
+{
+    (void)s;
+    (void)run;
+    return INTAKE_END;
+}
+
+static bool rewind_body(struct stream *s)
+{
+    (void)s;
+    return true;
+}
+
+static bool send_interim(struct stream *s, const struct reply *reply)
+{
+    (void)s;
+    (void)reply;
+    return true;
+}
+
+static bool swallow(struct stream *s, const struct reply *reply, struct iovec *body, int n,
+                    bool end)
+{
+    (void)s;
+    (void)reply;
+    (void)body;
+    (void)n;
+    (void)end;
+    return true;
+}
+
+static bool flushed(struct stream *s, bool *gone)
+{
+    (void)s;
+    *gone = false;
+    return true;
+}
+
+static bool abandoned(struct stream *s)
+{
+    (void)s;
+    return false;
+}
+
+static void run(struct loop_later *later);
+
+static void put_off(struct background *b)
+{
+    if (!b->put_off)
+        loop_defer(&b->stream->w->loop, &b->later, run);
+    b->put_off = true;
+}
+
+/* The stream may be in the middle of something that still looks at it: it ends after the turn. */
+static void wake(struct stream *s)
+{
+    struct background *b = of(s);
+
+    b->turn_left = TURN_BYTES;
+    if (!b->done && stream_run(s)) {
+        b->done = true;
+        put_off(b);
+    }
+}
+
+static bool may_go_on(struct stream *s, size_t moved)
+{
+    struct background *b = of(s);
+
+    b->turn_left = moved < b->turn_left ? b->turn_left - moved : 0;
+    if (b->turn_left == 0)
+        put_off(b);
+    return b->turn_left > 0;
+}
+
+static const struct carrier background_carrier = {
+    .read_head = read_head,
+    .read_body = read_body,
+    .rewind_body = rewind_body,
+    .send_interim = send_interim,
+    .send = swallow,
+    .flushed = flushed,
+    .abandoned = abandoned,
+    .wake = wake,
+    .may_go_on = may_go_on,
+};
+
+/* --- its life ------------------------------------------------------------------------------- */
+
+static void finish(struct background *b)
+{
+    b->stream->w->background--;
+    stream_free(&b->stream);
+    free(b);
+}
+
+/* Finds the object again and asks for it; it may have been renewed or removed meanwhile. */
+static void begin(struct background *b)
+{
+    struct stream *s = b->stream;
+
+    if (!cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, s->w->loop.now.real_s,
+                    &s->hit)) {
+        finish(b);
+        return;
+    }
+    refreshing_hold(s);
+    b->began = true;
+    s->stage = STAGE_BALANCE;
+    wake(s);
+}
+
+static void run(struct loop_later *later)
+{
+    struct background *b =
+        (struct background *)((char *)later - offsetof(struct background, later));
+
+    b->put_off = false;
+    if (b->done)
+        finish(b);
+    else if (b->began)
+        wake(b->stream);
+    else
+        begin(b);
+}
+
+/* --- the copy ------------------------------------------------------------------------------- */
+
+static bool copy_text(struct stream *to, struct slice *text)
+{
+    if (!text->p)
+        return true;
+    *text = arena_copy(&to->arena, *text);
+    return text->p != NULL;
+}
+
+static bool copy_fields(struct stream *to, const struct stream *from)
+{
+    memcpy(&to->head, &from->head,
+           offsetof(struct head, fields) + from->head.fields_n * sizeof *from->head.fields);
+    for (int i = 0; i < to->head.fields_n; i++) {
+        struct field *f = &to->head.fields[i];
+        f->name = arena_copy(&to->arena, slice_of(f->name, f->name_n)).p;
+        f->value = arena_copy(&to->arena, slice_of(f->value, f->value_n)).p;
+        if (!f->name || !f->value)
+            return false;
+    }
+    struct head *h = &to->head;
+    if (h->method == METHOD_HEAD) { /* what is stored is the answer to GET */
+        h->method = METHOD_GET;
+        h->method_text = SLICE("GET");
+    }
+    return copy_text(to, &h->method_text) && copy_text(to, &h->target) && copy_text(to, &h->path) &&
+           copy_text(to, &h->authority) && copy_text(to, &h->host) && copy_text(to, &h->host_name);
+}
+
+static bool copy_request(struct stream *to, const struct stream *from)
+{
+    struct request *q = &to->request;
+
+    *q = from->request;
+    q->head = &to->head;
+    q->extra = NULL;
+    for (const struct extra_field *e = from->request.extra; e; e = e->next)
+        stream_set_upstream(to, e->name, e->value);
+    static const struct slice dropped[] = { SLICE("If-None-Match"), SLICE("If-Modified-Since"),
+                                            SLICE("If-Range"), SLICE("Range") };
+    for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
+        stream_drop_upstream(to, dropped[i]);
+    return copy_text(to, &q->uri.path) && copy_text(to, &q->uri.query) &&
+           copy_text(to, &q->query) && copy_text(to, &q->host);
+}
+
+static bool copy_cache(struct stream *to, const struct stream *from)
+{
+    to->cache_config = from->cache_config;
+    to->cache_plugin = from->cache_plugin;
+    to->cache = from->cache;
+    memcpy(to->cache_id, from->cache_id, CACHE_ID_SIZE);
+    memcpy(to->fill_id, from->fill_id, CACHE_ID_SIZE);
+    to->cache_key = from->cache_key;
+    to->fill_key = from->fill_key;
+    to->snapshot = from->snapshot;
+    to->vary_names = from->vary_names;
+    to->vary_salt = from->vary_salt;
+    to->vary_kept = from->vary_kept;
+    to->cache_status = STATS_REFRESH;
+    to->cache_asked = to->cache_store = true;
+    return copy_text(to, &to->cache_key) && copy_text(to, &to->fill_key) &&
+           copy_text(to, &to->snapshot) && copy_text(to, &to->vary_names);
+}
+
+static bool copy_stream(struct stream *to, const struct stream *from)
+{
+    to->route = from->route;
+    to->service = from->service;
+    to->match = from->match;
+    to->consumer = from->consumer;
+    to->anonymous = from->anonymous;
+    to->head_at = from->w->loop.now.us;
+    to->ended = true; /* no line in the access log, no count of a request: nobody asked */
+    return copy_fields(to, from) && copy_request(to, from) && copy_cache(to, from);
+}
+
+bool background_refresh(const struct stream *s)
+{
+    struct worker *w = s->w;
+    struct background *b;
+
+    if (s->intake.framing != FRAMING_NONE || w->background >= BACKGROUND_MAX ||
+        !(b = calloc(1, sizeof *b)))
+        return false;
+    b->conn.w = w;
+    b->conn.t.io.fd = -1;
+    b->conn.listener = s->conn->listener;
+    b->conn.peer_port = s->conn->peer_port;
+    memcpy(b->conn.peer_ip, s->conn->peer_ip, sizeof b->conn.peer_ip);
+    b->stream = stream_begin(w, &b->conn, &background_carrier);
+    if (!b->stream) {
+        free(b);
+        return false;
+    }
+    w->background++;
+    if (!copy_stream(b->stream, s)) {
+        b->stream->ended = true;
+        finish(b);
+        return false;
+    }
+    put_off(b);
+    return true;
+}

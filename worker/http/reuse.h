@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * May a stored response answer this request now (RFC 9111 section 4)? Pure: what was found out when
+ * it was stored, what the request says, and the time.
+ */
+#ifndef HTTP_REUSE_H
+#define HTTP_REUSE_H
+
+#include "shm/cache.h"
+#include "worker/http/freshness.h"
+
+/* Flags of cache_meta. */
+enum reuse_flag {
+    REUSE_AUTHORIZED = 1,  /* may answer requests with Authorization */
+    REUSE_VALIDATE = 2,    /* no-cache: never without asking the origin */
+    REUSE_STRICT = 4,      /* must-revalidate, proxy-revalidate: never stale */
+    REUSE_SHARED = 8,      /* s-maxage: stale only where the response itself allows it */
+    REUSE_IMMUTABLE = 16,  /* fresh means unchanged */
+    REUSE_ETAG = 32,       /* the head has a usable ETag */
+    REUSE_MODIFIED = 64,   /* the head has a usable Last-Modified */
+    REUSE_HEURISTIC = 128, /* its freshness is a guess */
+    REUSE_VARIES = 256,    /* no response: says which fields select one (http/vary.h) */
+    REUSE_COUNTER = 512,   /* no response: counts requests until one is worth storing */
+    REUSE_VALIDATORS = REUSE_ETAG | REUSE_MODIFIED,
+    REUSE_NO_RESPONSE = REUSE_VARIES | REUSE_COUNTER,
+};
+
+enum reuse_verdict {
+    REUSE_FRESH,
+    REUSE_STALE,   /* the client takes it stale (max-stale) */
+    REUSE_REFRESH, /* stale-while-revalidate: at once, and a refresh in the background */
+    REUSE_ASK,     /* the origin first */
+};
+
+/* Seconds since the response was generated; may be negative when the clock was set back. */
+static inline int64_t reuse_age(const struct cache_meta *m, int64_t now)
+{
+    return m->initial_age + now - m->stored;
+}
+
+/* `request`: the client's directives; NULL when they do not count. */
+enum reuse_verdict reuse_judge(const struct cache_meta *m, const struct cache_control *request,
+                               int64_t now);
+
+/* The origin cannot be asked, or said 5xx: may the stale response stand in? `listed`: the operator
+ * allows it for this kind of failure. */
+bool reuse_on_error(const struct cache_meta *m, const struct cache_control *request, bool listed,
+                    int64_t now);
+
+/* Seconds until a refresh that failed may be tried again: what Retry-After says (0: nothing),
+ * within bounds, or a few; `dice`: any number, for the jitter. */
+int64_t reuse_back_off(int64_t retry_after, uint32_t dice);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes is the object under the key that a GET of the same client through the same route has;
+ * with it go all its variants. Other hosts are left alone: nobody may invalidate what is not his.
+ */
+#include "worker/invalidating.h"
+
+#include "worker/asking.h"
+#include "worker/http/head.h"
+
+static bool is_safe(const struct stream *s)
+{
+    return s->head.method == METHOD_GET || s->head.method == METHOD_HEAD ||
+           s->head.method == METHOD_OPTIONS || s->head.method == METHOD_TRACE;
+}
+
+/* The request's own key stays what it is: X-Cache-Key and a fill need it. */
+static void drop(struct stream *s, const struct uri *target)
+{
+    struct slice key = s->cache_key;
+    uint8_t id[CACHE_ID_SIZE];
+
+    memcpy(id, s->cache_id, CACHE_ID_SIZE);
+    if (asking_key(s, SLICE("GET"), target))
+        cache_purge(s->cache, s->cache_id);
+    s->cache_key = key;
+    memcpy(s->cache_id, id, CACHE_ID_SIZE);
+}
+
+/* "//host[:port]/path" or "scheme://host/path": the path when the host is the request's. */
+static bool same_host(const struct stream *s, struct slice *reference)
+{
+    const char *end = reference->p + reference->n;
+    const char *p = memmem(reference->p, reference->n, "//", 2);
+    const char *slash = p ? memchr(p + 2, '/', (size_t)(end - p - 2)) : NULL;
+
+    if (!p || !slash)
+        return false;
+    struct slice host = slice_of(p + 2, (size_t)(slash - p - 2));
+    *reference = slice_of(slash, (size_t)(end - slash));
+    return slice_equal_nocase(host, s->head.host) || slice_equal_nocase(host, s->request.host);
+}
+
+/* "other" beside the request's path. */
+static struct slice relative(struct stream *s, struct slice reference)
+{
+    struct slice base = s->request.uri.path;
+
+    while (base.n && base.p[base.n - 1] != '/')
+        base.n--;
+    return arena_print(&s->arena, "%.*s%.*s", (int)base.n, base.p, (int)reference.n, reference.p);
+}
+
+static void drop_reference(struct stream *s, struct slice reference)
+{
+    struct uri uri;
+    const char *hash = reference.n ? memchr(reference.p, '#', reference.n) : NULL;
+
+    if (hash)
+        reference.n = (size_t)(hash - reference.p);
+    if (reference.n == 0)
+        return;
+    bool rooted = *reference.p == '/' && !(reference.n > 1 && reference.p[1] == '/');
+    if (!rooted && memmem(reference.p, reference.n, "//", 2)) {
+        if (!same_host(s, &reference))
+            return;
+    } else if (!rooted) {
+        reference = relative(s, reference);
+    }
+    size_t room = 3 * reference.n + 1;
+    char *path = arena_take(&s->arena, room);
+    if (path && uri_parse(reference, path, room, &uri))
+        drop(s, &uri);
+}
+
+void invalidating_after(struct stream *s, const struct head *response)
+{
+    if (is_safe(s) || !s->cache || response->status < 200 || response->status >= 400)
+        return;
+    drop(s, NULL);
+    drop_reference(s, field_value(head_field(response, FIELD_LOCATION)));
+    drop_reference(s, field_value(head_field(response, FIELD_CONTENT_LOCATION)));
+}

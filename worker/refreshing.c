@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The renewed head is judged like any other: it is written as a message and parsed again. What may
+ * not be kept any more still answers this request, whose validation it passed. After a failure no
+ * request of any worker asks again before the back-off has passed.
+ */
+#include "worker/refreshing.h"
+
+#include "worker/asking.h"
+#include "worker/http/date.h"
+#include "worker/http/lines.h"
+#include "worker/http/merge.h"
+#include "worker/http/reuse.h"
+#include "worker/serving.h"
+#include "worker/storing.h"
+
+static void let_go(struct stream *s)
+{
+    if (s->hit.entry)
+        cache_unpin(s->cache, &s->hit);
+    s->hit.entry = NULL;
+}
+
+/* --- the request ---------------------------------------------------------------------------- */
+
+static void set_or_drop(struct stream *s, struct slice name, struct slice value)
+{
+    if (value.n)
+        stream_set_upstream(s, name, value);
+    else
+        stream_drop_upstream(s, name);
+}
+
+void refreshing_hold(struct stream *s)
+{
+    if (!cache_keep(s->cache, &s->hit)) {
+        s->hit.entry = NULL;
+        return;
+    }
+    if (!(s->hit.meta->flags & REUSE_VALIDATORS) ||
+        (s->head.method != METHOD_GET && s->head.method != METHOD_HEAD))
+        return;
+    struct slice lines = serving_lines(s);
+    set_or_drop(s, SLICE("If-None-Match"), lines_find(lines, SLICE("ETag")));
+    set_or_drop(s, SLICE("If-Modified-Since"),
+                s->hit.meta->modified ? lines_find(lines, SLICE("Last-Modified"))
+                                      : slice_of(NULL, 0));
+    stream_drop_upstream(s, SLICE("If-Range"));
+    stream_drop_upstream(s, SLICE("Range"));
+    s->validating = true;
+}
+
+/* --- failures ------------------------------------------------------------------------------- */
+
+static bool listed(const struct stream *s, int status)
+{
+    static const struct {
+        int status;
+        unsigned flag;
+    } table[] = { { 500, CONF_STALE_500 }, { 502, CONF_STALE_502 }, { 503, CONF_STALE_503 },
+                  { 504, CONF_STALE_504 }, { 403, CONF_STALE_403 }, { 404, CONF_STALE_404 },
+                  { 429, CONF_STALE_429 } };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].status == status)
+            return (s->cache_config->serve_stale & table[i].flag) != 0;
+    return false;
+}
+
+static int64_t retry_after(const struct head *h, int64_t now)
+{
+    struct slice value = field_value(head_field(h, FIELD_RETRY_AFTER));
+    int64_t n = 0;
+
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9' || n > INT32_MAX) {
+            int64_t date = date_parse(value, now);
+            return date > now ? date - now : 0;
+        }
+        n = n * 10 + (value.p[i] - '0');
+    }
+    return n;
+}
+
+/* The object answers for the failed upstream, if it may. */
+static bool stand_in(struct stream *s, bool allowed, int64_t wait, const char *why)
+{
+    int64_t now = s->w->loop.now.real_s;
+    struct cache_control cc, *request = s->cache_config->cache_control ? &cc : NULL;
+
+    if (request)
+        asking_directives(s, request);
+    if (!reuse_on_error(s->hit.meta, request, allowed, now))
+        return false;
+    cache_put_off(&s->hit, now + reuse_back_off(wait, (uint32_t)s->w->loop.now.us));
+    s->cache_status = STATS_STALE;
+    s->cache_reason = why;
+    s->answer = ANSWER_CACHED;
+    return true;
+}
+
+bool refreshing_failed(struct stream *s, int status)
+{
+    unsigned kind = status == 504 ? CONF_STALE_TIMEOUT : CONF_STALE_ERROR;
+
+    if (status < 502 || status > 504)
+        return false;
+    if (!stand_in(s, (s->cache_config->serve_stale & kind) != 0, 0,
+                  kind == CONF_STALE_ERROR ? "upstream failed" : "upstream timed out"))
+        return false;
+    stream_set_response(s, SLICE("Content-Type"), slice_of(NULL, 0));
+    stream_set_response(s, SLICE("Retry-After"), slice_of(NULL, 0));
+    return true;
+}
+
+/* --- 304 ------------------------------------------------------------------------------------ */
+
+static size_t room_for(const struct stream *s, const struct head *h)
+{
+    size_t n = s->hit.head_n + 64;
+
+    for (int i = 0; i < h->fields_n; i++)
+        n += h->fields[i].name_n + h->fields[i].value_n + 4u;
+    return n;
+}
+
+/* What holds for the merged lines. False: no memory, or they make no head. */
+static bool judge(struct stream *s, struct slice lines, const struct head *h, struct storable *out)
+{
+    char *message = s->w->scratch;
+    struct head *merged = arena_take(&s->arena, sizeof *merged);
+    ptrdiff_t n = merge_message(s->hit.meta->status, lines, h, message, WORKER_SCRATCH);
+
+    if (!merged || n < 0 || head_response(message, (size_t)n, 0, METHOD_HEAD, merged) != n)
+        return false;
+    storing_judge(s, merged, out);
+    return true;
+}
+
+static bool renew(struct stream *s, const struct head *h)
+{
+    struct cache_meta meta = *s->hit.meta;
+    struct storable verdict;
+    size_t own = meta.private_n, room = room_for(s, h);
+    char *text = arena_take(&s->arena, room);
+
+    if (!text)
+        return false;
+    ptrdiff_t n = merge_head(slice_of(s->hit.head, s->hit.head_n), own, h,
+                             s->cache_config->store_set_cookie, text, room);
+    if (n < 0)
+        return false;
+    struct slice lines = slice_of(text + own, (size_t)n - own);
+    if (!judge(s, lines, h, &verdict))
+        return false;
+    s->fresh_lines = lines;
+    if (verdict.refusal) {
+        s->cache_reason = verdict.refusal;
+        cache_purge(s->cache, s->fill_id);
+        return true;
+    }
+    n = (ptrdiff_t)own + merge_without(&verdict, lines, text + own);
+    s->fresh_lines.n = (size_t)n - own;
+    storable_meta(&verdict, s->w->loop.now.real_s, &meta);
+    meta.retry_at = 0;
+    cache_update(s->cache, &s->hit, &meta, text, (size_t)n);
+    return true;
+}
+
+bool refreshing_answered(struct stream *s, const struct head *h)
+{
+    bool server_error = h->status == 500 || (h->status >= 502 && h->status <= 504);
+
+    if (h->status == 304 && s->validating && renew(s, h)) {
+        s->cache_status = STATS_REVALIDATED;
+        s->answer = ANSWER_CACHED;
+        return true;
+    }
+    if ((server_error || listed(s, h->status)) &&
+        (server_error || !(s->hit.meta->flags & REUSE_STRICT)) &&
+        stand_in(s, listed(s, h->status), retry_after(h, s->w->loop.now.real_s),
+                 "upstream answered with an error"))
+        return true;
+    let_go(s);
+    return false;
+}
