@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The front of the cache: format, attach, the hit path, purges. The parts behind it: store.h
- * (layout), index.c (buckets), pins.c (hazards and ledgers), cache_fill.c (new objects), queue.c
- * (order of eviction), evict.c and room.c (making room), slab.c and pages.c (memory), repair.c
- * (after a death), cache_audit.c (proof).
+ * (layout), index.c (buckets), pins.c (hazards and ledgers), cache_fill.c (new objects),
+ * cache_ticket.c (who fills, and who waits), queue.c (order of eviction), evict.c and room.c
+ * (making room), slab.c and pages.c (memory), repair.c (after a death), cache_audit.c (proof).
  *
  * A hit: the bucket follows from the id; a slot with the right tag names an entry; the process says
  * in its own row that it reads that entry; a full fence; the slot is read again. If it still leads
@@ -14,6 +14,7 @@
  */
 #include "shm/cache.h"
 #include "shm/assert.h"
+#include "shm/cache_ticket.h"
 #include "shm/evict.h"
 #include "shm/store.h"
 #include <stdlib.h>
@@ -47,6 +48,7 @@ bool cache_format(const struct zone *zone)
 static void take_back(struct cache *cache, uint32_t slot)
 {
     struct pins_row_shm *row = &cache->shm->rows[slot];
+    cache_ticket_forget(cache, slot);
     pins_forget(cache, slot);
     for (uint32_t i = 0; i < cache->g.shards; i++) {
         struct store_shard_shm *shard = store_lock(cache, i);
@@ -85,13 +87,16 @@ struct cache *cache_attach(const struct zone *zone, uint32_t slot)
         return NULL;
     store_view(cache, zone, &g);
     cache->slot = slot;
-    if (cache->shm->size != zone->size || !pins_open(cache)) {
+    cache->holds = calloc((size_t)g.shards * g.tickets * STORE_WAYS, sizeof *cache->holds);
+    if (cache->shm->size != zone->size || !cache->holds || !pins_open(cache)) {
+        free(cache->holds);
         free(cache);
         return NULL;
     }
     cache->row = &cache->shm->rows[slot];
     attach_lock(cache);
     take_back(cache, slot);
+    cache->epoch = atomic_load_explicit(&cache->row->epoch, memory_order_relaxed);
     if (atomic_load_explicit(&cache->shm->slots, memory_order_relaxed) <= slot)
         atomic_store_explicit(&cache->shm->slots, slot + 1, memory_order_release);
     atomic_store_explicit(&cache->row->active, 1, memory_order_seq_cst);
@@ -108,6 +113,7 @@ void cache_detach(struct cache **handle)
     take_back(cache, cache->slot);
     attach_unlock(cache);
     pins_close(cache);
+    free(cache->holds);
     free(cache);
     *handle = NULL;
 }
@@ -133,8 +139,11 @@ void cache_break(const struct zone *zone, uint32_t slot)
     struct store_shm *shm = region_body(zone);
     (void)lock_break(&shm->attach.lock, slot);
     (void)lock_break(&shm->pool_lock.lock, slot);
-    for (uint32_t i = 0; i < g.shards; i++)
+    for (uint32_t i = 0; i < g.shards; i++) {
         (void)lock_break(&shm->shard_lock[i].lock, slot);
+        (void)lock_break(&shm->ticket_lock[i].lock, slot);
+    }
+    atomic_fetch_add_explicit(&shm->rows[slot].epoch, 1, memory_order_seq_cst);
     atomic_store_explicit(&shm->rows[slot].orphan, 1, memory_order_seq_cst);
     atomic_store_explicit(&shm->orphans, 1, memory_order_seq_cst);
 }
@@ -300,6 +309,7 @@ int cache_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE])
         if (memcmp(store_entry(cache, fill)->id, id, CACHE_ID_SIZE) == 0)
             store_entry(cache, fill)->generation = 0;
     }
+    cache_ticket_purge(cache, id);
     uint32_t ref = index_get(cache, id);
     bool seen = ref != 0 && queue_of(cache, shard, ref) != QUEUE_DEAD;
     if (ref != 0)

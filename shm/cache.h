@@ -13,7 +13,7 @@
 #include "shm/region.h"
 #include <sys/uio.h>
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 2, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 3, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
@@ -67,8 +67,9 @@ struct cache *cache_attach(const struct zone *zone, uint32_t slot);
 void cache_detach(struct cache **cache);
 
 /* Master: breaks the locks of a reaped process, and marks its slot as nobody's, so that what it
- * left comes back even if the slot is never used again. Touches nothing but those words, at offsets
- * that follow from zone->size. */
+ * left comes back even if the slot is never used again; its tickets are lost from here on, which
+ * those who wait for them should be woken to see (shm/cache_ticket.h). Touches nothing but those
+ * words, at offsets that follow from zone->size. */
 void cache_break(const struct zone *zone, uint32_t slot);
 
 /* The 128-bit keyed hash of a key; the key of the hash is random per zone. */
@@ -89,6 +90,17 @@ void cache_unpin(struct cache *cache, struct cache_hit *hit);
 int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t offset,
                struct iovec *iov, int max, size_t *bytes);
 
+/* The same of an object that may still be growing, body_n or not. The caller says up to where the
+ * body is known and where it wants to go on; the rest is the cache's memory of where it was, all 0
+ * at first. */
+struct cache_growth {
+    uint64_t known, offset;
+    uint64_t chunk_at;
+    uint32_t chunk;
+};
+int cache_body_grown(const struct cache *cache, const struct cache_hit *hit,
+                     struct cache_growth *growth, struct iovec *iov, int max);
+
 /* A new object, invisible until committed. `body_hint`: expected bytes, or 0. NULL: no memory could
  * be made, or larger than the dictionary can hold. The fill is owned by the caller's process; the
  * handle by the caller. */
@@ -98,6 +110,17 @@ struct cache_fill *cache_fill_begin(struct cache *cache, const uint8_t id[CACHE_
                                     const char *head, size_t head_n, uint64_t body_hint);
 /* Appends body bytes. False: no memory; the fill is still to be aborted. */
 bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n);
+uint64_t cache_fill_size(const struct cache_fill *fill); /* body bytes so far */
+
+/* Those who wait with this ticket can join it from here on. `expected`: body bytes as announced,
+ * UINT64_MAX where that is not known. The ticket ends with the fill; the caller's handle is still
+ * its own. */
+void cache_fill_offer(struct cache_fill *fill, uint32_t ticket, uint64_t expected);
+/* Tells them that the body has grown. After a run of appends. */
+void cache_fill_progress(struct cache_fill *fill);
+/* Pins it for its own process, which then reads it like others, beyond the fill's end. False: no
+ * room. */
+bool cache_fill_pin(struct cache_fill *fill, struct cache_hit *hit);
 /* Publishes it in place of any object with the same id, and ends the fill. False: refused (it was
  * purged while it was filled, or memory ran out), the fill is gone as well. */
 bool cache_fill_commit(struct cache_fill **fill);

@@ -173,6 +173,8 @@ bool cache_audit(struct cache *cache, char *why, size_t why_size)
         fault = shard_fault(cache, shard);
     for (uint32_t i = cache->g.shards; i-- > 0;)
         store_unlock(cache, i);
+    if (!fault)
+        fault = cache_ticket_fault(cache);
     if (why_size > 0)
         (void)snprintf(why, why_size, "%s", fault ? fault : "");
     return !fault;

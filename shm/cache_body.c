@@ -82,3 +82,44 @@ int cache_body(const struct cache *cache, const struct cache_hit *hit, uint64_t 
     } while (advance(cache, entry, &at));
     return count;
 }
+
+/* A chunk that another one follows is full and changes no more; of the last one as much counts as
+ * is known of the body. Whoever linked the next one, or made more of the body known, wrote the
+ * bytes before. */
+static uint64_t settled(const struct cache *cache, const struct cache_entry_shm *entry,
+                        const struct cache_growth *at, uint32_t *next)
+{
+    const struct slab_chunk_shm *c = at->chunk ? store_chunk(cache, at->chunk) : &entry->chunk;
+    *next = atomic_load_explicit(&c->next, memory_order_acquire);
+    if (*next == 0)
+        return at->known - at->chunk_at;
+    uint64_t used = __atomic_load_n(&c->used, __ATOMIC_RELAXED);
+    return at->chunk ? used : used - (uint64_t)STORE_FIXED - entry->key_n - entry->head_n;
+}
+
+int cache_body_grown(const struct cache *cache, const struct cache_hit *hit,
+                     struct cache_growth *growth, struct iovec *iov, int max)
+{
+    const struct cache_entry_shm *entry = hit->entry;
+    struct cache_growth at = *growth;
+    uint32_t next;
+    int count = 0;
+    while (count < max && at.offset < at.known) {
+        uint64_t n = settled(cache, entry, &at, &next), skip = at.offset - at.chunk_at;
+        const char *p = at.chunk ? (const char *)(store_chunk(cache, at.chunk) + 1)
+                                 : entry->text + entry->key_n + entry->head_n;
+        if (n > at.known - at.chunk_at)
+            n = at.known - at.chunk_at;
+        if (skip < n) {
+            if (count == 0) /* the caller may not get as far as it asked: it comes back here */
+                *growth = (struct cache_growth){ at.known, at.offset, at.chunk_at, at.chunk };
+            iov[count++] = (struct iovec){ (void *)(uintptr_t)(p + skip), (size_t)(n - skip) };
+            at.offset = at.chunk_at + n;
+        }
+        if (next == 0)
+            break;
+        at.chunk_at += n;
+        at.chunk = next;
+    }
+    return count;
+}

@@ -9,6 +9,7 @@
  * owner dies, and nothing half done is ever seen. Publishing is one store into the index.
  */
 #include "shm/assert.h"
+#include "shm/cache_ticket.h"
 #include "shm/evict.h"
 #include "shm/room.h"
 #include "shm/store.h"
@@ -24,6 +25,8 @@ struct cache_fill {
     uint32_t room;         /* bytes left in the last one */
     uint64_t left;         /* body bytes that are still expected */
     uint64_t body_n;
+    uint32_t ticket; /* others may join it; 0: no ticket */
+    bool pinned;     /* by the own process */
 };
 
 /* Whether a chunk of `size` bytes for `want` wastes more than it should. */
@@ -173,7 +176,7 @@ bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n)
         struct slab_chunk_shm *chunk = store_chunk(fill->cache, fill->last);
         uint32_t part = n < fill->room ? (uint32_t)n : fill->room;
         memcpy((char *)(chunk + 1) + chunk->used, from, part);
-        chunk->used = (uint16_t)(chunk->used + part);
+        __atomic_store_n(&chunk->used, (uint16_t)(chunk->used + part), __ATOMIC_RELAXED);
         fill->room -= part;
         fill->body_n += part;
         fill->left -= fill->left < part ? fill->left : part;
@@ -184,6 +187,45 @@ bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n)
     return true;
 }
 
+uint64_t cache_fill_size(const struct cache_fill *fill)
+{
+    return fill->body_n;
+}
+
+void cache_fill_offer(struct cache_fill *fill, uint32_t ticket, uint64_t expected)
+{
+    must(fill->ticket == 0);
+    fill->ticket = ticket;
+    cache_ticket_show(fill->cache, ticket, fill->ref, expected);
+}
+
+void cache_fill_progress(struct cache_fill *fill)
+{
+    cache_ticket_grow(fill->cache, fill->ticket, fill->body_n);
+}
+
+bool cache_fill_pin(struct cache_fill *fill, struct cache_hit *hit)
+{
+    int32_t pin = pins_keep(fill->cache, fill->ref);
+    if (pin < 0)
+        return false;
+    cache_describe(fill->cache, store_entry(fill->cache, fill->ref), pin, hit);
+    fill->pinned = true;
+    return true;
+}
+
+/* Whether anybody reads what is being filled: then no chunk of it may go. Nobody can join any more.
+ */
+static bool is_read(const struct cache_fill *fill)
+{
+    struct pins_set set = { 0 };
+    if (fill->ticket == 0 && !fill->pinned)
+        return false;
+    pins_add(&set, fill->ref);
+    pins_scan(fill->cache, &set);
+    return set.held[0];
+}
+
 /* Swaps the last chunk for others that fit what is in it. The copy is linked behind the original
  * first, so that all of it is the fill's at any moment. False: no memory; the body is not whole. */
 static bool trim(struct cache_fill *fill)
@@ -191,7 +233,8 @@ static bool trim(struct cache_fill *fill)
     struct cache *cache = fill->cache;
     uint32_t old = fill->last, before = fill->before;
     struct slab_chunk_shm *chunk = store_chunk(cache, old);
-    if (old == fill->ref || !wasteful(slab_size(cache, old), chunk->used + SLAB_HEADER))
+    if (old == fill->ref || !wasteful(slab_size(cache, old), chunk->used + SLAB_HEADER) ||
+        is_read(fill))
         return true;
     uint64_t body_n = fill->body_n;
     fill->left = chunk->used;
@@ -239,6 +282,10 @@ bool cache_fill_commit(struct cache_fill **handle)
     struct cache_fill *fill = *handle;
     struct cache *cache = fill->cache;
     struct cache_entry_shm *entry = store_entry(cache, fill->ref);
+    uint8_t id[CACHE_ID_SIZE];
+    memcpy(id, entry->id, sizeof id); /* once published it may be gone at any time */
+    cache_fill_progress(fill);
+    cache_ticket_seal(cache, fill->ticket, true);
     bool good = trim(fill);
     entry->body_n = fill->body_n;
     CRASH_POINT();
@@ -251,6 +298,9 @@ bool cache_fill_commit(struct cache_fill **handle)
         evict_retire(cache, fill->shard, fill->ref);
     evict_tidy(cache, fill->shard);
     store_unlock(cache, fill->shard);
+    if (good)
+        cache_ticket_unmark(cache, id);
+    cache_ticket_close(cache, fill->ticket);
     free(fill);
     *handle = NULL;
     return good;
@@ -261,10 +311,12 @@ void cache_fill_abort(struct cache_fill **handle)
     struct cache_fill *fill = *handle;
     if (!fill)
         return;
+    cache_ticket_seal(fill->cache, fill->ticket, false);
     store_lock(fill->cache, fill->shard);
     evict_retire(fill->cache, fill->shard, fill->ref);
     evict_reclaim(fill->cache, fill->shard);
     store_unlock(fill->cache, fill->shard);
+    cache_ticket_close(fill->cache, fill->ticket);
     free(fill);
     *handle = NULL;
 }

@@ -22,7 +22,8 @@ struct pins_row_shm {
         orphan;            /* set by the master: it died; what it left is anybody's to take back */
     _Atomic uint32_t high; /* ledger cells ever used since it attached */
     _Atomic uint32_t pages[PINS_PAGES]; /* of the ledger, past the first few cells; 0 = none */
-    uint32_t spare[9];
+    _Atomic uint32_t epoch; /* counted up by each death and each new owner of the slot */
+    uint32_t spare[8];
     _Atomic uint32_t few[PINS_FEW];
 };
 _Static_assert(sizeof(struct pins_row_shm) == 256, "layout");

@@ -12,6 +12,7 @@ static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,
                       shard_bytes = UINT64_C(64) << 20, largest = (uint64_t)SLAB_UNIT << 32;
 
 enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8 };
+enum { TICKETS_SPAN = 512 * 1024, MARKS_SPAN = 65536 };
 
 static uint64_t aligned(uint64_t at, uint64_t to)
 {
@@ -33,8 +34,12 @@ bool store_geometry(uint64_t size, struct store_geometry *out)
     out->ghosts_at = aligned(out->shards_at + shards * sizeof(struct store_shard_shm), 64);
     out->buckets_at = out->ghosts_at + shards * out->ghosts * sizeof(struct queue_ghosts_shm);
     out->rows_at = out->buckets_at + shards * buckets * sizeof(struct index_bucket_shm);
+    out->tickets = (uint32_t)(size / TICKETS_SPAN / shards);
+    out->marks = (uint32_t)(size / MARKS_SPAN / shards);
+    out->tickets_at = aligned(out->rows_at + size / PAGES_SIZE * sizeof(struct pages_row_shm), 64);
+    out->marks_at = out->tickets_at + shards * out->tickets * sizeof(struct store_tickets_shm);
     uint64_t pages_at =
-        aligned(out->rows_at + size / PAGES_SIZE * sizeof(struct pages_row_shm), PAGES_SIZE);
+        aligned(out->marks_at + shards * out->marks * sizeof(struct store_marks_shm), PAGES_SIZE);
     out->first = (uint32_t)(pages_at / PAGES_SIZE);
     out->pages = (uint32_t)((size - pages_at) / PAGES_SIZE);
     return true;
@@ -49,6 +54,8 @@ void store_view(struct cache *cache, const struct zone *zone, const struct store
     cache->ghosts = (void *)(cache->base + geometry->ghosts_at);
     cache->buckets = (void *)(cache->base + geometry->buckets_at);
     cache->pages = (void *)(cache->base + geometry->rows_at);
+    cache->tickets = (void *)(cache->base + geometry->tickets_at);
+    cache->marks = (void *)(cache->base + geometry->marks_at);
     slab_sizes(&cache->sizes, geometry->pages / geometry->shards);
 }
 

@@ -21,6 +21,7 @@ static void crash_point(const char *file, int line);
 #include "shm/cache_audit.c"
 #include "shm/cache_body.c"
 #include "shm/cache_fill.c"
+#include "shm/cache_ticket.c"
 #include "shm/cache_walk.c"
 #include "shm/evict.c"
 #include "shm/index.c"
@@ -116,6 +117,42 @@ static void overfill_bucket(struct cache *cache)
     }
 }
 
+/* Fills that others may wait for, and waiting for one that has begun; each way that it can end. */
+static void collapse(struct cache *cache)
+{
+    uint8_t id[CACHE_ID_SIZE];
+    struct cache_ticket_view seen;
+    struct cache_hit hit;
+    uint32_t ticket, wait;
+    for (uint32_t i = 500; i < 504; i++) {
+        objects_id(cache, i, id);
+        if (cache_ticket_take(cache, id, OBJECTS_NOW, &ticket) != CACHE_TICKET_FILL)
+            continue;
+        struct cache_fill *fill = i < 503 ? objects_begin(cache, i, 1, 20000, 20000) : NULL;
+        if (fill && i != 502)
+            cache_fill_offer(fill, ticket, 20000);
+        if (fill && objects_append(fill, i, 1, 20000) && i == 500) {
+            cache_fill_progress(fill);
+            cache_fill_commit(&fill);
+        }
+        cache_fill_abort(&fill);
+        cache_ticket_end(cache, &ticket, CACHE_TICKET_PASSED, i == 503 ? OBJECTS_NOW + 1 : 0);
+    }
+    objects_id(cache, UNFINISHED, id);
+    if (cache_ticket_take(cache, id, OBJECTS_NOW, &wait) == CACHE_TICKET_WAIT) {
+        char key[32];
+        size_t n = objects_key(UNFINISHED, key);
+        if (cache_ticket_join(cache, wait, key, n, &hit))
+            cache_unpin(cache, &hit);
+        cache_ticket_look(cache, wait, &seen);
+        cache_ticket_sleep(cache, wait, &seen);
+    }
+    cache_ticket_leave(cache, &wait);
+    objects_id(cache, UNFINISHED + 1, id);
+    if (cache_ticket_take(cache, id, OBJECTS_NOW, &ticket) == CACHE_TICKET_FILL)
+        cache_ticket_take(cache, id, OBJECTS_NOW, &wait); /* left as they are */
+}
+
 /* All that a process does, in little memory. */
 static void work(struct cache *cache)
 {
@@ -124,6 +161,7 @@ static void work(struct cache *cache)
     size_t kept = 0;
     for (uint32_t i = 0; i < 8; i++)
         objects_put(cache, i, 2, 3000, 3000);
+    collapse(cache);
     overfill_bucket(cache);
     for (uint32_t i = 10; i < 100; i++) /* asked for often enough to be kept */
         objects_look(cache, i % 20);
@@ -218,8 +256,15 @@ struct stage {
     struct zone zone;
     struct cache *survivor;
     struct cache_fill *fill;
+    uint32_t ticket; /* of that fill */
     struct cache_hit hit;
 };
+
+static void wake_nobody(void *arg, uint32_t slot)
+{
+    (void)arg;
+    assert_true(slot == CHILD || slot == SURVIVOR);
+}
 
 static void append_half(struct cache_fill *fill, uint64_t from)
 {
@@ -237,8 +282,14 @@ static void open_stage(struct stage *stage)
     stage->survivor = cache_attach(&stage->zone, SURVIVOR);
     assert_non_null(stage->survivor);
     preload(stage->survivor);
+    uint8_t id[CACHE_ID_SIZE];
+    objects_id(stage->survivor, UNFINISHED, id);
+    assert_int_equal(cache_ticket_take(stage->survivor, id, OBJECTS_NOW, &stage->ticket),
+                     CACHE_TICKET_FILL);
+    cache_ticket_waker(stage->survivor, wake_nobody, NULL);
     stage->fill = objects_begin(stage->survivor, UNFINISHED, 1, 2 * HALF, 2 * HALF);
     assert_non_null(stage->fill);
+    cache_fill_offer(stage->fill, stage->ticket, 2 * HALF);
     append_half(stage->fill, 0);
     assert_int_equal(objects_find(stage->survivor, READ, &stage->hit), 1);
     assert_true(cache_keep(stage->survivor, &stage->hit));
@@ -255,6 +306,27 @@ static void finish(struct stage *stage)
         assert_true(atomic_load(&cache->shm->generation) > 1);
     assert_true(objects_whole(cache, &stage->hit, READ));
     cache_unpin(cache, &stage->hit);
+    cache_ticket_end(cache, &stage->ticket, CACHE_TICKET_DONE, 0);
+}
+
+/* What the dead one was about to make is anybody's. */
+static void check_tickets(struct cache *cache)
+{
+    static const uint32_t numbers[] = { 500, 501, 502, UNFINISHED + 1 };
+    uint8_t id[CACHE_ID_SIZE];
+    uint32_t ticket;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        objects_id(cache, numbers[i], id);
+        assert_int_equal(cache_ticket_take(cache, id, OBJECTS_NOW, &ticket), CACHE_TICKET_FILL);
+        cache_ticket_end(cache, &ticket, CACHE_TICKET_LOST, 0);
+    }
+}
+
+static void check_no_tickets(const struct cache *cache)
+{
+    for (uint32_t i = 0; i < cache->g.shards * cache->g.tickets; i++)
+        for (int k = 0; k < STORE_WAYS; k++)
+            assert_int_equal(atomic_load(&cache->tickets[i].tag[k]), 0);
 }
 
 static void close_stage(struct stage *stage, bool by_next_owner)
@@ -267,12 +339,14 @@ static void close_stage(struct stage *stage, bool by_next_owner)
         cache_detach(&next);
     }
     check_all(cache);
+    check_tickets(cache);
     finish(stage);
     assert_true(objects_put(cache, 1, 9, 5000, 5000));
     assert_int_equal(objects_look(cache, 1), 1);
     check_audit(cache, "at the end");
     check_nothing_lost(cache);
     check_audit(cache, "emptied");
+    check_no_tickets(cache);
     cache_detach(&stage->survivor);
     region_drop(&stage->zone);
 }
