@@ -64,6 +64,21 @@ static void reply_own(struct stream *s)
         s->reply.close = true;
 }
 
+static void leave_out(struct head *h, enum field_id id)
+{
+    for (int i = 0; i < h->fields_n; i++)
+        h->fields[i].drop |= h->fields[i].id == id;
+}
+
+/* What a cache further up says of itself would stand beside what ours says. */
+static void leave_out_theirs(const struct stream *s, struct head *h)
+{
+    if (s->cache_asked && s->cache_config->header_status)
+        leave_out(h, FIELD_X_CACHE_STATUS);
+    if (s->cache_asked && s->cache_config->header_key)
+        leave_out(h, FIELD_X_CACHE_KEY);
+}
+
 static void reply_upstream(struct stream *s, const struct head *h)
 {
     s->reply = (struct reply){ .status = h->status, .reason = h->reason, .head = h };
@@ -149,6 +164,7 @@ static enum stage_result begin(struct stream *s)
         try_stored(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
+        leave_out_theirs(s, s->w->reply_head);
         reply_upstream(s, s->w->reply_head);
         s->step = s->reply.upgrade ? STEP_TUNNEL : STEP_STREAM;
         if (s->route->response_buffering && s->reply.length != REPLY_NO_BODY)

@@ -361,6 +361,13 @@ def test_more_varying_fields_than_a_key_holds(origins, start):
     assert b"X-Mark: b" in server.gateway.get("/x", "X-Mark: b").body
 
 
+def test_cache_further_up_does_not_speak_for_ours(origins, start):
+    server = cached_echo(origins, start, "X-Cache-Status: HIT", "X-Cache-Key: theirs")
+    for expected in ("Miss", "Hit"):
+        answer = server.gateway.get("/x")
+        assert answer.all("X-Cache-Status") == [expected] and "theirs" not in answer.all("X-Cache-Key")
+
+
 def test_hit_has_a_date(origins, start):
     server = cached_echo(origins, start)
     miss, hit = server.gateway.get("/x"), server.gateway.get("/x")
