@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fork boundary: everything that a child gets from the master. Filled before fork, never changed after it. */
+/* The fork boundary: everything that a child gets from the master. Filled before fork, never
+ * changed after it. */
 #ifndef BASE_HERITAGE_H
 #define BASE_HERITAGE_H
 
@@ -13,12 +14,12 @@ enum { HERITAGE_LISTENERS_MAX = 64, HERITAGE_DICTS_MAX = 32 };
 
 struct heritage {
     const struct conf *conf;
-    uint64_t generation;   /* of the configuration, 1, 2, ... */
+    uint64_t generation; /* of the configuration, 1, 2, ... */
     enum heritage_role role;
-    uint32_t index;        /* of the worker, 0..N-1 */
-    uint32_t slot;         /* on the board */
+    uint32_t index; /* of the worker, 0..N-1 */
+    uint32_t slot;  /* on the board */
     pid_t master;
-    int channel;           /* SOCK_SEQPACKET to the master, non-blocking: worker/base/channel.h */
+    int channel; /* SOCK_SEQPACKET to the master, non-blocking: worker/base/channel.h */
     int proxy[HERITAGE_LISTENERS_MAX]; /* listening sockets, in the order of conf->proxy_listen */
     int control, status, admin;        /* listening sockets of the control process; -1: off */
     struct zone board, stats, health, tickets;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A view of bytes that somebody else owns; not NUL-terminated. {NULL, 0} is "absent" where absence matters. */
+/* A view of bytes that somebody else owns; not NUL-terminated. {NULL, 0} is "absent" where absence
+ * matters. */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
 
