@@ -63,6 +63,7 @@ struct generation *generation_make(struct master *m, const struct conf *conf,
     g->heritage.generation = m->current ? m->current->heritage.generation + 1 : 1;
     g->heritage.board = m->board;
     g->heritage.tickets = m->tickets;
+    g->heritage.bells = m->bells;
     generation_link(m, g);
     if (!generation_fill(g, m->current, refusal)) {
         generation_free(m, g);

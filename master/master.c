@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MASTER_GENERATIONS = 3 /* that have bells of their own when they overlap */ };
 enum { MASTER_STOP_PATIENCE = 2000, MASTER_GRACE = 1000, MASTER_MESSAGES = 16 };
 
 int64_t master_now(void)
@@ -334,6 +335,8 @@ static bool master_prepare(struct master *m, const struct conf *conf, struct ref
         return refusal_errno(refusal, "no shared memory for the board");
     if (!tickets_make(&m->tickets))
         return refusal_errno(refusal, "no shared memory for ticket keys");
+    if (!bells_make(&m->bells, MASTER_GENERATIONS * role_processes(conf)))
+        return refusal_errno(refusal, "no descriptors for workers to wake each other");
     return sandbox_lookup(conf->user.s, &user, refusal) && files_prepare(conf, &user, refusal) &&
            master_is_alone(conf, refusal) && files_pid_take(&m->pid, conf->pid_file.s, refusal);
 }
@@ -357,6 +360,7 @@ static void master_end(struct master *m)
     files_pid_drop(&m->pid);
     region_drop(&m->board);
     region_drop(&m->tickets);
+    bells_drop(&m->bells);
     if (m->signals >= 0)
         (void)close(m->signals);
 }

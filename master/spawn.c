@@ -77,6 +77,8 @@ static void spawn_take_doors(struct heritage *h, unsigned sandbox)
     if (!(sandbox & ROLE_PROXY_DOORS))
         for (size_t i = 0; i < HERITAGE_LISTENERS_MAX; i++)
             h->proxy[i] = -1;
+    if (!(sandbox & ROLE_PROXY_DOORS))
+        bells_drop(&h->bells);
     if (!(sandbox & ROLE_CONTROL_DOORS))
         h->control = h->status = h->admin = -1;
 }

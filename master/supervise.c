@@ -226,6 +226,7 @@ static void supervise_bury(struct master *m, int slot, int status)
 
     supervise_obituary(m, slot, status, &obituary);
     zones_repair(m->generations, (uint32_t)slot);
+    bells_ring_all(&m->bells); /* who waits for what it was making looks again */
     if (c->channel >= 0)
         (void)close(c->channel);
     c->channel = -1;

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "shm/board.h"
 #include "shm/region.h"
+#include "worker/base/bells.h"
 
 enum heritage_role { ROLE_WORKER, ROLE_CHECKER, ROLE_CONTROL, ROLE_COUNT };
 
@@ -24,6 +25,7 @@ struct heritage {
     int control, status, admin;        /* listening sockets of the control process; -1: off */
     struct zone board, stats, health, tickets;
     struct zone dicts[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts */
+    struct bells bells;                    /* workers wake each other; others have none */
 };
 
 #endif
