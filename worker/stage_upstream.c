@@ -183,9 +183,14 @@ static enum stage_result send_head(struct stream *s)
 static void watch_over(struct stream *s)
 {
     struct upconn *u = s->up;
+    uint64_t progress =
+        1 + s->intake.received + s->spool_in_at + u->to + (u->out.cap - u->out.to) + u->out.from;
 
     if (!u->connected)
         return; /* connect_timeout is running */
+    if (u->progress == progress)
+        return; /* nothing moved: what else the client says buys no time */
+    u->progress = progress;
     if (!outbuf_empty(&u->out) && !u->write_broken)
         upstream_deadline(u, s->service->write_timeout);
     else if (s->intake.done || u->write_broken)

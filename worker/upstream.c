@@ -35,6 +35,7 @@ static void in_flight(const struct upconn *u, int step)
 static void engage(struct upconn *u, struct stream *s)
 {
     u->s = s;
+    u->progress = 0;
     u->requests++;
     u->w->peers[u->peer->index].requests++;
     in_flight(u, 1);

@@ -117,6 +117,8 @@ static bool forwards(const struct stream *s, const struct field *f)
 {
     if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS))
         return false;
+    if (f->id == FIELD_FORWARDED && !s->request.trusted)
+        return false; /* RFC 7239 says no less than X-Forwarded-*, and may be forged as well */
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
         if (slice_equal_nocase(e->name, slice_of(f->name, f->name_n)))
             return false;

@@ -413,3 +413,27 @@ def test_no_forged_consumer_when_memory_fails(origins, start):
     sent = [f for r in server.requests for f in r.fields if f[1] in ("forged", "secret")]
     assert not sent
     assert server.requests, "no request came through"
+
+
+def test_trickling_client_buys_a_silent_origin_no_time(origins, start):
+    """Each pipelined byte used to set read_timeout anew."""
+    done = threading.Event()
+    gateway = start([service(origins(lambda c, r: done.wait(20)).port, read_timeout=600, retries=0)])
+    client = gateway.client()
+    client.request()
+    client.sock.settimeout(0.1)
+    got = b""
+    for _ in range(100):
+        client.send(b"G")
+        with contextlib.suppress(TimeoutError):
+            got += client.sock.recv(65536)
+        if got:
+            break
+    done.set()
+    assert b" 504 " in got.split(b"\r\n")[0]
+
+
+def test_forwarded_of_strangers_is_not_passed_on(origin, start):
+    gateway = start([service(origin.port)])
+    gateway.get("/", "Forwarded: for=192.0.2.1;proto=https")
+    assert origin.requests[-1].get("Forwarded") is None
