@@ -28,7 +28,7 @@ struct cache_meta {
     uint32_t stale_error;      /* and that long while a refresh fails */
     uint32_t modified;         /* Last-Modified, for conditional requests; 0 = none */
     _Atomic uint32_t retry_at; /* a refresh is under way or failed: the next one not before;
-                                  changes while others read (cache_claim, cache_put_off) */
+                                  changes while others read (cache_update_claim, cache_update_put_off) */
     uint8_t scope[16];         /* plugin instance id it was stored by */
     uint32_t flags;            /* the user's own: worker/http/reuse.h */
     uint16_t status;
@@ -136,10 +136,10 @@ bool cache_update(struct cache *cache, struct cache_hit *hit, const struct cache
 
 /* One of all processes may refresh a stale object: true for who comes first after meta.retry_at,
  * which becomes `until`. `now` and `until`: seconds since 1970. */
-bool cache_claim(const struct cache_hit *hit, int64_t now, int64_t until);
+bool cache_update_claim(const struct cache_hit *hit, int64_t now, int64_t until);
 /* No refresh before `until`: the last one failed. */
-void cache_put_off(const struct cache_hit *hit, int64_t until);
-bool cache_is_put_off(const struct cache_hit *hit, int64_t now);
+void cache_update_put_off(const struct cache_hit *hit, int64_t until);
+bool cache_update_is_put_off(const struct cache_hit *hit, int64_t now);
 
 /* Removes one object: 1, or 0 when there was none. No request that starts afterwards sees it. */
 int cache_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);

@@ -134,18 +134,18 @@ static _Atomic uint32_t *retry_at(const struct cache_hit *hit)
     return (_Atomic uint32_t *)(uintptr_t)&hit->meta->retry_at;
 }
 
-bool cache_claim(const struct cache_hit *hit, int64_t now, int64_t until)
+bool cache_update_claim(const struct cache_hit *hit, int64_t now, int64_t until)
 {
     uint32_t seen = atomic_load_explicit(retry_at(hit), memory_order_relaxed);
     return seen <= now && atomic_compare_exchange_strong(retry_at(hit), &seen, (uint32_t)until);
 }
 
-void cache_put_off(const struct cache_hit *hit, int64_t until)
+void cache_update_put_off(const struct cache_hit *hit, int64_t until)
 {
     atomic_store_explicit(retry_at(hit), (uint32_t)until, memory_order_relaxed);
 }
 
-bool cache_is_put_off(const struct cache_hit *hit, int64_t now)
+bool cache_update_is_put_off(const struct cache_hit *hit, int64_t now)
 {
     return atomic_load_explicit(retry_at(hit), memory_order_relaxed) > now;
 }

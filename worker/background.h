@@ -6,7 +6,7 @@
 #include "worker/stream_life.h"
 
 /* Asks the upstream again for what `s` found stale, after this turn of the loop. The caller has the
- * refresh to itself (cache_claim). False: it cannot be done, nothing was started. */
+ * refresh to itself (cache_update_claim). False: it cannot be done, nothing was started. */
 bool background_refresh(const struct stream *s);
 
 #endif

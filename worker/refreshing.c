@@ -92,7 +92,7 @@ static bool stand_in(struct stream *s, bool allowed, int64_t wait, const char *w
         asking_directives(s, request);
     if (!reuse_on_error(s->hit.meta, request, allowed, now))
         return false;
-    cache_put_off(&s->hit, now + reuse_back_off(wait, (uint32_t)s->w->loop.now.us));
+    cache_update_put_off(&s->hit, now + reuse_back_off(wait, (uint32_t)s->w->loop.now.us));
     s->cache_status = STATS_STALE;
     s->cache_reason = why;
     s->answer = ANSWER_CACHED;

@@ -55,13 +55,13 @@ static bool stale_will_do(struct stream *s, const struct cache_control *request)
 
     if (reuse_age(m, now) < m->fresh_for)
         return false;
-    if (cache_is_put_off(&s->hit, now)) {
+    if (cache_update_is_put_off(&s->hit, now)) {
         s->cache_reason = "refresh put off";
         s->cache_status = STATS_STALE;
         return reuse_on_error(m, request, listed != 0, now);
     }
     if (listed & CONF_STALE_UPDATING)
-        (void)cache_claim(&s->hit, now, now + REFRESHING_SECONDS);
+        (void)cache_update_claim(&s->hit, now, now + REFRESHING_SECONDS);
     return false;
 }
 
@@ -71,12 +71,12 @@ static bool refresh_behind(struct stream *s)
     int64_t now = s->w->loop.now.real_s;
 
     s->cache_status = STATS_UPDATING;
-    if (!cache_claim(&s->hit, now, now + REFRESHING_SECONDS))
+    if (!cache_update_claim(&s->hit, now, now + REFRESHING_SECONDS))
         return true;
     s->cache_status = STATS_STALE;
     if (background_refresh(s))
         return true;
-    cache_put_off(&s->hit, 0);
+    cache_update_put_off(&s->hit, 0);
     return false;
 }
 

@@ -88,7 +88,7 @@ static bool asked_often(struct stream *s)
     if (cache_find(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, now, &hit)) {
         if (hit.meta->flags & REUSE_COUNTER) {
             uses = (int64_t)hit.meta->retry_at + 1;
-            cache_put_off(&hit, uses);
+            cache_update_put_off(&hit, uses);
         } else {
             uses = s->cache_config->min_uses;
         }

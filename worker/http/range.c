@@ -8,16 +8,17 @@
 #include "worker/http/field.h"
 #include "worker/http/list.h"
 
-/* Digits at the front of *text; false: none, or too many. */
+/* Digits at the front of *text, at most UINT64_MAX; false: none. */
 static bool take_number(struct slice *text, uint64_t *out)
 {
+    uint64_t number = 0;
     size_t n = 0;
 
-    for (*out = 0; n < text->n && text->p[n] >= '0' && text->p[n] <= '9'; n++) {
-        if (*out > (UINT64_MAX - 9) / 10)
-            return false;
-        *out = *out * 10 + (uint64_t)(text->p[n] - '0');
-    }
+    for (; n < text->n && text->p[n] >= '0' && text->p[n] <= '9'; n++)
+        number = number > (UINT64_MAX - 9) / 10 ? UINT64_MAX
+                                                : number * 10 + (uint64_t)(text->p[n] - '0');
+    if (n > 0)
+        *out = number;
     *text = slice_of(text->p + n, text->n - n);
     return n > 0;
 }

@@ -149,15 +149,15 @@ static void one_refreshes(void **state)
     (void)state;
     store(f.cache, 100);
     find(f.cache, &hit);
-    assert_false(cache_is_put_off(&hit, NOW));
-    assert_true(cache_claim(&hit, NOW, NOW + 10));
-    assert_false(cache_claim(&hit, NOW, NOW + 10));
-    assert_true(cache_is_put_off(&hit, NOW + 9));
-    assert_true(cache_claim(&hit, NOW + 10, NOW + 20));
-    cache_put_off(&hit, NOW + 100);
-    assert_false(cache_claim(&hit, NOW + 99, NOW + 200));
+    assert_false(cache_update_is_put_off(&hit, NOW));
+    assert_true(cache_update_claim(&hit, NOW, NOW + 10));
+    assert_false(cache_update_claim(&hit, NOW, NOW + 10));
+    assert_true(cache_update_is_put_off(&hit, NOW + 9));
+    assert_true(cache_update_claim(&hit, NOW + 10, NOW + 20));
+    cache_update_put_off(&hit, NOW + 100);
+    assert_false(cache_update_claim(&hit, NOW + 99, NOW + 200));
     assert_true(update(f.cache, &hit, "A: 1\r\n"));
-    assert_true(cache_claim(&hit, NOW, NOW + 10));
+    assert_true(cache_update_claim(&hit, NOW, NOW + 10));
     cache_unpin(f.cache, &hit);
     fixture_drop(&f);
 }
