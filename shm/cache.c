@@ -14,9 +14,8 @@
  */
 #include "shm/cache.h"
 #include "shm/assert.h"
-#include "shm/cache_ticket.h"
+#include "shm/cache_ticket_parts.h"
 #include "shm/evict.h"
-#include "shm/store.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>

@@ -5,7 +5,7 @@
  * use has to be marked, be an entry's that is on the list that fits, and lists, counts and sums
  * have to say the same as the chunks.
  */
-#include "shm/store.h"
+#include "shm/cache_ticket_parts.h"
 #include <stdio.h>
 
 struct audit {

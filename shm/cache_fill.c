@@ -9,10 +9,9 @@
  * owner dies, and nothing half done is ever seen. Publishing is one store into the index.
  */
 #include "shm/assert.h"
-#include "shm/cache_ticket.h"
+#include "shm/cache_ticket_parts.h"
 #include "shm/evict.h"
 #include "shm/room.h"
-#include "shm/store.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -282,8 +281,6 @@ bool cache_fill_commit(struct cache_fill **handle)
     struct cache_fill *fill = *handle;
     struct cache *cache = fill->cache;
     struct cache_entry_shm *entry = store_entry(cache, fill->ref);
-    uint8_t id[CACHE_ID_SIZE];
-    memcpy(id, entry->id, sizeof id); /* once published it may be gone at any time */
     cache_fill_progress(fill);
     cache_ticket_seal(cache, fill->ticket, true);
     bool good = trim(fill);
@@ -298,8 +295,6 @@ bool cache_fill_commit(struct cache_fill **handle)
         evict_retire(cache, fill->shard, fill->ref);
     evict_tidy(cache, fill->shard);
     store_unlock(cache, fill->shard);
-    if (good)
-        cache_ticket_unmark(cache, id);
     cache_ticket_close(cache, fill->ticket);
     free(fill);
     *handle = NULL;

@@ -16,9 +16,8 @@
  * still, its owner alive. The owner leaves that state before the entry can go any way (published
  * and evicted, or retired), and so does its death: either they see the pin or the joiner sees them.
  */
-#include "shm/cache_ticket.h"
 #include "shm/assert.h"
-#include "shm/store.h"
+#include "shm/cache_ticket_parts.h"
 #include <string.h>
 
 enum { WORD = 64 };
@@ -201,7 +200,7 @@ static bool is_marked(const struct cache *cache, const uint8_t *id, int64_t now)
     return mark && ends_at(mark) > now;
 }
 
-void cache_ticket_unmark(struct cache *cache, const uint8_t *id)
+void cache_ticket_unmark(struct cache *cache, const uint8_t id[CACHE_ID_SIZE])
 {
     _Atomic uint64_t *mark = find_mark(cache, id);
     if (mark)
@@ -308,6 +307,17 @@ bool cache_ticket_try(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], int6
     lock_sets(cache, spot.shard);
     if (find_ticket(cache, spot, id) == 0)
         *ticket = fresh(cache, spot, id);
+    unlock_sets(cache, spot.shard);
+    return *ticket != 0;
+}
+
+bool cache_ticket_await(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], uint32_t *ticket)
+{
+    struct spot spot = spot_of(cache, id);
+    lock_sets(cache, spot.shard);
+    *ticket = find_ticket(cache, spot, id);
+    if (*ticket != 0)
+        hold(cache, *ticket);
     unlock_sets(cache, spot.shard);
     return *ticket != 0;
 }

@@ -57,12 +57,18 @@ enum cache_ticket_verdict cache_ticket_take(struct cache *cache, const uint8_t i
 bool cache_ticket_try(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], int64_t now,
                       uint32_t *ticket);
 
+/* For who could not make it himself: true: WAIT; false: nobody is at it. */
+bool cache_ticket_await(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], uint32_t *ticket);
+
 /* The owner's: ends it as DONE, PASSED, FAILED or LOST, unless it has ended, and gives the handle
  * back. The end of a fill ends the ticket as well, as DONE or LOST. `detail`: PASSED: until when
  * the id is remembered as one that cannot be stored (0: not at all); FAILED: the status. 0 as
  * handle is fine. */
 void cache_ticket_end(struct cache *cache, uint32_t *ticket, enum cache_ticket_state state,
                       int64_t detail);
+
+/* That id can be stored after all: those who come next wait for each other again. */
+void cache_ticket_unmark(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);
 
 /* A waiter's. */
 void cache_ticket_look(const struct cache *cache, uint32_t ticket, struct cache_ticket_view *view);

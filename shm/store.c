@@ -5,7 +5,7 @@
  * meet, few enough that the half-filled pages of its sizes do not matter. One bucket of seven slots
  * for 4 KiB (2 KiB in small dictionaries): objects of 1 KiB fill about half of the slots.
  */
-#include "shm/store.h"
+#include "shm/cache_ticket_parts.h"
 #include "shm/repair.h"
 
 static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,

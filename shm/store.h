@@ -60,35 +60,6 @@ struct cache_head_shm {
 };
 _Static_assert(sizeof(struct cache_head_shm) == 80, "layout");
 
-/* One attempt to fill: cache_ticket.c. */
-struct cache_ticket_shm {
-    uint8_t id[CACHE_ID_SIZE];
-    _Atomic uint32_t state;      /* enum cache_ticket_state */
-    _Atomic uint32_t entry;      /* what is being filled, while FILLING */
-    _Atomic uint32_t generation; /* of purge_all when it was taken; 0: purged */
-    uint32_t epoch;              /* of the owner */
-    uint32_t slot, status;
-    _Atomic uint64_t published; /* body bytes that others may read */
-    uint64_t expected;
-    uint64_t spare;
-    _Atomic uint64_t asleep[BOARD_SLOTS / 64]; /* who is to be woken, by slot */
-    _Atomic uint64_t held[BOARD_SLOTS / 64];   /* who has handles, by slot */
-};
-_Static_assert(sizeof(struct cache_ticket_shm) == 128, "layout");
-
-enum { STORE_WAYS = 16, STORE_MARKS = 8 };
-
-/* Tickets whose ids share a set. The tag is what says that a ticket is in use. */
-struct store_tickets_shm {
-    _Atomic uint32_t tag[STORE_WAYS];
-    struct cache_ticket_shm tickets[STORE_WAYS];
-};
-
-/* Ids that could not be stored: 32 bits of the id, and until when that is remembered. */
-struct store_marks_shm {
-    _Atomic uint64_t mark[STORE_MARKS];
-};
-
 enum { STORE_FIXED = sizeof(struct cache_entry_shm) - SLAB_HEADER };
 
 struct store_lock_shm {
@@ -122,12 +93,11 @@ struct store_shm {
     struct pins_row_shm rows[BOARD_SLOTS];
 };
 
-struct store_geometry {               /* follows from the size of the zone alone */
-    uint32_t shards, buckets, ghosts; /* buckets and lines of ghosts a shard */
-    uint32_t first, pages;            /* number of the first page, how many */
-    uint32_t tickets, marks;          /* sets and lines of marks a shard */
-    uint64_t shards_at, rows_at, ghosts_at, buckets_at; /* offsets in the zone */
-    uint64_t tickets_at, marks_at;
+struct store_geometry { /* follows from the size of the zone alone */
+    uint32_t shards;
+    uint32_t buckets, ghosts, tickets, marks; /* in a shard */
+    uint32_t first, pages;                    /* number of the first page, how many */
+    uint64_t shards_at, rows_at, ghosts_at, buckets_at, tickets_at, marks_at; /* in the zone */
 };
 
 struct store_cursor { /* where the latest cache_body() of an entry ended */
@@ -143,14 +113,12 @@ struct cache { /* process-local */
     struct store_shard_shm *shards;
     struct pages_row_shm *pages;
     struct queue_ghosts_shm *ghosts;
-    struct store_tickets_shm *tickets;
+    struct store_tickets_shm *tickets; /* shm/cache_ticket_parts.h */
     struct store_marks_shm *marks;
     struct store_geometry g;
-    uint32_t slot;
-    uint32_t epoch;  /* of the own row */
-    uint32_t *holds; /* handles of the own process, by ticket */
-    void (*wake)(void *arg, uint32_t slot);
-    void *wake_arg;
+    uint32_t slot, epoch; /* epoch: of the own row */
+    uint32_t *holds;      /* handles of the own process, by ticket */
+    void (*wake)(void *arg, uint32_t slot), *wake_arg;
     uint32_t dice;
     int64_t now; /* the latest time that a caller told */
     struct pins_cells cells;
@@ -213,9 +181,8 @@ static inline uint32_t store_inline(const struct cache_entry_shm *entry)
     return entry->chunk.used - (uint32_t)STORE_FIXED - entry->key_n - entry->head_n;
 }
 
-/* Where everything lies in a zone of that size; false: too small. */
+/* Where everything lies in a zone of that size (false: too small); points the view there. */
 bool store_geometry(uint64_t size, struct store_geometry *out);
-/* Points the view into the zone. */
 void store_view(struct cache *cache, const struct zone *zone,
                 const struct store_geometry *geometry);
 
@@ -225,24 +192,6 @@ void cache_orphans(struct cache *cache);
 /* What a pinned entry is, in *hit; `pin` is the cache's own. In cache.c. */
 void cache_describe(const struct cache *cache, const struct cache_entry_shm *entry, int32_t pin,
                     struct cache_hit *hit);
-
-/* With the lock of attach held: a new epoch for the slot, so that the tickets of its owner up to
- * now are lost; then no handle of that owner is left. In cache_ticket.c. */
-void cache_ticket_forget(struct cache *cache, uint32_t slot);
-
-/* A fill's own, in cache_ticket.c. 0 as ticket is fine. Show: the entry can be joined from here on;
- * the fill has a handle of its own. Seal: nobody joins any more, the body is whole or given up.
- * Close: what came of it, and the handle goes. */
-void cache_ticket_show(struct cache *cache, uint32_t ticket, uint32_t ref, uint64_t expected);
-void cache_ticket_grow(struct cache *cache, uint32_t ticket, uint64_t published);
-void cache_ticket_seal(struct cache *cache, uint32_t ticket, bool whole);
-void cache_ticket_close(struct cache *cache, uint32_t ticket);
-
-/* That id can be stored, whatever was remembered. In cache_ticket.c. */
-void cache_ticket_unmark(struct cache *cache, const uint8_t *id);
-
-/* Audit: no ticket is in use that nobody holds. NULL or what is wrong. In cache_ticket.c. */
-const char *cache_ticket_fault(struct cache *cache);
 
 /* A shard's lock; what a dead owner left is repaired first. */
 struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard);

@@ -10,8 +10,7 @@
 
 #include <cmocka.h>
 
-#include "shm/cache_ticket.h"
-#include "shm/store.h"
+#include "shm/cache_ticket_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +187,19 @@ static void test_first_fills_others_wait(void **state)
     drop(bed);
 }
 
+static void test_await_never_fills(void **state)
+{
+    (void)state;
+    struct bed *bed = make();
+    assert_false(cache_ticket_await(bed->waiter, bed->id, &bed->ours));
+    assert_int_equal(bed->ours, 0);
+    assert_int_equal(fill_take(bed), CACHE_TICKET_FILL);
+    assert_true(cache_ticket_await(bed->waiter, bed->id, &bed->ours));
+    cache_ticket_end(bed->filler, &bed->theirs, CACHE_TICKET_DONE, 0);
+    assert_int_equal(look(bed).state, CACHE_TICKET_DONE);
+    drop(bed);
+}
+
 static void test_ids_do_not_meet(void **state)
 {
     (void)state;
@@ -317,8 +329,7 @@ static void test_passed_is_remembered(void **state)
                      CACHE_TICKET_FILL);
     cache_ticket_end(bed->waiter, &bed->ours, CACHE_TICKET_PASSED, NOW + 60);
     assert_int_equal(wait_take(bed), CACHE_TICKET_PASS);
-    struct cache_fill *fill = begin(bed->filler, bed->id); /* without a ticket */
-    assert_true(cache_fill_commit(&fill));
+    cache_ticket_unmark(bed->filler, bed->id);
     assert_int_equal(wait_take(bed), CACHE_TICKET_FILL);
     cache_ticket_end(bed->waiter, &bed->ours, CACHE_TICKET_PASSED, 0);
     assert_int_equal(wait_take(bed), CACHE_TICKET_FILL);
@@ -478,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_fills_others_wait),
+        cmocka_unit_test(test_await_never_fills),
         cmocka_unit_test(test_ids_do_not_meet),
         cmocka_unit_test(test_body_is_read_while_it_grows),
         cmocka_unit_test(test_pinned_body_outlives_abort_and_purge),
