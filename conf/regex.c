@@ -2,8 +2,8 @@
 /*
  * PCRE2 behind conf/regex.h. A pattern comes from the operator, its subject from anybody: matching
  * is bounded by match and heap limits, so that a pattern with exponential cases costs a bounded
- * time and then does not match. Each pattern has its match data from the beginning, so that
- * matching allocates nothing.
+ * time and then gives up, which is not the same as no match. Each pattern has its match data from
+ * the beginning, and all share one stack, so that matching allocates nothing.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "conf/regex.h"
@@ -12,12 +12,19 @@
 #include <stdlib.h>
 
 enum { REGEX_MATCH_LIMIT = 20000, REGEX_HEAP_LIMIT = 1024 /* KiB */, REGEX_PATTERN_MAX = 8192 };
+enum { REGEX_STACK_FIRST = 32 << 10, REGEX_STACK_MAX = 4 << 20 }; /* touched as far as used */
 
 struct conf_regex {
     pcre2_code *code;
     pcre2_match_data *data;
     pcre2_match_context *limits;
 };
+
+/* The stack of compiled patterns. Without one they have 32 KiB, which a path of 2000 bytes fills;
+ * NULL: no memory for it, and they still have those. Never freed: patterns come and go. */
+static struct regex_context {
+    pcre2_jit_stack *stack;
+} regex_self;
 
 /* The newline of "$" is taken away: a path has none, and "$" then means the end and nothing else.
  */
@@ -63,6 +70,9 @@ struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, c
         regex_free(&re);
         return NULL;
     }
+    if (!regex_self.stack)
+        regex_self.stack = pcre2_jit_stack_create(REGEX_STACK_FIRST, REGEX_STACK_MAX, NULL);
+    pcre2_jit_stack_assign(re->limits, NULL, regex_self.stack);
     pcre2_set_match_limit(re->limits, REGEX_MATCH_LIMIT);
     pcre2_set_heap_limit(re->limits, REGEX_HEAP_LIMIT);
     return re;
@@ -88,8 +98,10 @@ int regex_match(const struct conf_regex *re, const char *s, size_t n, struct reg
                 int max)
 {
     int found = pcre2_match(re->code, (PCRE2_SPTR)s, n, 0, 0, re->data, re->limits);
-    if (found <= 0)
+    if (found == PCRE2_ERROR_NOMATCH)
         return 0;
+    if (found <= 0)
+        return REGEX_UNDECIDED;
     const PCRE2_SIZE *pairs = pcre2_get_ovector_pointer(re->data);
     int count = found < max ? found : max;
     for (int i = 0; i < count; i++)

@@ -22,8 +22,9 @@ struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, c
 void regex_free(struct conf_regex **re);
 
 /* Matches at the start of the subject only. Returns the number of spans set (>= 1, whole match
- * first), 0 for no match (a match that ran into the limits is no match). Not for two threads at
- * once. */
+ * first), 0 for no match, REGEX_UNDECIDED when a limit was reached: the caller must not take that
+ * for "no match" where something is protected by the pattern. Not for two threads at once. */
+enum { REGEX_UNDECIDED = -1 };
 int regex_match(const struct conf_regex *re, const char *s, size_t n, struct regex_span *spans,
                 int max);
 

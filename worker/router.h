@@ -33,13 +33,16 @@ struct router_match {
     int captures_n;
     bool wrong_protocol; /* the only routes that fit are https-only and this is plain HTTP: answer
                             426 or redirect */
+    bool undecided; /* a better route's pattern reached its limits, so that nobody knows whether the
+                       request is that route's: refuse it, whatever else would take it */
 };
 
 /* NULL: no memory. */
 struct router *router_make(const struct conf *conf);
 void router_free(struct router **router);
 
-/* True with *match set when a route takes it; also with wrong_protocol. */
+/* True with *match set when a route takes it; also with wrong_protocol, and with undecided (route
+ * and path are then those whose pattern gave up). */
 bool router_find(const struct router *router, const struct router_query *query,
                  struct router_match *match);
 

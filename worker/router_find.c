@@ -15,6 +15,7 @@ struct search {
     struct router_match *match;
     uint32_t best;  /* the best rule that fits */
     uint32_t wrong; /* the best one that would fit, were it not for plain HTTP */
+    uint32_t open;  /* the best one whose pattern reached its limits */
 };
 
 static bool equal(const struct conf_text *text, struct slice s)
@@ -137,6 +138,8 @@ static void scan_regexes(struct search *s, const struct router_list *list)
         if (!may_win(s, number, &right) || !checks_fit(rule, s->q))
             continue;
         int n = regex_match(rule->path->regex, s->q->path.p, s->q->path.n, spans, ROUTER_CAPTURES);
+        if (n < 0 && number < s->open)
+            s->open = number;
         if (n > 0 && !right)
             s->wrong = number;
         if (n <= 0 || !right)
@@ -198,12 +201,17 @@ static bool conclude(const struct search *s)
 {
     struct router_match *match = s->match;
     uint32_t number = s->best != ROUTER_NONE ? s->best : s->wrong;
+    match->undecided = s->open < number; /* ROUTER_NONE is the worst */
+    if (match->undecided) {
+        number = s->open;
+        match->captures_n = 0;
+    }
     if (number == ROUTER_NONE)
         return false;
     const struct router_rule *rule = &s->r->rules[number];
     match->route = rule->route;
     match->path = rule->path;
-    match->wrong_protocol = s->best == ROUTER_NONE;
+    match->wrong_protocol = !match->undecided && s->best == ROUTER_NONE;
     match->stripped = match->captures_n > 0              ? match->captures[0].to
                       : rule->path && !rule->path->regex ? rule->path->text.n
                                                          : 0;
@@ -213,7 +221,7 @@ static bool conclude(const struct search *s)
 bool router_find(const struct router *router, const struct router_query *query,
                  struct router_match *match)
 {
-    struct search s = { router, query, match, ROUTER_NONE, ROUTER_NONE };
+    struct search s = { router, query, match, ROUTER_NONE, ROUTER_NONE, ROUTER_NONE };
     match->captures_n = 0;
     if (query->host.n > 0) {
         search_set(&s, router_table_get(&router->hosts, ROUTER_EXACT, query->host));

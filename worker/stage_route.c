@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which route and service take the request; and what can be refused when the head is all that is
  * known of it. */
+#include "worker/base/log.h"
 #include "worker/conn.h"
 
 static enum stage_result redirect_to_https(struct stream *s, const struct conf_route *route)
@@ -42,6 +43,12 @@ enum stage_result stage_route(struct stream *s)
     if (!router_find(s->w->router, &query, &s->match)) {
         s->cause = "no route";
         return stream_answer(s, 404, "no Route matched with those values");
+    }
+    if (s->match.undecided) {
+        s->cause = "a route's pattern gave up";
+        log_rarely(LOG_LEVEL_ERROR, "a path of route %s gives up on a request: it needs too long",
+                   s->match.route->name.s);
+        return stream_answer(s, 500, "An unexpected error occurred");
     }
     s->route = s->match.route;
     s->service = s->route->service;

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One test for each fault that a review of routes, plugins, TLS, the configuration and the master found."""
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from harness import GATEWAY, conf_text, free_port, plugin, route, scratch, service
+
+ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs a master with rights that its children lack")
+ALICE = {"username": "alice", "keyauth_credentials": ({"key": "key-of-alice"},)}
+
+
+
+
+
+# ---- routes ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("pattern, target", [
+    (r"~/private/(?:\w|-)+$", "/private/" + "a" * 4000),
+    (r"~/private/(a*)*(a*)*(a*)*(a*)*[bc]", "/private/" + "a" * 60),
+], ids=["long", "exponential"])
+def test_a_pattern_that_gives_up_does_not_open_the_next_route(origin, start, pattern, target):
+    gateway = start([service(origin.port, route("private", paths=(pattern,), plugins=(plugin("key-auth"),)), route("rest"))],
+                    consumers=(ALICE,))
+    assert gateway.get("/private/ab").status == 401
+    assert gateway.get(target).status in (401, 500)
+    assert gateway.get("/else").status == 200
+    assert len(origin.requests) == 1
