@@ -6,6 +6,7 @@
  * bounded portions.
  */
 #include "master/api_object.h"
+#include "worker/http/reuse.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,6 +61,8 @@ static bool list_object(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct
 {
     struct listing *l = arg;
 
+    if (hit->meta->flags & REUSE_NO_RESPONSE)
+        return true; /* the cache's own: names that vary, a count of requests */
     if (l->url != NULL && !api_object_is_at(hit, l->url))
         return true;
     json_t *o = api_object_json(l->api, l->dict, id, hit, false);

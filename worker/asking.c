@@ -150,6 +150,20 @@ bool asking_key(struct stream *s, struct slice method, const struct uri *target)
     return true;
 }
 
+void asking_scope(const struct stream *s, uint8_t out[16])
+{
+    const struct conf_text *text = &s->cache_plugin->id;
+    size_t n = 0;
+
+    for (size_t i = 0; i < text->n && n < 32; i++) {
+        int c = text->s[i] | 0x20, digit = c >= 'a' ? c - 'a' + 10 : text->s[i] - '0';
+        if (text->s[i] == '-')
+            continue;
+        out[n / 2] = (uint8_t)(out[n / 2] << 4 | (digit & 15));
+        n++;
+    }
+}
+
 void asking_directives(const struct stream *s, struct cache_control *out)
 {
     freshness_directives(&s->head, out);
@@ -298,6 +312,7 @@ static bool store_names(struct stream *s, int64_t keep_until)
                                .flags = REUSE_VARIES };
     char head[VARY_NAMES_MAX + 64], hex[BUILD_HEX_MAX], *p = head;
 
+    asking_scope(s, meta.scope);
     p = build_field(p, SLICE("Vary"), s->vary_names);
     p = build_field(p, SLICE("Salt"), slice_of(hex, (size_t)(build_hex(hex, s->vary_salt) - hex)));
     meta.private_n = (uint16_t)(p - head);

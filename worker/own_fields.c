@@ -19,35 +19,43 @@ struct slice own_fields_cache_status(enum stats_cache status)
     return names[status];
 }
 
+static char *put_forward(char *p, const struct stream *s)
+{
+    p = build_slice(p, SLICE("; fwd="));
+    p = build_slice(p, slice_of(s->cache_forward, strlen(s->cache_forward)));
+    if (s->cache_forward_status) {
+        p = build_slice(p, SLICE("; fwd-status="));
+        p = build_number(p, (uint64_t)s->cache_forward_status);
+    }
+    return s->fill ? build_slice(p, SLICE("; stored")) : p;
+}
+
+static char *put_ttl(char *p, const struct stream *s)
+{
+    int64_t ttl = s->hit.meta->fresh_for - reuse_age(s->hit.meta, s->w->loop.now.real_s);
+
+    if (ttl < 0)
+        *p++ = '-';
+    return build_number(p, (uint64_t)(ttl < 0 ? -ttl : ttl));
+}
+
 /* "Cache-Status: gateway; hit; ttl=5", or why the origin was asked and what came of it (RFC 9211).
  */
 static char *put_status(char *p, const struct stream *s, struct slice id)
 {
-    bool cached = s->answer == ANSWER_CACHED;
-
-    p = build_slice(p, SLICE("Cache-Status: gateway"));
-    if (s->cache_forward) {
-        p = build_slice(p, SLICE("; fwd="));
-        p = build_slice(p, slice_of(s->cache_forward, strlen(s->cache_forward)));
-        if (s->cache_forward_status) {
-            p = build_slice(p, SLICE("; fwd-status="));
-            p = build_number(p, (uint64_t)s->cache_forward_status);
-        }
-        if (s->fill)
-            p = build_slice(p, SLICE("; stored"));
-    } else if (cached) {
-        p = build_slice(p, SLICE("; hit"));
-    }
-    if (cached) {
-        int64_t ttl = s->hit.meta->fresh_for - reuse_age(s->hit.meta, s->w->loop.now.real_s);
-        p = build_slice(p, SLICE("; ttl="));
-        if (ttl < 0)
-            *p++ = '-';
-        p = build_number(p, (uint64_t)(ttl < 0 ? -ttl : ttl));
+    if (s->answer == ANSWER_CACHED && !s->cache_forward) {
+        p = put_ttl(build_slice(p, SLICE("Cache-Status: gateway; hit; ttl=")), s);
+    } else {
+        p = build_slice(p, SLICE("Cache-Status: gateway"));
+        if (s->cache_forward)
+            p = put_forward(p, s);
+        if (s->answer == ANSWER_CACHED)
+            p = put_ttl(build_slice(p, SLICE("; ttl=")), s);
     }
     if (id.n) {
         p = build_slice(p, SLICE("; key=\""));
-        p = build_slice(p, id);
+        memcpy(p, id.p, (size_t)CACHE_ID_SIZE * 2);
+        p += CACHE_ID_SIZE * 2;
         *p++ = '"';
     }
     if (s->cache_reason) {

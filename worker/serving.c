@@ -29,13 +29,13 @@ static void whole(struct stream *s)
 {
     int status = s->hit.meta->status;
 
-    s->reply = (struct reply){
-        .status = status,
-        .lines = serving_lines(s),
-        .length = bodiless(s, status) ? REPLY_NO_BODY : REPLY_LENGTH,
-        .announce = status != 204 && status != 304,
-        .content_length = s->hit.body_n,
-    };
+    if (s->reply.status) /* an upstream's, or an error that the object answers for */
+        s->reply = (struct reply){ 0 };
+    s->reply.status = status;
+    s->reply.lines = serving_lines(s);
+    s->reply.length = bodiless(s, status) ? REPLY_NO_BODY : REPLY_LENGTH;
+    s->reply.announce = status != 204 && status != 304;
+    s->reply.content_length = s->hit.body_n;
     s->cached_end = s->hit.body_n;
 }
 
@@ -233,7 +233,8 @@ int serving_next(struct stream *s, struct iovec *iov, int max, size_t most)
     if (s->cached_at >= s->cached_end)
         return n;
     int k = cache_body(s->cache, &s->hit, s->cached_at, iov + n, max - n, &bytes);
-    k = cut(iov + n, k, &bytes, s->cached_end - s->cached_at, most);
+    if (bytes > most || bytes > s->cached_end - s->cached_at)
+        k = cut(iov + n, k, &bytes, s->cached_end - s->cached_at, most);
     s->cached_at += bytes;
     return n + k;
 }

@@ -5,7 +5,9 @@
  */
 #include "worker/storing.h"
 
+#include "shm/cache_ticket.h"
 #include "worker/asking.h"
+#include "worker/collapsing.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/media.h"
@@ -85,6 +87,7 @@ static bool asked_often(struct stream *s)
 
     if (s->cache_config->min_uses <= 1)
         return true;
+    asking_scope(s, meta.scope);
     if (cache_find(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, now, &hit)) {
         if (hit.meta->flags & REUSE_COUNTER) {
             uses = (int64_t)hit.meta->retry_at + 1;
@@ -127,20 +130,6 @@ static struct slice stored_head(const struct stream *s, const struct head *h,
     return slice_of(start, (size_t)(p - start));
 }
 
-/* The 16 bytes of a UUID's text. */
-static void read_uuid(const struct conf_text *text, uint8_t out[16])
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < text->n && n < 32; i++) {
-        int c = text->s[i] | 0x20, digit = c >= 'a' ? c - 'a' + 10 : text->s[i] - '0';
-        if (text->s[i] == '-')
-            continue;
-        out[n / 2] = (uint8_t)(out[n / 2] << 4 | (digit & 15));
-        n++;
-    }
-}
-
 /* --- the fill ------------------------------------------------------------------------------- */
 
 /* What was stored is out of date, and nothing takes its place. */
@@ -151,22 +140,41 @@ static void drop_old(struct stream *s, int status)
         cache_purge(s->cache, s->fill_id);
 }
 
+/* They go to the origin all at once, as will those who come in a while; a failing origin gets
+ * another chance soon. */
+static void release_waiters(struct stream *s, int status)
+{
+    int64_t until = s->w->loop.now.real_s + (status < 500 ? COLLAPSING_PASS : 1);
+
+    collapsing_end(s, CACHE_TICKET_PASSED, asking_fits(s, &s->cache_config->no_store) ? 0 : until);
+}
+
 static void begin_fill(struct stream *s, const struct head *h, const struct storable *verdict)
 {
     struct cache_meta meta = { .status = (uint16_t)h->status };
 
     storable_meta(verdict, s->w->loop.now.real_s, &meta);
-    read_uuid(&s->cache_plugin->id, meta.scope);
-    struct slice head = { NULL, 0 };
-    if (asking_place(s, h, meta.keep_until))
-        head = stored_head(s, h, verdict);
+    asking_scope(s, meta.scope);
+    if (!asking_place(s, h, meta.keep_until)) {
+        s->cache_reason = "Vary names too much";
+        return;
+    }
+    struct slice head = stored_head(s, h, verdict);
     meta.private_n = (uint16_t)s->snapshot.n;
     uint64_t hint = h->framing == FRAMING_LENGTH ? h->content_length : 0;
     if (head.p)
         s->fill = cache_fill_begin(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, &meta,
                                    head.p, head.n, hint);
-    if (!s->fill)
+    if (!s->fill) {
         s->cache_reason = "no room in the dictionary";
+        release_waiters(s, h->status);
+        return;
+    }
+    uint64_t expected = h->framing == FRAMING_NONE || h->framing == FRAMING_LENGTH
+                            ? h->content_length
+                            : UINT64_MAX;
+    bool of_use = verdict->lifetime > verdict->age && !(verdict->flags & REUSE_VALIDATE);
+    collapsing_offer(s, expected, of_use);
 }
 
 void storing_begin(struct stream *s, const struct head *h)
@@ -181,12 +189,15 @@ void storing_begin(struct stream *s, const struct head *h)
     if (s->cache_reason) {
         drop_old(s, h->status);
         s->cache_status = STATS_BYPASS;
+        release_waiters(s, h->status);
         return;
     }
-    if (asked_often(s))
+    if (asked_often(s)) {
         begin_fill(s, h, &verdict);
-    else
+    } else {
         s->cache_reason = "fewer than min_uses requests";
+        collapsing_end(s, CACHE_TICKET_PASSED, 0);
+    }
 }
 
 void storing_append(struct stream *s, struct slice run)
@@ -202,7 +213,14 @@ void storing_append(struct stream *s, struct slice run)
         return;
     else
         s->cache_reason = "no room in the dictionary";
+    release_waiters(s, 200);
     cache_fill_abort(&s->fill);
+}
+
+void storing_progress(struct stream *s)
+{
+    if (s->fill)
+        cache_fill_progress(s->fill);
 }
 
 void storing_commit(struct stream *s)

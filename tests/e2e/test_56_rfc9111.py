@@ -507,6 +507,17 @@ def test_variants_of_a_url_are_bounded(site):
     client.close()
 
 
+def test_variants_in_the_list_of_objects(site):
+    """Each variant is listed, what the cache keeps for itself is not."""
+    it = site(min_uses=2).says("Cache-Control: max-age=60", "Vary: Foo")
+    for _ in range(3):
+        for foo in (1, 2):
+            it.get("/x", f"Foo: {foo}")
+    it.get("/once")
+    keys = it.gateway.control("GET", "/cache/keys").json()["keys"]
+    assert [k["url"].endswith("/x") for k in keys] == [True, True] and {k["status"] for k in keys} == {200}
+
+
 def test_variants_are_purged_together(site):
     it = site().says("Cache-Control: max-age=60", "Vary: Foo")
     answers = [it.get("/x", f"Foo: {i}") for i in range(3)]

@@ -9,6 +9,7 @@
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/list.h"
+#include "worker/http/scan.h"
 #include "worker/http/targeted.h"
 
 enum { HEURISTIC_SHARE = 10, HEURISTIC_MAX = 86400, GRACE_MIN = 3600, GRACE_MAX = 7 * 86400 };
@@ -35,6 +36,8 @@ static const char *vary_refusal(const struct head *h)
             enum field_id id = field_lookup(name.p, name.n);
             if (slice_equal(name, SLICE("*")))
                 return "Vary: *";
+            if (!scan_all(name, SCAN_TOKEN))
+                return "Vary is malformed";
             if (id != FIELD_HOST && field_flags(id) & FIELD_OURS)
                 return "Vary names a field that the gateway makes";
         }

@@ -51,6 +51,7 @@ static void whose_it_is(void **state)
     assert_false(stored(200, "Cache-Control: max-age=60\r\nVary: a\r\nVary: b,*\r\n", &rfc));
     assert_false(stored(200, "Cache-Control: max-age=60\r\nVary: x-real-ip\r\n", &rfc));
     assert_true(stored(200, "Cache-Control: max-age=60\r\nVary: Host\r\n", &rfc));
+    assert_false(stored(200, "Cache-Control: max-age=60\r\nVary: \"a, b\"\r\n", &rfc));
 }
 
 static void guesses(void **state)
