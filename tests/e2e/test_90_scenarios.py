@@ -224,10 +224,14 @@ def test_killed_workers_under_load_serve_no_wrong_byte(origins, start):
 
 def test_filler_that_dies_is_taken_over(origins, start):
     """Many wait for one object; the worker that fetches it is killed. Nobody waits for the dead."""
-    first = threading.Event()
+    first, lock, stuck = threading.Event(), threading.Lock(), []
 
     def handler(connection, request):
-        if not first.is_set():
+        with lock:
+            mine = not stuck
+            if mine:
+                stuck.append(connection.sock.getpeername()[1])
+        if mine:
             first.set()
             connection.at_end(20)                   # never answers the first one
             return False
@@ -241,8 +245,7 @@ def test_filler_that_dies_is_taken_over(origins, start):
         client.request("GET", "/x")
     assert first.wait(5)
     time.sleep(0.3)
-    local = server.connections[0].sock.getpeername()[1]
-    filler = owner_of(local, gateway.pids())
+    filler = owner_of(stuck[0], gateway.pids())
     began = time.monotonic()
     os.kill(filler, signal.SIGKILL)
     answered = 0
