@@ -142,21 +142,33 @@ void certificates_read(struct load *load, const struct source_certificate *from,
     ERR_clear_error();
 }
 
-bool certificates_probe(struct load *load, struct conf_text path, const config_setting_t *at,
-                        const char *key)
+static void free_list(void *list)
+{
+    sk_X509_pop_free(list, X509_free);
+}
+
+const struct stack_st_X509 *certificates_list(struct load *load, struct conf_text path,
+                                              const config_setting_t *at, const char *key)
 {
     BIO *bio = open_pem(load, path, at, key);
     if (!bio)
-        return false;
-    X509 *x509 = PEM_read_bio_X509(bio, NULL, no_password, NULL);
-    bool found = x509 != NULL;
-    const char *reason = found ? NULL : openssl_reason();
-    X509_free(x509);
+        return NULL;
+    X509 *first = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+    const char *reason = first ? NULL : openssl_reason();
+    struct stack_st_X509 *list = first ? read_chain(bio) : NULL;
+    if (first && !list)
+        list = sk_X509_new_null();
     BIO_free(bio);
-    if (!found)
+    if (first && !(list && sk_X509_push(list, first))) {
+        X509_free(first);
+        reason = "out of memory";
+    }
+    if (list)
+        memory_duty(&load->memory, free_list, list);
+    if (reason)
         report_key(&load->report, at, key, "%s holds no certificate: %s",
                    report_quote(&load->report, path.s, path.n), reason);
-    return found;
+    return reason ? NULL : list;
 }
 
 void certificates_finish(struct load *load)

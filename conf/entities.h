@@ -112,7 +112,8 @@ struct conf_service {
     bool tls_verify;
     const struct conf_upstream *upstream;              /* never NULL */
     const struct conf_certificate *client_certificate; /* NULL: none */
-    struct conf_text ca_certificates; /* a PEM file's absolute path; "": the system's */
+    struct conf_text ca_certificates;        /* a PEM file's absolute path; "": the system's */
+    const struct stack_st_X509 *authorities; /* what that file held; NULL: not read */
     struct conf_texts tags;
 };
 

@@ -90,8 +90,9 @@ const struct conf_upstream *upstreams_implied(struct load *load, struct conf_tex
  * is wrong is reported at the members cert and key of `at`. */
 void certificates_read(struct load *load, const struct source_certificate *from,
                        struct conf_certificate *out);
-/* True when the file holds a certificate; otherwise reported at member `key` of `at`. */
-bool certificates_probe(struct load *load, struct conf_text path, const config_setting_t *at,
-                        const char *key);
+/* All certificates of a file, which live as long as the configuration; NULL: reported at member
+ * `key` of `at`. */
+const struct stack_st_X509 *certificates_list(struct load *load, struct conf_text path,
+                                              const config_setting_t *at, const char *key);
 
 #endif

@@ -80,13 +80,25 @@ static void bind_upstream(struct load *load, struct source_service *from)
                                               service->port, from->at, key);
 }
 
-static void read_tls(struct load *load, struct source_service *from)
+/* Read here, once for all services that name the file: a worker that starts later has no rights to
+ * read it, and must not depend on its still being there. */
+static void read_authorities(struct load *load, struct source_service *from, struct names *files)
+{
+    struct conf_text path = load_path(load, from->ca_certificates);
+    from->as.ca_certificates = path;
+    from->as.authorities = names_get(files, path.s, path.n);
+    if (from->as.authorities)
+        return;
+    from->as.authorities = certificates_list(load, path, from->at, "ca_certificates");
+    if (from->as.authorities)
+        (void)names_put(files, &load->scratch, path, from->as.authorities);
+}
+
+static void read_tls(struct load *load, struct source_service *from, struct names *files)
 {
     const struct source_certificate *client = &from->client_certificate;
-    if (from->ca_certificates.n) {
-        from->as.ca_certificates = load_path(load, from->ca_certificates);
-        (void)certificates_probe(load, from->as.ca_certificates, from->at, "ca_certificates");
-    }
+    if (from->ca_certificates.n)
+        read_authorities(load, from, files);
     if (client->cert.n == 0 && client->key.n == 0)
         return;
     if (client->cert.n == 0 || client->key.n == 0) {
@@ -103,6 +115,7 @@ void services_finish(struct load *load)
     struct source_service *from = load->source->services.v;
     size_t n = load->source->services.n;
     struct conf_service *out = memory_array(&load->memory, n, sizeof *out);
+    struct names files = { 0 };
     load->conf->services = out;
     load->conf->services_n = n;
     for (size_t i = 0; i < n; i++) {
@@ -113,7 +126,7 @@ void services_finish(struct load *load)
         load_id(load, &claim, &service->id);
         service->ca_certificates = (struct conf_text){ "", 0 };
         bind_upstream(load, &from[i]);
-        read_tls(load, &from[i]);
+        read_tls(load, &from[i], &files);
         service->index = (uint32_t)i;
         out[i] = *service;
     }

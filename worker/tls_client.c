@@ -26,7 +26,8 @@ struct profile {
     SSL_CTX *ctx;
     unsigned users;
     bool verify;
-    const char *authorities; /* a PEM file's path; "": the system's */
+    const char *authorities;           /* a PEM file's path; "": the system's */
+    const struct stack_st_X509 *known; /* what the file held; NULL: it is read now */
     const struct conf_certificate *certificate;
 };
 
@@ -53,11 +54,22 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+static bool know(SSL_CTX *ctx, const struct stack_st_X509 *list)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    for (int i = 0; i < sk_X509_num(list); i++)
+        if (!X509_STORE_add_cert(store, sk_X509_value(list, i)))
+            return false;
+    return true;
+}
+
 static bool trust(SSL_CTX *ctx, const struct profile *p)
 {
     if (!p->verify)
         return true;
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    if (p->known)
+        return know(ctx, p->known);
     return p->authorities[0] ? SSL_CTX_load_verify_file(ctx, p->authorities)
                              : SSL_CTX_set_default_verify_paths(ctx);
 }
@@ -92,6 +104,7 @@ static struct profile *profile_for(const struct conf_service *service)
 {
     struct profile wanted = { .verify = service->tls_verify,
                               .authorities = service->tls_verify ? service->ca_certificates.s : "",
+                              .known = service->tls_verify ? service->authorities : NULL,
                               .certificate = service->client_certificate };
     struct profile *p = context.profiles;
     while (p && !same(p, &wanted))
