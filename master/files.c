@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Everything here is made by the master with its rights and given to the user of the other
- * processes where those need it later: they reopen logs by path after a rotation. The lock on the
- * pid file, not its content, says that a gateway runs.
+ * processes where those need it later: they reopen logs by path after a rotation. That user may own
+ * the directory and put a link in a log's place: what a link leads to is neither made nor given
+ * away. The lock on the pid file, not its content, says that a gateway runs.
  */
 #include "master/files.h"
 #include "worker/base/log.h"
@@ -31,19 +32,30 @@ static bool files_make_prefix(const char *path, const struct sandbox_user *user,
     return S_ISDIR(st.st_mode) || refusal_say(refusal, "prefix: %s is no directory", path);
 }
 
+/* Sets *own when the path itself is the file. */
+static int files_open_log(const char *path, bool *own)
+{
+    static const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = open(path, flags | O_CREAT | O_NOFOLLOW, 0640);
+
+    *own = fd >= 0 || errno != ELOOP;
+    return *own ? fd : open(path, flags);
+}
+
 static bool files_make_log(const char *path, const struct sandbox_user *user,
                            struct refusal *refusal)
 {
     struct stat st;
+    bool own;
     int fd;
 
     if (path[0] != '/') /* "stderr", "syslog", "stdout", "off" */
         return true;
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    fd = files_open_log(path, &own);
     if (fd < 0)
         return refusal_errno(refusal, "cannot open the log %s", path);
-    if (user->change && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != user->uid &&
-        fchown(fd, user->uid, user->gid) < 0)
+    if (own && user->change && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+        st.st_uid != user->uid && fchown(fd, user->uid, user->gid) < 0)
         log_errno(LOG_LEVEL_WARN, "cannot give %s to the user of the processes", path);
     (void)close(fd);
     return true;

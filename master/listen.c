@@ -9,8 +9,10 @@
 #include "master/listen.h"
 #include "worker/base/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,6 +106,40 @@ static int listen_socket_for(const struct conf_address *a)
     return fd;
 }
 
+/* A connect() to any file that is no socket looks like a stale one; that file is somebody's. */
+static bool listen_remove_stale(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT;
+    if (!S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    return unlink(path) == 0 || errno == ENOENT;
+}
+
+/* The directory may belong to the user of the other processes, who could put a link to any file in
+ * the socket's place: the mode is given to a socket or to nothing. */
+static bool listen_chmod(const char *path, int mode)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), why;
+    char name[32];
+    struct stat st;
+    bool done;
+
+    if (fd < 0)
+        return false;
+    (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    errno = ENOTSOCK;
+    done = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && chmod(name, (mode_t)mode) == 0;
+    why = errno;
+    (void)close(fd);
+    errno = why;
+    return done;
+}
+
 /* Removes the file that a dead process left. */
 static bool listen_clear_path(const struct conf_address *a)
 {
@@ -111,7 +147,7 @@ static bool listen_clear_path(const struct conf_address *a)
     case LISTEN_NONE:
         return true;
     case LISTEN_STALE:
-        return unlink(a->u.un.sun_path) == 0 || errno == ENOENT;
+        return listen_remove_stale(a->u.un.sun_path);
     case LISTEN_ALIVE:
         errno = EADDRINUSE;
         return false;
@@ -130,7 +166,7 @@ static bool listen_bind_unix(int fd, const struct conf_address *a, int mode)
     mask = umask(0777 & ~(mode_t)mode);
     bound = bind(fd, &a->u.any, a->len) == 0;
     (void)umask(mask);
-    return bound && chmod(a->u.un.sun_path, (mode_t)mode) == 0;
+    return bound && listen_chmod(a->u.un.sun_path, mode);
 }
 
 static in_port_t listen_port(const struct conf_address *a)
@@ -268,8 +304,8 @@ void listen_commit(struct listen_set *set, struct listen_set *old)
         struct listen_socket *s = &set->v[i];
         if (!s->fresh) {
             (void)listen(s->fd, s->backlog);
-            if (listen_is_unix(s->address))
-                (void)chmod(s->address->u.un.sun_path, (mode_t)s->mode);
+            if (listen_is_unix(s->address) && !listen_chmod(s->address->u.un.sun_path, s->mode))
+                log_errno(LOG_LEVEL_WARN, "cannot set the mode of %s", s->address->u.un.sun_path);
         }
         s->fresh = false;
     }

@@ -53,3 +53,67 @@ def test_authorities_are_read_by_the_master_and_once(origins, start):
         assert gateway.get("/").status == 200
     finally:
         shutil.rmtree(directory)
+
+
+# ---- files of others ------------------------------------------------------------------------------------------------
+
+@ROOT_ONLY
+def test_links_in_the_place_of_its_files_lead_the_master_nowhere(origin, start):
+    """The directory is the children's user's: one that was taken over can put links in there."""
+    directory = scratch()
+    try:
+        secret, target = directory / "secret", directory / "created"
+        secret.write_text("secret")
+        secret.chmod(0o600)
+        gateway = start([service(origin.port)], workers=1)
+        run, nobody = gateway.prefix, gateway.prefix.stat().st_uid
+        listeners = (*gateway.settings["proxy_listen"], {"address": f"unix:{run}/proxy.sock"})
+        gateway.write(proxy_listen=listeners, access_log=str(run / "access.log"))
+        gateway.reload()
+        assert stat.S_IMODE((run / "proxy.sock").stat().st_mode) == 0o666
+        assert (run / "access.log").stat().st_uid == nobody != 0
+        for name, to in (("proxy.sock", secret), ("access.log", secret), ("other.log", target)):
+            (run / name).unlink(missing_ok=True)
+            (run / name).symlink_to(to)
+        gateway.reload()
+        gateway.write(access_log=str(run / "other.log"))
+        gateway.ctl("reload")
+        os.kill(gateway.process.pid, signal.SIGUSR1)
+        assert gateway.get("/").status == 200
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+        assert secret.stat().st_uid == 0
+        assert not target.exists()
+    finally:
+        shutil.rmtree(directory)
+
+
+def test_a_file_that_is_no_socket_is_not_removed(origin, start):
+    directory = scratch()
+    try:
+        file = directory / "precious"
+        file.write_text("precious")
+        gateway = start([service(origin.port)], workers=1)
+        gateway.write(proxy_listen=(*gateway.settings["proxy_listen"], {"address": f"unix:{file}"}))
+        answer = gateway.ctl("reload")
+        assert answer.returncode == 1
+        assert str(file) in answer.stdout + answer.stderr
+        assert file.read_text() == "precious"
+        assert gateway.get("/").status == 200
+    finally:
+        shutil.rmtree(directory)
+
+
+def test_a_pipe_without_reader_as_the_log_does_not_stop_the_master(origin, start):
+    gateway = start([service(origin.port)], workers=1)
+    kept = gateway.error_log.with_suffix(".old")
+    gateway.error_log.rename(kept)
+    os.mkfifo(gateway.error_log)
+    try:
+        os.kill(gateway.process.pid, signal.SIGUSR1)
+        wait_until(lambda: "cannot" in kept.read_text(), "the refusal to open the pipe")
+        worker, = gateway.pids()
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: gateway.pids() not in ([], [worker]), "the worker's successor", 3)
+    finally:
+        gateway.error_log.unlink()
+        kept.rename(gateway.error_log)

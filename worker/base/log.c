@@ -50,7 +50,9 @@ static bool log_waits(int fd)
 /* Opens the path and takes it in place of the present target; on failure nothing changes. */
 static bool log_open_file(void)
 {
-    int fd = open(log_self.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    /* Nobody at the other end of a pipe must not make the opener wait: the master is one. */
+    int fd = open(log_self.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                  0640);
     if (fd < 0)
         return false;
     if (log_self.fd > STDERR_FILENO)
