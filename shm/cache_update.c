@@ -89,7 +89,7 @@ static void put_head(struct cache *cache, uint32_t ref, uint32_t chunk,
 }
 
 /* With the shard locked: whether the pinned entry is still what the index leads to. */
-static bool published(struct cache *cache, struct store_shard_shm *shard,
+static bool is_published(struct cache *cache, struct store_shard_shm *shard,
                       const struct cache_entry_shm *entry, uint32_t ref)
 {
     queue_sync(cache, shard);
@@ -115,7 +115,7 @@ bool cache_update(struct cache *cache, struct cache_hit *hit, const struct cache
         chunk = room_chunk(cache, number, slab_class(&cache->sizes, (uint32_t)size));
     if (chunk == 0)
         store_lock(cache, number);
-    bool good = published(cache, &cache->shards[number], entry, ref);
+    bool good = is_published(cache, &cache->shards[number], entry, ref);
     if (good && chunk != 0 && drop_old(cache, number, hit, ref) < OLD_HEADS) {
         put_head(cache, ref, chunk, meta, (struct iovec){ (void *)(uintptr_t)head, head_n });
     } else {

@@ -22,6 +22,7 @@ static void crash_point(const char *file, int line);
 #include "shm/cache_body.c"
 #include "shm/cache_fill.c"
 #include "shm/cache_ticket.c"
+#include "shm/cache_update.c"
 #include "shm/cache_walk.c"
 #include "shm/evict.c"
 #include "shm/index.c"
@@ -153,6 +154,29 @@ static void collapse(struct cache *cache)
         cache_ticket_take(cache, id, OBJECTS_NOW, &wait); /* left as they are */
 }
 
+/* Heads that change, under a reader and without one. */
+static void renew(struct cache *cache)
+{
+    static const char head[] = "Version: 1\r\nSize: 1000\r\nRenewed: yes\r\n";
+    const struct cache_meta meta = { .stored = OBJECTS_NOW, .keep_until = OBJECTS_NOW + 10 };
+    struct cache_hit old, hit;
+    for (uint32_t i = 30; i < 33; i++) {
+        bool reading = i > 30 && objects_find(cache, i, &old) && cache_keep(cache, &old);
+        for (int round = 0; round < (i == 32 ? 12 : 4); round++) {
+            if (!objects_find(cache, i, &hit))
+                break;
+            cache_update(cache, &hit, &meta, head, sizeof head - 1);
+            cache_unpin(cache, &hit);
+        }
+        if (reading)
+            cache_unpin(cache, &old);
+    }
+    if (objects_find(cache, 31, &hit)) { /* nobody reads it now: what was there before goes */
+        cache_update(cache, &hit, &meta, head, sizeof head - 1);
+        cache_unpin(cache, &hit);
+    }
+}
+
 /* All that a process does, in little memory. */
 static void work(struct cache *cache)
 {
@@ -162,6 +186,7 @@ static void work(struct cache *cache)
     for (uint32_t i = 0; i < 8; i++)
         objects_put(cache, i, 2, 3000, 3000);
     collapse(cache);
+    renew(cache);
     overfill_bucket(cache);
     for (uint32_t i = 10; i < 100; i++) /* asked for often enough to be kept */
         objects_look(cache, i % 20);

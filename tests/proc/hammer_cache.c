@@ -115,6 +115,26 @@ static void play_keep(struct player *player)
         atomic_fetch_add(&tally->kept, 1);
 }
 
+/* Another head for what is there; the version and size in it stay, a third line says how often it
+ * changed. */
+static void play_renew(struct player *player)
+{
+    uint32_t number = any_number(player);
+    struct cache_hit hit;
+    char head[64];
+    if (!objects_find(player->cache, number, &hit))
+        return;
+    const char *end = memchr(hit.head, 'N', hit.head_n);
+    size_t n = end ? (size_t)(end - hit.head) : hit.head_n;
+    memcpy(head, hit.head, n);
+    n += (size_t)snprintf(head + n, sizeof head - n, "N: %u\r\n", roll(player, 1000));
+    struct cache_meta meta = { .stored = hit.meta->stored, .keep_until = hit.meta->keep_until };
+    cache_update(player->cache, &hit, &meta, head, n);
+    if (!objects_whole(player->cache, &hit, number))
+        wrong("changed with its head", number);
+    cache_unpin(player->cache, &hit);
+}
+
 static void play_purge(struct player *player)
 {
     uint8_t id[CACHE_ID_SIZE];
@@ -133,8 +153,10 @@ static void play(struct player *player)
         play_put(player);
     else if (what < 80)
         play_look(player);
-    else if (what < 92)
+    else if (what < 89)
         play_keep(player);
+    else if (what < 94)
+        play_renew(player);
     else
         play_purge(player);
 }
