@@ -86,11 +86,11 @@ static int64_t retry_after(const struct head *h, int64_t now)
 static bool stand_in(struct stream *s, bool allowed, int64_t wait, const char *why)
 {
     int64_t now = s->w->loop.now.real_s;
-    struct cache_control cc, *request = s->cache_config->cache_control ? &cc : NULL;
+    bool obey = s->cache_config->cache_control;
+    struct cache_control cc;
 
-    if (request)
-        asking_directives(s, request);
-    if (!reuse_on_error(s->hit.meta, request, allowed, now))
+    asking_directives(s, &cc);
+    if (!reuse_on_error(s->hit.meta, obey ? &cc : NULL, allowed, now))
         return false;
     cache_update_put_off(&s->hit, now + reuse_back_off(wait, (uint32_t)s->w->loop.now.us));
     s->cache_status = STATS_STALE;
@@ -167,6 +167,29 @@ static bool renew(struct stream *s, const struct head *h)
     return true;
 }
 
+/* --- 200 to HEAD ---------------------------------------------------------------------------- */
+
+static bool same_field(const struct stream *s, const struct head *h, enum field_id id)
+{
+    const struct field *f = head_field(h, id);
+
+    return !f || slice_equal(field_value(f), lines_find(serving_lines(s), field_name(id)));
+}
+
+/* It speaks of the stored response, which it renews, or of another one, and then the stored one is
+ * out of date (RFC 9111 section 4.3.5). */
+static void compare_head(struct stream *s, const struct head *h)
+{
+    bool same = same_field(s, h, FIELD_ETAG) && same_field(s, h, FIELD_LAST_MODIFIED);
+
+    if (head_field(h, FIELD_CONTENT_LENGTH) && h->content_length != s->hit.body_n)
+        same = false;
+    if (!same)
+        cache_purge(s->cache, s->fill_id);
+    else if (s->hit.meta->flags & REUSE_VALIDATORS)
+        (void)renew(s, h);
+}
+
 bool refreshing_answered(struct stream *s, const struct head *h)
 {
     bool server_error = h->status == 500 || (h->status >= 502 && h->status <= 504);
@@ -181,6 +204,8 @@ bool refreshing_answered(struct stream *s, const struct head *h)
         stand_in(s, listed(s, h->status), retry_after(h, s->w->loop.now.real_s),
                  "upstream answered with an error"))
         return true;
+    if (s->head.method == METHOD_HEAD && h->status == 200 && s->hit.meta->status == 200)
+        compare_head(s, h);
     let_go(s);
     return false;
 }

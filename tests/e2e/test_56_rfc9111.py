@@ -347,6 +347,19 @@ def test_head_renews_what_get_stored(site):
     assert it.get().body == b"stored" and it.count == 2
 
 
+def test_head_tells_of_the_stored_response(site):
+    """4.3.5: the answer to a HEAD renews what it agrees with and removes what it does not."""
+    it = site().says("Cache-Control: max-age=60", TAG, "A: old", body=b"stored")
+    it.get()
+    it.says("Cache-Control: max-age=60", TAG, "A: new", body=b"stored", mode="new")
+    it.get("/x", "Cache-Control: no-cache", method="HEAD")
+    answer = it.get()
+    assert (answer.get("X-Cache-Status"), answer.get("A"), answer.body) == ("Hit", "new", b"stored")
+    it.says("Cache-Control: max-age=60", 'ETag: "two"', body=b"other", mode="new")
+    it.get("/x", "Cache-Control: no-cache", method="HEAD")
+    assert it.get().body == b"other"
+
+
 # ---- conditional requests to the cache (4.3.2) ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("condition,status", [
