@@ -60,6 +60,30 @@ static void check_user(struct load *load)
                    report_quote(&load->report, user, strlen(user)));
 }
 
+enum { SEEN_ADDRESSES, SEEN_PORTS, SEEN }; /* listeners by address, and the first of each port */
+
+static bool is_wildcard(const struct conf_address *a)
+{
+    return a->u.any.sa_family == AF_INET ? a->u.in.sin_addr.s_addr == INADDR_ANY
+                                         : IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
+}
+
+/* A wildcard address takes all others of its port, so that none of them can be bound beside it. */
+static void claim_port(struct load *load, struct names *seen, const struct conf_address *address,
+                       const config_setting_t *at, const char *key)
+{
+    bool six = address->u.any.sa_family == AF_INET6;
+    if (address->u.any.sa_family == AF_UNIX)
+        return;
+    struct conf_text port =
+        memory_format(&load->scratch, "%d:%u", six ? 6 : 4,
+                      (unsigned)(six ? address->u.in6.sin6_port : address->u.in.sin_port));
+    const struct conf_address *first = names_put(&seen[SEEN_PORTS], &load->scratch, port, address);
+    if (first && is_wildcard(first) != is_wildcard(address))
+        report_key(&load->report, at, key, "%s overlaps with the listener on %s",
+                   report_quote(&load->report, address->text.s, address->text.n), first->text.s);
+}
+
 static void claim_address(struct load *load, struct names *seen, const struct conf_address *address,
                           const config_setting_t *at, const char *key)
 {
@@ -69,9 +93,25 @@ static void claim_address(struct load *load, struct names *seen, const struct co
         return;
     memcpy(&addr, &address->u, address->len);
     endpoint_text(&addr, text);
-    struct load_claim claim = { seen,    "listener",
-                                key,     memory_text(&load->scratch, text, strlen(text)),
-                                address, at };
+    struct load_claim claim = { &seen[SEEN_ADDRESSES],
+                                "listener",
+                                key,
+                                memory_text(&load->scratch, text, strlen(text)),
+                                address,
+                                at };
+    load_claim(load, &claim);
+    claim_port(load, seen, address, at, key);
+}
+
+static void claim_control_socket(struct load *load, struct names *seen)
+{
+    struct conf_text path = load->conf->control_socket;
+    struct load_claim claim = { &seen[SEEN_ADDRESSES],
+                                "listener",
+                                "control_socket",
+                                memory_format(&load->scratch, "unix:%s", path.s),
+                                load->conf,
+                                load->root };
     load_claim(load, &claim);
 }
 
@@ -152,13 +192,14 @@ static void read_dicts(struct load *load)
 void process_finish(struct load *load)
 {
     struct conf *conf = load->conf;
-    struct names seen = { 0 };
+    struct names seen[SEEN] = { 0 };
     read_prefix(load);
     read_paths(load);
     check_user(load);
-    read_listeners(load, &seen);
-    read_listener(load, &seen, load->source->status_listen, "status_listen", &conf->status_listen);
-    read_listener(load, &seen, load->source->admin_listen, "admin_listen", &conf->admin_listen);
+    claim_control_socket(load, seen);
+    read_listeners(load, seen);
+    read_listener(load, seen, load->source->status_listen, "status_listen", &conf->status_listen);
+    read_listener(load, seen, load->source->admin_listen, "admin_listen", &conf->admin_listen);
     if (conf->admin_listen.len && !endpoint_is_local(&conf->admin_listen))
         report_key(&load->report, load->root, "admin_listen",
                    "must be a loopback address: who reaches it may do everything");

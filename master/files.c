@@ -9,6 +9,7 @@
 #include "worker/base/log.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -77,6 +78,88 @@ void files_prepare_logs(const struct conf *conf, const struct sandbox_user *user
         log_write(LOG_LEVEL_ERROR, "%s", refusal.text);
     if (!files_make_log(conf->access_log.s, user, &refusal))
         log_write(LOG_LEVEL_ERROR, "%s", refusal.text);
+}
+
+/* --- gateway -t ------------------------------------------------------------------------ */
+
+/* The directory of `path`, without a trailing slash. */
+static void files_parent(const char *path, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+
+    (void)snprintf(out, PATH_MAX, "%.*s", n < PATH_MAX ? (int)n : 0, path);
+    if (n == 0)
+        (void)strcpy(out, slash ? "/" : ".");
+}
+
+/* 0, or why nothing can be made in the directory. */
+static int files_test_parent(const char *path)
+{
+    char parent[PATH_MAX];
+    struct stat st;
+
+    files_parent(path, parent);
+    if (stat(parent, &st) < 0)
+        return errno;
+    if (!S_ISDIR(st.st_mode))
+        return ENOTDIR;
+    return faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+static int files_test_there(const char *path, const struct stat *st, mode_t type)
+{
+    if (type == S_IFSOCK)
+        return S_ISSOCK(st->st_mode) ? 0 : EEXIST;
+    if (S_ISDIR(st->st_mode))
+        return EISDIR;
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+bool files_test_path(const char *what, const char *path, mode_t type, struct refusal *refusal)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        errno = files_test_there(path, &st, type);
+    else if (errno == ENOENT)
+        errno = files_test_parent(path);
+    return errno == 0 || refusal_errno(refusal, "%s %s", what, path);
+}
+
+/* What lies in a prefix that will be made can be made as well. */
+static bool files_test_below(const struct conf *conf, const char *what, struct conf_text path,
+                             mode_t type, struct refusal *refusal)
+{
+    char parent[PATH_MAX];
+    struct stat st;
+
+    if (path.s[0] != '/') /* "stderr", "syslog", "stdout", "off" */
+        return true;
+    files_parent(path.s, parent);
+    if (strcmp(parent, conf->prefix.s) == 0 && stat(parent, &st) < 0)
+        return true;
+    return files_test_path(what, path.s, type, refusal);
+}
+
+static bool files_test_prefix(const char *path, struct refusal *refusal)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode) || refusal_say(refusal, "prefix: %s is no directory", path);
+    if (errno == ENOENT)
+        errno = files_test_parent(path);
+    return errno == 0 || refusal_errno(refusal, "prefix: cannot make the directory %s", path);
+}
+
+bool files_test(const struct conf *conf, struct refusal *refusal)
+{
+    return files_test_prefix(conf->prefix.s, refusal) &&
+           files_test_below(conf, "cannot open the log", conf->error_log, S_IFREG, refusal) &&
+           files_test_below(conf, "cannot open the log", conf->access_log, S_IFREG, refusal) &&
+           files_test_below(conf, "cannot write the pid file", conf->pid_file, S_IFREG, refusal) &&
+           files_test_below(conf, "cannot listen on", conf->control_socket, S_IFSOCK, refusal);
 }
 
 /* --- the pid file ---------------------------------------------------------------------- */

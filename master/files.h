@@ -14,6 +14,13 @@ bool files_prepare(const struct conf *conf, const struct sandbox_user *user,
 /* The log files alone, again, after rotation; a failure is logged. */
 void files_prepare_logs(const struct conf *conf, const struct sandbox_user *user);
 
+/* For gateway -t: whether files_prepare() and what follows could make or open what they need; makes
+ * and opens nothing. False: *refusal says why not. */
+bool files_test(const struct conf *conf, struct refusal *refusal);
+/* Whether a file of that type (S_IFREG, S_IFSOCK; S_IFREG means what is no directory) is there or
+ * could be made. False: *refusal begins with `what`. */
+bool files_test_path(const char *what, const char *path, mode_t type, struct refusal *refusal);
+
 struct files_pid {
     int fd; /* holds the lock; -1: none */
     char path[1024];

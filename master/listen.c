@@ -7,6 +7,7 @@
  * in use until then: for that moment both sockets get SO_REUSEPORT.
  */
 #include "master/listen.h"
+#include "master/files.h"
 #include "worker/base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -285,6 +286,7 @@ bool listen_take(struct generation *g, struct generation *old, struct refusal *r
     want.address = &g->conf->status_listen;
     if (refusal->text[0] == '\0')
         h->status = listen_add(set, held, want, refusal);
+    want.mode = g->conf->control_socket_mode; /* who reaches it may do as much */
     want.address = &g->conf->admin_listen;
     if (refusal->text[0] == '\0')
         h->admin = listen_add(set, held, want, refusal);
@@ -337,8 +339,10 @@ static bool listen_test_one(const struct conf_address *a, bool held, struct refu
 {
     int fd, why = 0;
 
-    if (a->len == 0 || listen_is_unix(a))
+    if (a->len == 0)
         return true;
+    if (listen_is_unix(a))
+        return files_test_path("cannot listen on", a->u.un.sun_path, S_IFSOCK, refusal);
     fd = listen_socket_for(a);
     if (fd < 0 || bind(fd, &a->u.any, a->len) < 0)
         why = errno;

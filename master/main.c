@@ -3,6 +3,7 @@
  * gateway(8): reads the command line, then prints something and ends, or becomes the master. How
  * the processes belong together is in role.c, what the master does all day in master.c.
  */
+#include "master/files.h"
 #include "master/listen.h"
 #include "master/master.h"
 #include "master/title.h"
@@ -85,7 +86,7 @@ static int main_check(const struct conf *conf, const char *path)
 
     if (listen_unix(&control, conf->control_socket))
         life = listen_probe(&control);
-    if (!sandbox_lookup(conf->user.s, &user, &refusal) ||
+    if (!sandbox_lookup(conf->user.s, &user, &refusal) || !files_test(conf, &refusal) ||
         !listen_test(conf, life == LISTEN_ALIVE || life == LISTEN_UNKNOWN, &refusal)) {
         (void)fprintf(stderr, "gateway: %s: %s\n", path, refusal.text);
         return MAIN_REFUSED;

@@ -117,3 +117,48 @@ def test_a_pipe_without_reader_as_the_log_does_not_stop_the_master(origin, start
     finally:
         gateway.error_log.unlink()
         kept.rename(gateway.error_log)
+
+
+# ---- the configuration ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("changes, why", [
+    ({"proxy_listen": ({"address": "127.0.0.1:{port}"}, {"address": "0.0.0.0:{port}"})}, "overlaps"),
+    ({"proxy_listen": ({"address": "0.0.0.0:{port}"},), "status_listen": "127.0.0.1:{port}"}, "overlaps"),
+    ({"proxy_listen": ({"address": "unix:{dir}/none/x.sock"},)}, "No such file or directory"),
+    ({"proxy_listen": ({"address": "unix:{dir}/file"},)}, "File exists"),
+    ({"proxy_listen": ({"address": "unix:{dir}/run/control.sock"},)}, "is a duplicate"),
+    ({"error_log": "{dir}/none/error.log"}, "No such file or directory"),
+    ({"access_log": "{dir}"}, "Is a directory"),
+    ({"pid_file": "{dir}/none/gateway.pid"}, "No such file or directory"),
+    ({"control_socket": "{dir}/none/control.sock"}, "No such file or directory"),
+    ({"control_socket": "{dir}/file"}, "File exists"),
+    ({"prefix": "{dir}/none/run"}, "No such file or directory"),
+    ({"prefix": "{dir}/file"}, "is no directory"),
+    ({}, None),
+], ids=str)
+def test_what_would_fail_at_start_fails_the_check(changes, why):
+    directory = scratch()
+    try:
+        (directory / "file").touch()
+        settings = {"prefix": "{dir}/run", "error_log": "stderr", "access_log": "off", "status_listen": "off",
+                    "proxy_listen": ({"address": "127.0.0.1:{port}"},), "services": (service(1),), **changes}
+        text = conf_text(settings).replace("{dir}", str(directory)).replace("{port}", str(free_port()))
+        (directory / "gateway.conf").write_text(text)
+        done = subprocess.run([GATEWAY, "-t", "-c", directory / "gateway.conf"], capture_output=True, text=True, timeout=20)
+        assert done.returncode == (1 if why else 0), done.stdout + done.stderr
+        assert (why or "is fine") in done.stdout + done.stderr
+        assert not (directory / "run").exists()
+        if why:
+            start = subprocess.run([GATEWAY, "-c", directory / "gateway.conf"], capture_output=True, text=True, timeout=20)
+            assert start.returncode == 1
+    finally:
+        shutil.rmtree(directory)
+
+
+def test_the_admin_socket_is_no_more_open_than_the_control_socket(origin, start):
+    directory = scratch()
+    try:
+        start([service(origin.port)], admin_listen=f"unix:{directory}/admin.sock", control_socket_mode="0600")
+        assert stat.S_IMODE((directory / "admin.sock").stat().st_mode) == 0o600
+    finally:
+        shutil.rmtree(directory)
