@@ -181,6 +181,9 @@ static const struct fields_row rows[] = {
              "forbids that; stale-if-error and stale-while-revalidate count besides." },
     { FIELDS_ROW_INT(CONFIG, as.min_uses, "min_uses"), .preset = "1", .min = 1, .max = 1000000,
       .doc = "An object is stored when it is asked for that often." },
+    { FIELDS_ROW_INT(CONFIG, as.lock_timeout, "lock_timeout"), .preset = "5000", .max = 3600000,
+      .doc = "Milliseconds that a request waits while another fetches the same object; 0 is not at "
+             "all." },
     { FIELDS_ROW_SIZE(CONFIG, as.max_object_size, "max_object_size"), .preset = "\"0\"",
       .max = (int64_t)1 << 46,
       .doc = "Larger bodies are not stored; 0 is no limit but the dictionary's." },

@@ -20,17 +20,18 @@ struct cache_entry_shm; /* in shared memory */
 
 /* What is known of an object besides its bytes. Times in seconds since 1970, spans in seconds. */
 struct cache_meta {
-    int64_t stored;            /* when the response was received */
-    int64_t keep_until;        /* removed past it, whatever its freshness */
-    uint32_t initial_age;      /* corrected_initial_age at that time */
-    uint32_t fresh_for;        /* freshness lifetime, counted from age 0 */
-    uint32_t stale_while;      /* may be used that long when stale while it is refreshed */
-    uint32_t stale_error;      /* and that long while a refresh fails */
-    uint32_t modified;         /* Last-Modified, for conditional requests; 0 = none */
-    _Atomic uint32_t retry_at; /* a refresh is under way or failed: the next one not before;
-                                  changes while others read (cache_update_claim, cache_update_put_off) */
-    uint8_t scope[16];         /* plugin instance id it was stored by */
-    uint32_t flags;            /* the user's own: worker/http/reuse.h */
+    int64_t stored;       /* when the response was received */
+    int64_t keep_until;   /* removed past it, whatever its freshness */
+    uint32_t initial_age; /* corrected_initial_age at that time */
+    uint32_t fresh_for;   /* freshness lifetime, counted from age 0 */
+    uint32_t stale_while; /* may be used that long when stale while it is refreshed */
+    uint32_t stale_error; /* and that long while a refresh fails */
+    uint32_t modified;    /* Last-Modified, for conditional requests; 0 = none */
+    _Atomic uint32_t
+        retry_at;      /* a refresh is under way or failed: the next one not before;
+                          changes while others read (cache_update_claim, cache_update_put_off) */
+    uint8_t scope[16]; /* plugin instance id it was stored by */
+    uint32_t flags;    /* the user's own: worker/http/reuse.h */
     uint16_t status;
     uint16_t private_n; /* bytes at the start of the head that are the cache's own lines and are not
                            sent */
@@ -116,7 +117,7 @@ uint64_t cache_fill_size(const struct cache_fill *fill); /* body bytes so far */
  * UINT64_MAX where that is not known. The ticket ends with the fill; the caller's handle is still
  * its own. */
 void cache_fill_offer(struct cache_fill *fill, uint32_t ticket, uint64_t expected);
-/* Tells them that the body has grown. After a run of appends. */
+/* Tells them that the body has grown, or that there is a head at least. After a run of appends. */
 void cache_fill_progress(struct cache_fill *fill);
 /* Pins it for its own process, which then reads it like others, beyond the fill's end. False: no
  * room. */

@@ -24,6 +24,7 @@ struct cache_fill {
     uint32_t room;         /* bytes left in the last one */
     uint64_t left;         /* body bytes that are still expected */
     uint64_t body_n;
+    uint64_t told;   /* how much of it others know of */
     uint32_t ticket; /* others may join it; 0: no ticket */
     bool pinned;     /* by the own process */
 };
@@ -200,7 +201,9 @@ void cache_fill_offer(struct cache_fill *fill, uint32_t ticket, uint64_t expecte
 
 void cache_fill_progress(struct cache_fill *fill)
 {
-    cache_ticket_grow(fill->cache, fill->ticket, fill->body_n);
+    cache_ticket_grow(fill->cache, fill->ticket, fill->body_n,
+                      fill->body_n != fill->told || fill->body_n == 0);
+    fill->told = fill->body_n;
 }
 
 bool cache_fill_pin(struct cache_fill *fill, struct cache_hit *hit)
@@ -281,7 +284,7 @@ bool cache_fill_commit(struct cache_fill **handle)
     struct cache_fill *fill = *handle;
     struct cache *cache = fill->cache;
     struct cache_entry_shm *entry = store_entry(cache, fill->ref);
-    cache_fill_progress(fill);
+    cache_ticket_grow(cache, fill->ticket, fill->body_n, false);
     cache_ticket_seal(cache, fill->ticket, true);
     bool good = trim(fill);
     entry->body_n = fill->body_n;

@@ -114,11 +114,16 @@ static void wake_sleepers(struct cache *cache, struct cache_ticket_shm *t)
     }
 }
 
-static void tell(struct cache *cache, struct cache_ticket_shm *t, enum cache_ticket_state state)
+static void set_state(struct cache_ticket_shm *t, enum cache_ticket_state state)
 {
     CRASH_POINT();
     atomic_store_explicit(&t->state, state, memory_order_seq_cst);
     CRASH_POINT();
+}
+
+static void tell(struct cache *cache, struct cache_ticket_shm *t, enum cache_ticket_state state)
+{
+    set_state(t, state);
     wake_sleepers(cache, t);
 }
 
@@ -370,26 +375,28 @@ void cache_ticket_show(struct cache *cache, uint32_t ticket, uint32_t ref, uint6
         entry->generation = 0;
     t->expected = expected;
     atomic_store_explicit(&t->entry, ref, memory_order_relaxed);
-    tell(cache, t, CACHE_TICKET_FILLING);
+    set_state(t, CACHE_TICKET_FILLING); /* the first bytes will wake who sleeps */
 }
 
-void cache_ticket_grow(struct cache *cache, uint32_t ticket, uint64_t published)
+void cache_ticket_grow(struct cache *cache, uint32_t ticket, uint64_t published, bool wake)
 {
     if (ticket == 0)
         return;
     struct cache_ticket_shm *t = at(cache, ticket);
-    if (atomic_load_explicit(&t->published, memory_order_relaxed) == published)
-        return;
     atomic_store_explicit(&t->published, published, memory_order_release);
     CRASH_POINT();
-    wake_sleepers(cache, t);
+    if (wake)
+        wake_sleepers(cache, t);
 }
 
 void cache_ticket_seal(struct cache *cache, uint32_t ticket, bool whole)
 {
     if (ticket == 0 || has_ended(told(at(cache, ticket))))
         return;
-    tell(cache, at(cache, ticket), whole ? CACHE_TICKET_WHOLE : CACHE_TICKET_LOST);
+    if (whole) /* who is told now would only find that it is not to be found yet */
+        set_state(at(cache, ticket), CACHE_TICKET_WHOLE);
+    else
+        tell(cache, at(cache, ticket), CACHE_TICKET_LOST);
 }
 
 void cache_ticket_close(struct cache *cache, uint32_t ticket)

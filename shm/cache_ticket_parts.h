@@ -44,7 +44,7 @@ void cache_ticket_forget(struct cache *cache, uint32_t slot);
  * the fill has a handle of its own. Seal: nobody joins any more, the body is whole or given up.
  * Close: what came of it, and the handle goes. */
 void cache_ticket_show(struct cache *cache, uint32_t ticket, uint32_t ref, uint64_t expected);
-void cache_ticket_grow(struct cache *cache, uint32_t ticket, uint64_t published);
+void cache_ticket_grow(struct cache *cache, uint32_t ticket, uint64_t published, bool wake);
 void cache_ticket_seal(struct cache *cache, uint32_t ticket, bool whole);
 void cache_ticket_close(struct cache *cache, uint32_t ticket);
 

@@ -75,7 +75,11 @@ struct worker {
     uint64_t ids, counter;   /* request ids made; stream_counter() */
     uint32_t connections;    /* client and upstream, against worker_connections */
     uint64_t clients;
-    uint32_t background;     /* refreshes without a client that are under way */
+    uint32_t background;          /* refreshes without a client that are under way */
+    struct collapse *asleep;      /* streams that wait for another's fill */
+    struct loop_io bell;          /* that wakes them */
+    struct loop_later bell_later; /* and when it was rung by this worker */
+    bool bell_put_off;
     bool retiring, stopping;
     int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */
 };

@@ -27,6 +27,8 @@ static char *put_forward(char *p, const struct stream *s)
         p = build_slice(p, SLICE("; fwd-status="));
         p = build_number(p, (uint64_t)s->cache_forward_status);
     }
+    if (s->collapse && s->answer == ANSWER_CACHED)
+        p = build_slice(p, SLICE("; collapsed"));
     return s->fill ? build_slice(p, SLICE("; stored")) : p;
 }
 

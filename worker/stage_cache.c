@@ -6,8 +6,11 @@
  */
 #include "worker/asking.h"
 #include "worker/background.h"
+#include "worker/collapsing.h"
 #include "worker/http/reuse.h"
 #include "worker/refreshing.h"
+
+enum step { STEP_LOOK, STEP_WAIT };
 
 static enum stage_result bypass(struct stream *s, const char *reason)
 {
@@ -116,6 +119,98 @@ static enum stage_result ask_origin(struct stream *s, const char *why,
     return stream_answer(s, 504, "The response is not in the cache");
 }
 
+static enum stage_result look_up(struct stream *s, const struct cache_control *cc);
+static enum stage_result wait_on(struct stream *s, const struct cache_control *cc);
+
+/* Whether the answer to this request can be stored, as far as the request goes. `own`: validators
+ * of our own take the place of the client's. */
+static bool may_fill(const struct stream *s, bool own)
+{
+    const struct head *h = &s->head;
+
+    return h->method == METHOD_GET &&
+           (own || !(h->first[FIELD_IF_NONE_MATCH] | h->first[FIELD_IF_MODIFIED_SINCE]));
+}
+
+/* Asks the origin, unless another request does so already: then this one waits for the object. */
+static enum stage_result fetch(struct stream *s, const char *why, const struct cache_control *cc)
+{
+    enum collapsing_result r = COLLAPSING_ASK;
+
+    if (!cc->only_if_cached && !head_field(&s->head, FIELD_RANGE) &&
+        (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
+        r = collapsing_begin(s, may_fill(s, false));
+    if (r == COLLAPSING_LOOK)
+        return look_up(s, cc);
+    s->cache_forward = why;
+    return r == COLLAPSING_WAIT ? wait_on(s, cc) : ask_origin(s, why, cc);
+}
+
+/* A stale object that could be fresh for others too: one request validates it. True: another is at
+ * it, and the object has been let go meanwhile. */
+static bool wait_for_refresh(struct stream *s)
+{
+    uint32_t flags = s->hit.meta->flags;
+
+    if ((flags & REUSE_VALIDATE) || s->hit.meta->fresh_for == 0 ||
+        collapsing_begin(s, may_fill(s, (flags & REUSE_VALIDATORS) != 0)) != COLLAPSING_WAIT)
+        return false;
+    cache_unpin(s->cache, &s->hit);
+    s->hit.entry = NULL;
+    s->cache_forward = "stale";
+    return true;
+}
+
+/* What is being filled fits this request. */
+static bool suits(struct stream *s, const struct cache_control *request)
+{
+    const struct cache_meta *m = s->hit.meta;
+    bool shared = !head_field(&s->head, FIELD_AUTHORIZATION) || (m->flags & REUSE_AUTHORIZED) != 0;
+
+    return shared && slice_equal(slice_of(s->hit.head, m->private_n), s->snapshot) &&
+           reuse_judge(m, request, s->w->loop.now.real_s) == REUSE_FRESH;
+}
+
+static enum stage_result join(struct stream *s, const struct cache_control *cc)
+{
+    if (suits(s, s->cache_config->cache_control ? cc : NULL)) {
+        s->joined = true;
+        s->cache_status = STATS_HIT;
+        s->answer = ANSWER_CACHED;
+        return STAGE_DONE;
+    }
+    cache_unpin(s->cache, &s->hit);
+    s->hit.entry = NULL;
+    return ask_origin(s, s->cache_forward, cc);
+}
+
+/* Something happened to what is waited for. */
+static enum stage_result wait_on(struct stream *s, const struct cache_control *cc)
+{
+    int status = 0;
+
+    s->step = STEP_WAIT;
+    switch (collapsing_wait(s, &status)) {
+    case COLLAPSING_WAIT:
+        return STAGE_WAIT;
+    case COLLAPSING_LOOK:
+        return look_up(s, cc);
+    case COLLAPSING_JOINED:
+        return join(s, cc);
+    case COLLAPSING_FAILED:
+        s->cause = "the request that asked for all failed";
+        return status == 504 ? stream_answer(s, 504, "The upstream server is timing out")
+                             : stream_answer(s, 502,
+                                             "An invalid response was received from the upstream "
+                                             "server");
+    case COLLAPSING_GONE:
+        s->cause = "client closed the connection";
+        return STAGE_FAIL;
+    default:
+        return ask_origin(s, s->cache_forward, cc);
+    }
+}
+
 static enum stage_result look_up(struct stream *s, const struct cache_control *cc)
 {
     const struct cache_control *request = s->cache_config->cache_control ? cc : NULL;
@@ -124,7 +219,7 @@ static enum stage_result look_up(struct stream *s, const struct cache_control *c
     s->cache_store = true;
     s->cache_status = STATS_MISS;
     if (found != ASKING_FOUND)
-        return ask_origin(s, found == ASKING_NONE ? "uri-miss" : "vary-miss", cc);
+        return fetch(s, found == ASKING_NONE ? "uri-miss" : "vary-miss", cc);
     bool shared =
         !head_field(&s->head, FIELD_AUTHORIZATION) || (s->hit.meta->flags & REUSE_AUTHORIZED) != 0;
     if (shared && usable(s, request)) {
@@ -133,6 +228,8 @@ static enum stage_result look_up(struct stream *s, const struct cache_control *c
     }
     s->cache_status = STATS_REFRESH;
     bool stale = reuse_age(s->hit.meta, s->w->loop.now.real_s) >= s->hit.meta->fresh_for;
+    if (shared && stale && !cc->only_if_cached && wait_for_refresh(s))
+        return wait_on(s, cc);
     if (shared && !cc->only_if_cached) {
         refreshing_hold(s);
     } else {
@@ -148,11 +245,23 @@ static bool has_precondition(const struct head *h)
     return (h->first[FIELD_IF_MATCH] | h->first[FIELD_IF_UNMODIFIED_SINCE]) != 0;
 }
 
+static enum stage_result go_on(struct stream *s)
+{
+    struct cache_control cc;
+
+    freshness_clear(&cc);
+    if (s->cache_config->cache_control)
+        asking_directives(s, &cc);
+    return wait_on(s, &cc);
+}
+
 enum stage_result stage_cache(struct stream *s)
 {
     const struct conf_proxy_cache *conf;
     struct cache_control cc;
 
+    if (s->step == STEP_WAIT)
+        return go_on(s);
     if (!s->w->routes[s->route->index].cached || !(conf = find_config(s)))
         return STAGE_NEXT;
     s->cache_config = conf;

@@ -4,7 +4,11 @@
  * shared memory or of our own making. A slow client stops the upstream; with response_buffering the
  * rest goes to the spool instead.
  */
+#include "shm/cache_ticket.h"
+#include "worker/ahead.h"
+#include "worker/collapsing.h"
 #include "worker/conn.h"
+#include "worker/detached.h"
 #include "worker/invalidating.h"
 #include "worker/own_fields.h"
 #include "worker/plugin.h"
@@ -23,7 +27,9 @@ enum step {
     STEP_COLLECT,
     STEP_OWN,
     STEP_CACHED,
+    STEP_JOINED,
     STEP_STREAM,
+    STEP_AHEAD,
     STEP_SPOOLED,
     STEP_TUNNEL,
     STEP_FLUSH
@@ -152,6 +158,21 @@ static void try_stored(struct stream *s)
     }
 }
 
+/* Others may wait for this request's answer: what it says to them. Of what is stored the fill
+ * tells.
+ */
+static void tell_waiters(struct stream *s)
+{
+    int status = s->reply.status;
+
+    if (s->answer == ANSWER_CACHED)
+        collapsing_end(s, CACHE_TICKET_DONE, 0);
+    else if (s->answer == ANSWER_OWN && (status == 502 || status == 504))
+        collapsing_end(s, CACHE_TICKET_FAILED, status);
+    else if (s->answer == ANSWER_OWN)
+        collapsing_end(s, status < 500 ? CACHE_TICKET_LOST : CACHE_TICKET_PASSED, 0);
+}
+
 static enum stage_result begin(struct stream *s)
 {
     if (s->answer == ANSWER_UPSTREAM) {
@@ -162,17 +183,23 @@ static enum stage_result begin(struct stream *s)
     }
     if (s->hit.entry && s->answer != ANSWER_CACHED)
         try_stored(s);
+    tell_waiters(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
         leave_out_theirs(s, s->w->reply_head);
         reply_upstream(s, s->w->reply_head);
+        if (s->left && !s->fill)
+            return STAGE_FAIL; /* it went on for the cache's sake */
         s->step = s->reply.upgrade ? STEP_TUNNEL : STEP_STREAM;
         if (s->route->response_buffering && s->reply.length != REPLY_NO_BODY)
             return hold_back(s);
         break;
     case ANSWER_CACHED:
-        serving_begin(s);
-        s->step = STEP_CACHED;
+        if (s->joined)
+            collapsing_reply(s);
+        else
+            serving_begin(s);
+        s->step = s->joined && s->reply.length != REPLY_NO_BODY ? STEP_JOINED : STEP_CACHED;
         break;
     default:
         reply_own(s);
@@ -202,6 +229,18 @@ static enum stage_result gone(struct stream *s)
         s->cause = "client closed the connection";
     storing_abort(s);
     return STAGE_FAIL;
+}
+
+/* The same where the response is on its way into the cache: it goes on without the client. */
+static enum stage_result left(struct stream *s)
+{
+    if (!detached_begin(s))
+        return gone(s);
+    if (s->step == STEP_AHEAD) {
+        ahead_end(s);
+        s->step = STEP_STREAM;
+    }
+    return STAGE_NEXT;
 }
 
 /* Part of a response went out and the rest never will. The client sees it by the framing; where the
@@ -265,6 +304,38 @@ static enum stage_result send_cached(struct stream *s)
     return STAGE_NEXT;
 }
 
+/* An object that is still being filled, as far as it is. */
+static enum stage_result send_joined(struct stream *s)
+{
+    struct iovec iov[RESPOND_CACHE_IOV];
+    bool broken, end = false;
+
+    while (!end) {
+        if (s->head_sent && !s->carrier->flushed(s, &broken))
+            return broken ? gone(s) : STAGE_WAIT;
+        uint64_t before = s->cached_at;
+        int n = collapsing_next(s, iov, RESPOND_CACHE_IOV, RESPOND_PIECE, &end);
+        if (n < 0) {
+            s->cause = "the fill that was read along ended early";
+            return cut_short(s);
+        }
+        if (n == 0 && !end && s->head_sent) {
+            if (s->carrier->abandoned(s))
+                return gone(s);
+            if (collapsing_sleep(s))
+                return STAGE_WAIT;
+            continue;
+        }
+        if (!give(s, iov, n, end))
+            return gone(s);
+        if (!end && !stream_may_go_on(s, (size_t)(s->cached_at - before)))
+            return STAGE_WAIT;
+    }
+    cache_unpin(s->cache, &s->hit);
+    s->hit.entry = NULL;
+    return STAGE_NEXT;
+}
+
 /* The peer is done with: kept for others when both messages ended cleanly. */
 static void let_go(struct stream *s, bool clean)
 {
@@ -291,6 +362,8 @@ static enum response_run gather(struct stream *s, struct iovec *iov, int *n)
     }
     if (r == RESPONSE_RUN && s->out_done)
         r = RESPONSE_END;
+    if (r != RESPONSE_END)
+        storing_progress(s);
     return r;
 }
 
@@ -307,8 +380,11 @@ static void keep_sending(struct stream *s)
 
 static enum stage_result wait_for_more(struct stream *s, bool for_client)
 {
-    if (s->carrier->abandoned(s))
-        return gone(s);
+    if (s->carrier->abandoned(s)) {
+        enum stage_result r = left(s);
+        if (r != STAGE_NEXT)
+            return r;
+    }
     upstream_deadline(s->up, for_client ? 0 : s->service->read_timeout);
     return STAGE_WAIT;
 }
@@ -331,7 +407,11 @@ static enum stage_result send_stream(struct stream *s)
     for (;;) {
         bool clear = !s->head_sent || s->carrier->flushed(s, &broken);
         if (broken)
-            return gone(s);
+            return left(s);
+        if (!clear && s->fill && ahead_begin(s)) {
+            s->step = STEP_AHEAD;
+            return STAGE_NEXT;
+        }
         if (!clear)
             return wait_for_more(s, true);
         switch (gather(s, iov, &n)) {
@@ -350,9 +430,61 @@ static enum stage_result send_stream(struct stream *s)
         for (int i = 0; i < n; i++)
             bytes += iov[i].iov_len;
         if (!give(s, iov, n, false))
-            return gone(s);
+            return left(s);
         if (!stream_may_go_on(s, bytes))
             return wait_for_more(s, false);
+    }
+}
+
+/* The client takes more: from shared memory, then what did not fit in there; then it has caught up.
+ */
+static enum stage_result catch_up(struct stream *s)
+{
+    struct iovec iov[RESPOND_CACHE_IOV];
+    uint64_t before = s->body_sent;
+    struct slice held = ahead_held(s);
+
+    if (ahead_behind(s) > 0 || !s->up) {
+        int n = ahead_next(s, iov, RESPOND_CACHE_IOV, RESPOND_PIECE);
+        bool end = !s->up && ahead_behind(s) == 0;
+        if (!give(s, iov, n, end))
+            return left(s);
+        if (end)
+            ahead_end(s);
+        else if (!stream_may_go_on(s, (size_t)(s->body_sent - before)))
+            return s->up ? wait_for_more(s, s->fill == NULL) : STAGE_WAIT;
+        return STAGE_NEXT;
+    }
+    ahead_end(s);
+    s->step = STEP_STREAM;
+    iov[0] = (struct iovec){ (void *)(uintptr_t)held.p, held.n };
+    return held.n == 0 || give(s, iov, 1, false) ? STAGE_NEXT : left(s);
+}
+
+/* The client is slower than the upstream, which does not wait for it. */
+static enum stage_result send_ahead(struct stream *s)
+{
+    bool broken;
+
+    if (s->carrier->flushed(s, &broken))
+        return catch_up(s);
+    if (broken)
+        return left(s);
+    if (!s->up)
+        return STAGE_WAIT;
+    if (!s->fill)
+        return wait_for_more(s, true);
+    switch (ahead_pull(s)) {
+    case RESPONSE_RUN:
+        return stream_may_go_on(s, RESPOND_PIECE) ? STAGE_NEXT : wait_for_more(s, false);
+    case RESPONSE_END:
+        let_go(s, true);
+        return STAGE_NEXT;
+    case RESPONSE_WAIT:
+        return wait_for_more(s, false);
+    default:
+        stats_add(&s->w->stats->upstream_failures, 1);
+        return cut_short(s);
     }
 }
 
@@ -369,6 +501,7 @@ static enum stage_result collect(struct stream *s)
         switch (response_body_next(s, true, &run)) {
         case RESPONSE_RUN:
             storing_append(s, run);
+            storing_progress(s);
             if (spool_append(s->spool_out, run.p, run.n)) {
                 if (stream_may_go_on(s, run.n))
                     continue;
@@ -441,7 +574,8 @@ enum stage_result stage_respond(struct stream *s)
     static enum stage_result (*const steps[])(struct stream *) = {
         [STEP_HEAD] = begin,         [STEP_COLLECT] = collect,    [STEP_OWN] = send_own,
         [STEP_CACHED] = send_cached, [STEP_STREAM] = send_stream, [STEP_SPOOLED] = send_spooled,
-        [STEP_TUNNEL] = open_tunnel, [STEP_FLUSH] = flush,
+        [STEP_JOINED] = send_joined, [STEP_AHEAD] = send_ahead,   [STEP_TUNNEL] = open_tunnel,
+        [STEP_FLUSH] = flush,
     };
 
     for (;;) {

@@ -8,6 +8,7 @@
 #include "shm/assert.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
+#include "worker/detached.h"
 #include "worker/request_body.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -285,7 +286,7 @@ static enum stage_result read_head(struct stream *s)
                       !u->connected           ? "connect timed out"
                       : outbuf_empty(&u->out) ? "no response in time"
                                               : "request not taken in time");
-    if (s->carrier->abandoned(s)) {
+    if (s->carrier->abandoned(s) && !detached_begin(s)) {
         s->cause = "client closed the connection";
         return STAGE_FAIL;
     }

@@ -5,7 +5,9 @@
  */
 #include "worker/storing.h"
 
+#include "shm/cache_ticket.h"
 #include "worker/asking.h"
+#include "worker/collapsing.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/media.h"
@@ -138,6 +140,15 @@ static void drop_old(struct stream *s, int status)
         cache_purge(s->cache, s->fill_id);
 }
 
+/* They go to the origin all at once, as will those who come in a while; a failing origin gets
+ * another chance soon. */
+static void release_waiters(struct stream *s, int status)
+{
+    int64_t until = s->w->loop.now.real_s + (status < 500 ? COLLAPSING_PASS : 1);
+
+    collapsing_end(s, CACHE_TICKET_PASSED, asking_fits(s, &s->cache_config->no_store) ? 0 : until);
+}
+
 static void begin_fill(struct stream *s, const struct head *h, const struct storable *verdict)
 {
     struct cache_meta meta = { .status = (uint16_t)h->status };
@@ -146,6 +157,7 @@ static void begin_fill(struct stream *s, const struct head *h, const struct stor
     asking_scope(s, meta.scope);
     if (!asking_place(s, h, meta.keep_until)) {
         s->cache_reason = "Vary names too much";
+        release_waiters(s, h->status);
         return;
     }
     struct slice head = stored_head(s, h, verdict);
@@ -154,8 +166,15 @@ static void begin_fill(struct stream *s, const struct head *h, const struct stor
     if (head.p)
         s->fill = cache_fill_begin(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, &meta,
                                    head.p, head.n, hint);
-    if (!s->fill)
+    if (!s->fill) {
         s->cache_reason = "no room in the dictionary";
+        release_waiters(s, h->status);
+        return;
+    }
+    uint64_t expected =
+        h->framing == FRAMING_NONE || h->framing == FRAMING_LENGTH ? h->content_length : UINT64_MAX;
+    bool of_use = verdict->lifetime > verdict->age && !(verdict->flags & REUSE_VALIDATE);
+    collapsing_offer(s, expected, of_use);
 }
 
 void storing_begin(struct stream *s, const struct head *h)
@@ -170,12 +189,15 @@ void storing_begin(struct stream *s, const struct head *h)
     if (s->cache_reason) {
         drop_old(s, h->status);
         s->cache_status = STATS_BYPASS;
+        release_waiters(s, h->status);
         return;
     }
-    if (asked_often(s))
+    if (asked_often(s)) {
         begin_fill(s, h, &verdict);
-    else
+    } else {
         s->cache_reason = "fewer than min_uses requests";
+        collapsing_end(s, CACHE_TICKET_PASSED, 0);
+    }
 }
 
 void storing_append(struct stream *s, struct slice run)
@@ -191,7 +213,14 @@ void storing_append(struct stream *s, struct slice run)
         return;
     else
         s->cache_reason = "no room in the dictionary";
+    release_waiters(s, 200);
     cache_fill_abort(&s->fill);
+}
+
+void storing_progress(struct stream *s)
+{
+    if (s->fill)
+        cache_fill_progress(s->fill);
 }
 
 void storing_commit(struct stream *s)

@@ -17,6 +17,8 @@ void storing_judge(const struct stream *s, const struct head *h, struct storable
 void storing_begin(struct stream *s, const struct head *h);
 /* Payload that goes to the client. A fill that can get no memory is given up. */
 void storing_append(struct stream *s, struct slice run);
+/* Those who wait for the object are told what has come of it. After a run of appends. */
+void storing_progress(struct stream *s);
 /* The response is complete: the object becomes visible. */
 void storing_commit(struct stream *s);
 void storing_abort(struct stream *s);

@@ -5,6 +5,7 @@
  * of things, not at the event.
  */
 #include "worker/address.h"
+#include "worker/collapsing.h"
 #include "worker/conn.h"
 #include "worker/http/build.h"
 #include "worker/http/json.h"
@@ -80,6 +81,8 @@ void stream_release(struct stream *s)
         cache_unpin(s->cache, &s->hit);
     if (s->fill)
         cache_fill_abort(&s->fill);
+    if (s->collapse || s->ticket)
+        collapsing_release(s);
     spool_free(&s->spool_in);
     spool_free(&s->spool_out);
 }

@@ -118,6 +118,13 @@ struct stream {
     uint32_t parts_n, part;
     uint64_t cached_end;
     uint64_t filled; /* bytes given to the fill */
+    /* others wait for the answer: the ticket that is owned, 0 = none, and what it is for */
+    uint32_t ticket;
+    uint8_t ticket_id[CACHE_ID_SIZE];
+    struct collapse *collapse;  /* this one waits, or did; NULL: no */
+    struct ahead *ahead;        /* the fill goes on before the client; NULL: it does not */
+    bool joined;                /* s->hit is still being filled */
+    const struct carrier *left; /* the client is gone, the fill goes on: what carried it */
 
     /* upstream */
     const struct conf_peer *peer;

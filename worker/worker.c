@@ -7,6 +7,7 @@
 
 #include "worker/base/channel.h"
 #include "worker/base/log.h"
+#include "worker/collapsing.h"
 #include "worker/conn.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -284,7 +285,7 @@ int worker_main(const struct heritage *heritage)
         log_errno(LOG_LEVEL_ERROR, "cannot start");
         return 1;
     }
-    if (!loop_add(&w.loop, &ear.io) || !listen_all(&w))
+    if (!collapsing_open(&w) || !loop_add(&w.loop, &ear.io) || !listen_all(&w))
         return 1;
     atomic_store(&w.row->state, BOARD_RUNNING);
     channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0);

@@ -24,6 +24,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->serve_stale, CONF_STALE_ERROR | CONF_STALE_TIMEOUT);
     assert_int_equal(c->status_ttl_n + c->bypass.headers.n + c->no_store.query.n, 0);
     assert_int_equal(c->min_uses, 1);
+    assert_int_equal(c->lock_timeout, 5000);
     assert_int_equal(c->max_object_size, 0);
     conf_free(&conf);
 }
@@ -70,7 +71,7 @@ static void test_conditions_and_limits(void **state)
         loaded("plugins = ( { name = \"proxy-cache\"; config = { response_code = [ ]; "
                "content_type = [ ]; cache_ttl = 0; cache_ttl_by_status = [ \"404=10\", \"5xx=1\" "
                "]; serve_stale = [ \"updating\", \"http_503\" ]; min_uses = 3; max_object_size = "
-               "\"2m\"; bypass = { headers = [ \"X-A\", \"X-B=1\" ]; }; no_store = { query = [ "
+               "\"2m\"; lock_timeout = 0; bypass = { headers = [ \"X-A\", \"X-B=1\" ]; }; no_store = { query = [ "
                "\"q\" ]; }; }; } );");
     const struct conf_proxy_cache *c = conf->plugins[0].config;
     assert_int_equal(c->response_code.n + c->content_type_n, 0);
@@ -82,6 +83,7 @@ static void test_conditions_and_limits(void **state)
     assert_int_equal(c->status_ttl[1].last, 599);
     assert_int_equal(c->serve_stale, CONF_STALE_UPDATING | CONF_STALE_503);
     assert_int_equal(c->min_uses, 3);
+    assert_int_equal(c->lock_timeout, 0);
     assert_int_equal(c->max_object_size, 2 << 20);
     assert_string_equal(c->bypass.headers.v[1].s, "X-B=1");
     assert_string_equal(c->no_store.query.v[0].s, "q");

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream that waits is on its worker's list while it sleeps. When the worker's bell rings, each
+ * of them looks at its own ticket: a load or two, and most of them have news. The ticket's own
+ * wake-up is used up by the ring, so who has none asks for another.
+ *
+ * Nobody waits longer than lock_timeout for a head, nor more than a few times in a row for an
+ * object that it then finds of no use: what has to be validated for each request would otherwise
+ * make requests queue up behind each other.
+ */
+#include "worker/collapsing.h"
+
+#include "shm/assert.h"
+#include "shm/cache_ticket.h"
+#include "worker/serving.h"
+
+enum { WAITS_MAX = 3 };
+
+struct collapse {
+    struct collapse *prev, *next; /* while asleep */
+    struct stream *s;
+    struct timer timer;
+    struct cache_ticket_view seen;
+    struct cache_growth growth;
+    uint32_t ticket; /* of the one that is waited for; 0: nobody */
+    unsigned waits;
+    bool asleep, expired;
+};
+
+/* --- sleep ---------------------------------------------------------------------------------- */
+
+static void lie_down(struct collapse *c)
+{
+    struct worker *w = c->s->w;
+
+    if (c->asleep)
+        return;
+    c->asleep = true;
+    c->prev = NULL;
+    c->next = w->asleep;
+    if (c->next)
+        c->next->prev = c;
+    w->asleep = c;
+}
+
+static void get_up(struct collapse *c)
+{
+    struct worker *w = c->s->w;
+
+    if (!c->asleep)
+        return;
+    c->asleep = false;
+    if (c->next)
+        c->next->prev = c->prev;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        w->asleep = c->next;
+}
+
+bool collapsing_sleep(struct stream *s)
+{
+    struct collapse *c = s->collapse;
+
+    if (!cache_ticket_sleep(s->cache, c->ticket, &c->seen))
+        return false;
+    lie_down(c);
+    return true;
+}
+
+static void wake_all(struct worker *w)
+{
+    struct collapse *next;
+
+    for (struct collapse *c = w->asleep; c; c = next) {
+        struct stream *s = c->s;
+        next = c->next;
+        if (cache_ticket_sleep(s->cache, c->ticket, &c->seen))
+            continue;
+        get_up(c);
+        stream_wake(s);
+    }
+}
+
+static void heard(struct loop_io *io, uint32_t events)
+{
+    (void)events;
+    wake_all((struct worker *)((char *)io - offsetof(struct worker, bell)));
+}
+
+static void come_back(struct loop_later *later)
+{
+    struct worker *w = (struct worker *)((char *)later - offsetof(struct worker, bell_later));
+
+    w->bell_put_off = false;
+    wake_all(w);
+}
+
+/* Another worker by its bell; the own one after this turn. */
+static void ring(void *arg, uint32_t slot)
+{
+    struct worker *w = arg;
+
+    if (slot != w->heritage->slot)
+        bells_ring(&w->heritage->bells, slot);
+    else if (!w->bell_put_off)
+        loop_defer(&w->loop, &w->bell_later, come_back);
+    w->bell_put_off |= slot == w->heritage->slot;
+}
+
+bool collapsing_open(struct worker *w)
+{
+    w->bell =
+        (struct loop_io){ .fd = bells_of(&w->heritage->bells, w->heritage->slot), .ready = heard };
+    for (size_t i = 0; i < w->conf->shared_dicts_n; i++)
+        if (w->dicts[i])
+            cache_ticket_waker(w->dicts[i], ring, w);
+    return w->bell.fd < 0 || loop_watch(&w->loop, &w->bell, EPOLLIN | EPOLLET);
+}
+
+/* --- waiting for a head --------------------------------------------------------------------- */
+
+static void expire(struct timer *t)
+{
+    struct collapse *c = (struct collapse *)((char *)t - offsetof(struct collapse, timer));
+
+    c->expired = true;
+    get_up(c);
+    stream_wake(c->s);
+}
+
+static struct collapse *state_of(struct stream *s)
+{
+    struct collapse *c = s->collapse ? s->collapse : arena_take(&s->arena, sizeof *c);
+
+    if (c && !s->collapse) {
+        *c = (struct collapse){ .s = s };
+        s->collapse = c;
+    }
+    return c;
+}
+
+static enum collapsing_result leave(struct stream *s, enum collapsing_result result)
+{
+    struct collapse *c = s->collapse;
+
+    cache_ticket_leave(s->cache, &c->ticket);
+    if (result != COLLAPSING_LOOK)
+        timer_clear(&c->timer);
+    return result;
+}
+
+enum collapsing_result collapsing_begin(struct stream *s, bool may_fill)
+{
+    int64_t now = s->w->loop.now.real_s;
+    int patience = s->cache_config->lock_timeout;
+    uint32_t ticket;
+
+    if (s->ticket || patience == 0 ||
+        (s->collapse && (s->collapse->expired || s->collapse->waits >= WAITS_MAX)))
+        return COLLAPSING_ASK;
+    if (may_fill) {
+        enum cache_ticket_verdict verdict = cache_ticket_take(s->cache, s->fill_id, now, &ticket);
+        if (verdict == CACHE_TICKET_FILL) {
+            s->ticket = ticket;
+            memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
+        }
+        if (verdict != CACHE_TICKET_WAIT)
+            return verdict == CACHE_TICKET_FILL ? COLLAPSING_LOOK : COLLAPSING_ASK;
+    } else if (!cache_ticket_await(s->cache, s->fill_id, &ticket)) {
+        return COLLAPSING_ASK;
+    }
+    struct collapse *c = state_of(s);
+    if (!c) {
+        cache_ticket_leave(s->cache, &ticket);
+        return COLLAPSING_ASK;
+    }
+    c->ticket = ticket;
+    if (c->timer.due == 0)
+        timer_set(&s->w->loop.timers, &c->timer, s->w->loop.now.ms + patience, expire);
+    return COLLAPSING_WAIT;
+}
+
+enum collapsing_result collapsing_wait(struct stream *s, int *status)
+{
+    struct collapse *c = s->collapse;
+
+    get_up(c);
+    if (s->carrier->abandoned(s))
+        return leave(s, COLLAPSING_GONE);
+    for (;;) {
+        cache_ticket_look(s->cache, c->ticket, &c->seen);
+        switch (c->seen.state) {
+        case CACHE_TICKET_ASKED:
+        case CACHE_TICKET_WHOLE:
+            break;
+        case CACHE_TICKET_FILLING:
+            if (cache_ticket_join(s->cache, c->ticket, s->fill_key.p, s->fill_key.n, &s->hit)) {
+                timer_clear(&c->timer);
+                return COLLAPSING_JOINED;
+            }
+            break;
+        case CACHE_TICKET_DONE:
+            c->waits++;
+            return leave(s, COLLAPSING_LOOK);
+        case CACHE_TICKET_LOST:
+            return leave(s, COLLAPSING_LOOK);
+        case CACHE_TICKET_PASSED:
+            return leave(s, COLLAPSING_ASK);
+        case CACHE_TICKET_FAILED:
+            *status = (int)c->seen.status;
+            return leave(s, COLLAPSING_FAILED);
+        }
+        if (c->expired)
+            return leave(s, COLLAPSING_ASK);
+        if (collapsing_sleep(s))
+            return COLLAPSING_WAIT;
+    }
+}
+
+/* --- reading along -------------------------------------------------------------------------- */
+
+void collapsing_reply(struct stream *s)
+{
+    struct collapse *c = s->collapse;
+    bool known = c->seen.expected != UINT64_MAX;
+
+    s->hit.body_n = known ? c->seen.expected : 0;
+    serving_begin(s);
+    if (known)
+        return;
+    s->reply.announce = false;
+    if (s->reply.length == REPLY_LENGTH)
+        s->reply.length = REPLY_UNKNOWN;
+}
+
+int collapsing_next(struct stream *s, struct iovec *iov, int max, size_t most, bool *end)
+{
+    struct collapse *c = s->collapse;
+
+    get_up(c);
+    cache_ticket_look(s->cache, c->ticket, &c->seen);
+    bool whole = c->seen.state == CACHE_TICKET_WHOLE || c->seen.state == CACHE_TICKET_DONE;
+    if (!whole && c->seen.state != CACHE_TICKET_FILLING)
+        return -1;
+    c->growth.known = c->seen.published;
+    c->growth.offset = s->cached_at;
+    int n = cache_body_grown(s->cache, &s->hit, &c->growth, iov, max);
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && bytes + iov[i].iov_len > most)
+            n = i;
+        else
+            bytes += iov[i].iov_len;
+    }
+    s->cached_at += bytes;
+    *end = whole && s->cached_at == c->seen.published;
+    return n;
+}
+
+/* --- the one who asks ----------------------------------------------------------------------- */
+
+void collapsing_end(struct stream *s, int state, int64_t detail)
+{
+    if (s->ticket)
+        cache_ticket_end(s->cache, &s->ticket, (enum cache_ticket_state)state, detail);
+}
+
+/* The response turned out to be one variant of several: who waits for the URL looks again, and
+ * waits for the variant if that is the one it needs. */
+static void change_ticket(struct stream *s)
+{
+    uint32_t ticket;
+    bool mine = cache_ticket_try(s->cache, s->fill_id, s->w->loop.now.real_s, &ticket);
+
+    collapsing_end(s, CACHE_TICKET_DONE, 0);
+    if (mine)
+        s->ticket = ticket;
+    memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
+}
+
+void collapsing_offer(struct stream *s, uint64_t expected, bool shared)
+{
+    if (!shared) {
+        collapsing_end(s, CACHE_TICKET_PASSED, s->w->loop.now.real_s + COLLAPSING_PASS);
+        return;
+    }
+    cache_ticket_unmark(s->cache, s->fill_id);
+    if (s->ticket && memcmp(s->ticket_id, s->fill_id, CACHE_ID_SIZE) != 0)
+        change_ticket(s);
+    if (s->ticket)
+        cache_fill_offer(s->fill, s->ticket, expected);
+}
+
+void collapsing_release(struct stream *s)
+{
+    collapsing_end(s, CACHE_TICKET_LOST, 0);
+    struct collapse *c = s->collapse;
+    if (!c)
+        return;
+    get_up(c);
+    timer_drop(&s->w->loop.timers, &c->timer);
+    if (c->ticket)
+        cache_ticket_leave(s->cache, &c->ticket);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stream keeps its connection, which drives it, but speaks to nobody: another carrier takes the
+ * place of the connection's own. The socket is closed when the fill has ended.
+ */
+#include "worker/detached.h"
+
+#include "worker/conn.h"
+
+static int read_head(struct stream *s)
+{
+    (void)s;
+    return -1;
+}
+
+static enum intake_result read_body(struct stream *s, struct slice *run)
+{
+    (void)s;
+    (void)run;
+    return INTAKE_END;
+}
+
+/* Another try is only made when the body was all there: detached_begin(). */
+static bool rewind_body(struct stream *s)
+{
+    return s->left->rewind_body(s);
+}
+
+static bool send_interim(struct stream *s, const struct reply *reply)
+{
+    (void)s;
+    (void)reply;
+    return true;
+}
+
+static bool swallow(struct stream *s, const struct reply *reply, struct iovec *body, int n,
+                    bool end)
+{
+    (void)s;
+    (void)reply;
+    (void)body;
+    (void)n;
+    (void)end;
+    return true;
+}
+
+static bool flushed(struct stream *s, bool *gone)
+{
+    (void)s;
+    *gone = false;
+    return true;
+}
+
+static bool abandoned(struct stream *s)
+{
+    (void)s;
+    return false;
+}
+
+static void wake(struct stream *s)
+{
+    s->left->wake(s);
+}
+
+static bool may_go_on(struct stream *s, size_t moved)
+{
+    return s->left->may_go_on(s, moved);
+}
+
+static const struct carrier detached_carrier = {
+    .read_head = read_head,
+    .read_body = read_body,
+    .rewind_body = rewind_body,
+    .send_interim = send_interim,
+    .send = swallow,
+    .flushed = flushed,
+    .abandoned = abandoned,
+    .wake = wake,
+    .may_go_on = may_go_on,
+};
+
+bool detached_begin(struct stream *s)
+{
+    bool wanted = s->fill || (s->ticket && !s->head_sent);
+
+    if (!wanted || !s->up || !s->intake.done || s->left)
+        return false;
+    s->left = s->carrier;
+    s->carrier = &detached_carrier;
+    s->broken = true; /* the connection ends with it */
+    if (!s->cause)
+        s->cause = "client closed the connection";
+    outbuf_free(&s->conn->out);
+    conn_deadline(s->conn, CONN_WAIT_NONE, 0);
+    return true;
+}
