@@ -162,3 +162,18 @@ def test_the_admin_socket_is_no_more_open_than_the_control_socket(origin, start)
         assert stat.S_IMODE((directory / "admin.sock").stat().st_mode) == 0o600
     finally:
         shutil.rmtree(directory)
+
+
+# ---- plugins --------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("target, fields", [
+    ("/", ("apikey: key-of-alice", "apikey: key-of-alice")), ("/", ("apikey: key-of-alice", "X-Key: key-of-alice")),
+    ("/?X-Key=key-of-alice&%61pikey=key-of-alice", ()), ("/?X-Key=key-of-alice", ("Apikey: wrong",)),
+    ("/?apikey&apikey=key-of-alice", ("X-Key: key-of-alice",)),
+])
+def test_no_copy_of_a_key_goes_upstream(origin, start, target, fields):
+    gateway = start([service(origin.port, route(plugins=(plugin(
+        "key-auth", key_names=["apikey", "X-Key"], hide_credentials=True, anonymous="guest"),)))],
+        consumers=(ALICE, {"username": "guest"}))
+    assert gateway.get(target, *fields).status == 200
+    assert b"key-of-alice" not in origin.last.raw_head

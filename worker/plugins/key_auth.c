@@ -32,39 +32,44 @@ static enum found in_query(struct stream *s, const struct conf_text *name, struc
     return key->p ? FOUND_ONE : FOUND_NONE;
 }
 
-static enum found find(struct stream *s, const struct conf_key_auth *c,
-                       const struct conf_text **name, struct slice *key)
+static enum found find(struct stream *s, const struct conf_key_auth *c, struct slice *key)
 {
     for (size_t i = 0; i < c->key_names.n; i++) {
-        *name = &c->key_names.v[i];
-        enum found found = c->key_in_header ? in_header(s, *name, key) : FOUND_NONE;
+        const struct conf_text *name = &c->key_names.v[i];
+        enum found found = c->key_in_header ? in_header(s, name, key) : FOUND_NONE;
         if (found == FOUND_NONE && c->key_in_query)
-            found = in_query(s, *name, key);
+            found = in_query(s, name, key);
         if (found != FOUND_NONE)
             return found;
     }
     return FOUND_NONE;
 }
 
-static bool hide(struct stream *s, const struct conf_text *name)
+/* All that could be a key, also what did not decide: it may be the same one, or another that holds
+ * elsewhere. */
+static bool hide(struct stream *s, const struct conf_key_auth *c)
 {
-    stream_drop_upstream(s, slice_of(name->s, name->n));
-    return lookup_hide_argument(s, name);
+    for (size_t i = 0; i < c->key_names.n; i++) {
+        const struct conf_text *name = &c->key_names.v[i];
+        stream_drop_upstream(s, slice_of(name->s, name->n));
+        if (!lookup_hide_argument(s, name))
+            return false;
+    }
+    return true;
 }
 
 static enum stage_result key_auth_access(struct stream *s, const void *config)
 {
     const struct conf_key_auth *c = config;
-    const struct conf_text *name = NULL;
     struct slice key = { NULL, 0 };
+    if (c->hide_credentials && !hide(s, c))
+        return stream_answer(s, 500, "An unexpected error occurred");
     if (auth_skips(s, c->run_on_preflight, c->anonymous))
         return STAGE_NEXT;
     struct slice challenge = auth_challenge(s, "Key", &c->realm);
-    enum found found = find(s, c, &name, &key);
+    enum found found = find(s, c, &key);
     if (found == FOUND_MANY)
         return auth_refuse(s, c->anonymous, challenge, "Duplicate API key found");
-    if (found == FOUND_ONE && c->hide_credentials && !hide(s, name))
-        return stream_answer(s, 500, "An unexpected error occurred");
     if (found == FOUND_NONE || key.n == 0)
         return auth_refuse(s, c->anonymous, challenge, "No API key found in request");
     const struct conf_key *known = credentials_key(stream_credentials(s), key.p, key.n);
