@@ -9,12 +9,14 @@
 #include "worker/base/log.h"
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Descriptors besides those of connections: listeners, zones, logs, the epoll set, files being
@@ -70,9 +72,26 @@ static bool sandbox_become(const struct sandbox_user *user)
     return true;
 }
 
+/* A master that is no root may have been given some (AmbientCapabilities=); a change of user takes
+ * them from the others. */
+static bool sandbox_drop_capabilities(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+    if (geteuid() == 0) /* asked for by `user` */
+        return true;
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0,
+                0); /* kernels without it have none */
+    if (syscall(SYS_capset, &head, none) == 0)
+        return true;
+    log_errno(LOG_LEVEL_ERROR, "cannot give up capabilities");
+    return false;
+}
+
 bool sandbox_enter(const struct sandbox_user *user, pid_t master)
 {
-    if (!sandbox_become(user))
+    if (!sandbox_become(user) || !sandbox_drop_capabilities())
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         log_errno(LOG_LEVEL_ERROR, "cannot give up gaining rights");

@@ -8,13 +8,20 @@ import subprocess
 
 import pytest
 
-from harness import GATEWAY, conf_text, free_port, make_certificates, plugin, route, scratch, server_tls, service, wait_until
+from harness import GATEWAY, ask, children_of, conf_text, free_port, make_certificates, plugin, route, scratch, server_tls, service, token, wait_until
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs a master with rights that its children lack")
 ALICE = {"username": "alice", "keyauth_credentials": ({"key": "key-of-alice"},)}
 
 
 
+
+
+def answers(port):
+    try:
+        return ask(port).status == 200
+    except (OSError, EOFError):
+        return False
 
 
 # ---- routes ---------------------------------------------------------------------------------------------------------
@@ -177,3 +184,41 @@ def test_no_copy_of_a_key_goes_upstream(origin, start, target, fields):
         consumers=(ALICE, {"username": "guest"}))
     assert gateway.get(target, *fields).status == 200
     assert b"key-of-alice" not in origin.last.raw_head
+
+
+def test_a_token_with_extensions_that_must_be_understood_is_refused(origin, start):
+    secret = "a-secret-of-at-least-thirty-two-bytes"
+    gateway = start([service(origin.port, route(plugins=(plugin("jwt"),)))],
+                    consumers=({"username": "alice", "jwt_secrets": ({"key": "alice", "secret": secret},)},))
+    header = {"typ": "JWT", "alg": "HS256"}
+    assert gateway.get("/", f"Authorization: Bearer {token({'iss': 'alice'}, secret, header=header)}").status == 200
+    header.update(crit=["b64"], b64=True)
+    assert gateway.get("/", f"Authorization: Bearer {token({'iss': 'alice'}, secret, header=header)}").status == 401
+
+
+# ---- rights ---------------------------------------------------------------------------------------------------------
+
+@ROOT_ONLY
+def test_children_of_an_ordinary_master_keep_none_of_its_capabilities(origin):
+    """As systemd starts it with User= and AmbientCapabilities=CAP_NET_BIND_SERVICE."""
+    directory = scratch()
+    try:
+        os.chown(directory, 65534, 65534)
+        port = free_port()
+        (directory / "gateway.conf").write_text(conf_text({
+            "prefix": f"{directory}/run", "error_log": "stderr", "access_log": "off", "status_listen": "off", "workers": 1,
+            "proxy_listen": ({"address": f"127.0.0.1:{port}"},), "services": (service(origin.port),)}))
+        master = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+net_bind_service",
+                                   "--ambient-caps=+net_bind_service", GATEWAY, "-c", directory / "gateway.conf"],
+                                  stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: answers(port), "the gateway to answer")
+            for pid in children_of(master.pid):
+                with open(f"/proc/{pid}/status") as status:
+                    sets = dict(line.split(":\t") for line in status if line.startswith(("CapPrm", "CapEff", "CapAmb", "CapInh")))
+                assert {int(value, 16) for value in sets.values()} == {0}, (pid, sets)
+        finally:
+            master.terminate()
+            master.wait(20)
+    finally:
+        shutil.rmtree(directory)

@@ -111,6 +111,8 @@ static enum jwt_token_fault check(struct jwt_token *token, struct slice signatur
     token->alg = known_algorithm(token->header);
     if (!token->alg)
         return JWT_TOKEN_ALG;
+    if (json_object_get(token->header, "crit"))
+        return JWT_TOKEN_CRIT;
     if (!json_is_object(token->claims))
         return JWT_TOKEN_CLAIMS;
     return jwt_token_base64(signature, false, scratch) >= 0 ? JWT_TOKEN_SOUND : JWT_TOKEN_SIGNATURE;

@@ -16,6 +16,7 @@ struct json_t;
     X(SOUND, "")                                                                                   \
     X(JSON, "invalid JSON")           /* not three parts, not base64url, or not JSON */            \
     X(ALG, "invalid alg")             /* none, or one that does not exist */                       \
+    X(CRIT, "unknown crit")           /* extensions that must be understood (RFC 7515 4.1.11) */   \
     X(CLAIMS, "invalid claims")       /* not an object */                                          \
     X(SIGNATURE, "invalid signature") /* not base64url */                                          \
     X(MEMORY, "out of memory")
