@@ -24,6 +24,10 @@ static void read_url(struct load *load, struct source_service *from)
         if (written(from->at, parts[i]))
             report_key(&load->report, from->at, parts[i], "is said by the url already");
     const char *why = endpoint_url(from->url, &url);
+    if (why && strchr(from->url.s, '@')) { /* errors are logged: a password is not repeated */
+        report_key(&load->report, from->at, "url", "must not have a user or password");
+        return;
+    }
     if (why) {
         report_key(&load->report, from->at, "url", "%s %s",
                    report_quote(&load->report, from->url.s, from->url.n), why);

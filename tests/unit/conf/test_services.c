@@ -90,10 +90,17 @@ static void test_tls(void **state)
     remove_folder(folder);
 }
 
+static void test_password_in_url_is_not_repeated(void **state)
+{
+    (void)state;
+    refused("services = ( { name = \"a\"; url = \"http://user:secret@x/\"; } );",
+            "t.conf:1: services[0].url: must not have a user or password\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_url_and_parts),
-                                        cmocka_unit_test(test_refused),
-                                        cmocka_unit_test(test_tls) };
+                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_tls),
+                                        cmocka_unit_test(test_password_in_url_is_not_repeated) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
