@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from harness import GATEWAY, ask, children_of, conf_text, free_port, make_certificates, plugin, route, scratch, server_tls, service, token, wait_until
+from harness import (GATEWAY, ask, children_of, conf_text, free_port, make_certificates, plugin, route, scratch, server_tls,
+                     service, token, wait_until)
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs a master with rights that its children lack")
 ALICE = {"username": "alice", "keyauth_credentials": ({"key": "key-of-alice"},)}
