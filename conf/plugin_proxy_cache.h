@@ -53,7 +53,7 @@ struct conf_proxy_cache {
     const struct conf_status_ttl *status_ttl; /* the first that fits counts */
     size_t status_ttl_n;
     int min_uses;
-    int lock_timeout; /* ms; 0 = requests do not wait for each other */
+    int lock_timeout;         /* ms; 0 = requests do not wait for each other */
     uint64_t max_object_size; /* 0 = none */
     struct conf_cache_condition bypass, no_store;
 };

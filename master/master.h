@@ -89,7 +89,7 @@ struct master {
     int signals; /* signalfd */
     struct files_pid pid;
     struct zone board, tickets;
-    struct bells bells; /* of all generations */
+    struct bells bells;             /* of all generations */
     struct generation *generations; /* newest first */
     struct generation *current;     /* NULL: none has been ready yet, or all are to end */
     struct reload reload;

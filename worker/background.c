@@ -10,6 +10,7 @@
 #include "worker/asking.h"
 #include "worker/conn.h"
 #include "worker/http/reuse.h"
+#include "worker/nobody.h"
 #include "worker/refreshing.h"
 #include <stdlib.h>
 
@@ -30,54 +31,10 @@ static struct background *of(const struct stream *s)
 
 /* --- the carrier ---------------------------------------------------------------------------- */
 
-static int read_head(struct stream *s)
-{
-    (void)s;
-    return -1;
-}
-
-static enum intake_result read_body(struct stream *s, struct slice *run)
-{
-    (void)s;
-    (void)run;
-    return INTAKE_END;
-}
-
 static bool rewind_body(struct stream *s)
 {
     (void)s;
     return true;
-}
-
-static bool send_interim(struct stream *s, const struct reply *reply)
-{
-    (void)s;
-    (void)reply;
-    return true;
-}
-
-static bool swallow(struct stream *s, const struct reply *reply, struct iovec *body, int n,
-                    bool end)
-{
-    (void)s;
-    (void)reply;
-    (void)body;
-    (void)n;
-    (void)end;
-    return true;
-}
-
-static bool flushed(struct stream *s, bool *gone)
-{
-    (void)s;
-    *gone = false;
-    return true;
-}
-
-static bool abandoned(struct stream *s)
-{
-    (void)s;
-    return false;
 }
 
 static void run(struct loop_later *later);
@@ -112,13 +69,13 @@ static bool may_go_on(struct stream *s, size_t moved)
 }
 
 static const struct carrier background_carrier = {
-    .read_head = read_head,
-    .read_body = read_body,
+    .read_head = nobody_read_head,
+    .read_body = nobody_read_body,
     .rewind_body = rewind_body,
-    .send_interim = send_interim,
-    .send = swallow,
-    .flushed = flushed,
-    .abandoned = abandoned,
+    .send_interim = nobody_send_interim,
+    .send = nobody_send,
+    .flushed = nobody_flushed,
+    .abandoned = nobody_abandoned,
     .wake = wake,
     .may_go_on = may_go_on,
 };

@@ -6,55 +6,12 @@
 #include "worker/detached.h"
 
 #include "worker/conn.h"
-
-static int read_head(struct stream *s)
-{
-    (void)s;
-    return -1;
-}
-
-static enum intake_result read_body(struct stream *s, struct slice *run)
-{
-    (void)s;
-    (void)run;
-    return INTAKE_END;
-}
+#include "worker/nobody.h"
 
 /* Another try is only made when the body was all there: detached_begin(). */
 static bool rewind_body(struct stream *s)
 {
     return s->left->rewind_body(s);
-}
-
-static bool send_interim(struct stream *s, const struct reply *reply)
-{
-    (void)s;
-    (void)reply;
-    return true;
-}
-
-static bool swallow(struct stream *s, const struct reply *reply, struct iovec *body, int n,
-                    bool end)
-{
-    (void)s;
-    (void)reply;
-    (void)body;
-    (void)n;
-    (void)end;
-    return true;
-}
-
-static bool flushed(struct stream *s, bool *gone)
-{
-    (void)s;
-    *gone = false;
-    return true;
-}
-
-static bool abandoned(struct stream *s)
-{
-    (void)s;
-    return false;
 }
 
 static void wake(struct stream *s)
@@ -68,13 +25,13 @@ static bool may_go_on(struct stream *s, size_t moved)
 }
 
 static const struct carrier detached_carrier = {
-    .read_head = read_head,
-    .read_body = read_body,
+    .read_head = nobody_read_head,
+    .read_body = nobody_read_body,
     .rewind_body = rewind_body,
-    .send_interim = send_interim,
-    .send = swallow,
-    .flushed = flushed,
-    .abandoned = abandoned,
+    .send_interim = nobody_send_interim,
+    .send = nobody_send,
+    .flushed = nobody_flushed,
+    .abandoned = nobody_abandoned,
     .wake = wake,
     .may_go_on = may_go_on,
 };

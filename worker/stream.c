@@ -69,7 +69,8 @@ struct stream *stream_begin(struct worker *w, struct conn *conn, const struct ca
     arena_init(&s->arena, s->first_block, STREAM_FIRST_BLOCK);
     stats_add(&w->stats->active, 1);
     atomic_store_explicit(&w->row->streams, w->stats->active, memory_order_relaxed);
-    stats_add(&w->stats->idle, (uint64_t)-1);
+    if (conn->t.io.fd >= 0) /* a client's, not one of background.c */
+        stats_add(&w->stats->idle, (uint64_t)-1);
     return s;
 }
 
@@ -102,7 +103,8 @@ void stream_free(struct stream **stream)
         arena_reset(&s->arena);
     stats_add(&w->stats->active, (uint64_t)-1);
     atomic_store_explicit(&w->row->streams, w->stats->active, memory_order_relaxed);
-    stats_add(&w->stats->idle, 1);
+    if (s->conn->t.io.fd >= 0)
+        stats_add(&w->stats->idle, 1);
     pool_give(&w->streams, s);
 }
 
