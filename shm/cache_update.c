@@ -90,7 +90,7 @@ static void put_head(struct cache *cache, uint32_t ref, uint32_t chunk,
 
 /* With the shard locked: whether the pinned entry is still what the index leads to. */
 static bool is_published(struct cache *cache, struct store_shard_shm *shard,
-                      const struct cache_entry_shm *entry, uint32_t ref)
+                         const struct cache_entry_shm *entry, uint32_t ref)
 {
     queue_sync(cache, shard);
     return index_get(cache, entry->id) == ref && queue_of(cache, shard, ref) != QUEUE_DEAD;

@@ -71,7 +71,8 @@ static void test_conditions_and_limits(void **state)
         loaded("plugins = ( { name = \"proxy-cache\"; config = { response_code = [ ]; "
                "content_type = [ ]; cache_ttl = 0; cache_ttl_by_status = [ \"404=10\", \"5xx=1\" "
                "]; serve_stale = [ \"updating\", \"http_503\" ]; min_uses = 3; max_object_size = "
-               "\"2m\"; lock_timeout = 0; bypass = { headers = [ \"X-A\", \"X-B=1\" ]; }; no_store = { query = [ "
+               "\"2m\"; lock_timeout = 0; bypass = { headers = [ \"X-A\", \"X-B=1\" ]; }; no_store "
+               "= { query = [ "
                "\"q\" ]; }; }; } );");
     const struct conf_proxy_cache *c = conf->plugins[0].config;
     assert_int_equal(c->response_code.n + c->content_type_n, 0);
