@@ -357,6 +357,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *out)
         out->evicted_bytes += shard->evicted_bytes;
         out->no_memory += shard->no_memory;
         out->expired += shard->expired;
+        out->waits += shard->waits;
     }
     for (uint32_t i = 0; i < cache->g.pages; i++) {
         enum pages_kind kind =

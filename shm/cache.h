@@ -55,6 +55,7 @@ struct cache_stats {
     uint64_t objects, fills, evictions, evicted_bytes, purges, no_memory, expired;
     uint64_t overhead; /* bytes of used that are not key, head or body */
     uint64_t generation;
+    uint64_t waits; /* requests that waited for another's fill */
 };
 
 /* Lays the dictionary out in a fresh zone of kind ZONE_CACHE. False: too small (below 1 MiB). Of a

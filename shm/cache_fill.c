@@ -96,11 +96,17 @@ static void found(struct cache_fill *fill, const uint8_t *id, uint32_t key_n, ui
     store_unlock(cache, fill->shard);
 }
 
-static bool fits(const struct cache *cache, size_t key_n, size_t head_n, uint64_t body)
+/* A body that would leave too little for anything else is never stored. */
+static uint64_t longest(const struct cache *cache)
 {
     uint64_t all = (uint64_t)cache->g.pages * PAGES_SIZE;
+    return all - all / 8;
+}
+
+static bool fits(const struct cache *cache, size_t key_n, size_t head_n, uint64_t body)
+{
     return key_n <= CACHE_KEY_MAX && head_n <= UINT16_MAX &&
-           sizeof(struct cache_entry_shm) + key_n + head_n <= PAGES_SIZE && body <= all - all / 8;
+           sizeof(struct cache_entry_shm) + key_n + head_n <= PAGES_SIZE && body <= longest(cache);
 }
 
 static struct cache_fill *new_fill(struct cache *cache, const uint8_t *id, uint32_t least,
@@ -170,6 +176,8 @@ static bool lengthen(struct cache_fill *fill, uint32_t class)
 bool cache_fill_append(struct cache_fill *fill, const void *p, size_t n)
 {
     const char *from = p;
+    if (n > longest(fill->cache) - fill->body_n)
+        return false;
     while (n > 0) {
         if (fill->room == 0 && !lengthen(fill, next_class(fill, n)))
             return false;

@@ -294,6 +294,7 @@ enum cache_ticket_verdict cache_ticket_take(struct cache *cache, const uint8_t i
     *ticket = find_ticket(cache, spot, id);
     if (*ticket != 0) {
         hold(cache, *ticket);
+        cache->shards[spot.shard].waits++;
     } else {
         *ticket = fresh(cache, spot, id);
         verdict = *ticket != 0 ? CACHE_TICKET_FILL : CACHE_TICKET_PASS;
@@ -482,9 +483,6 @@ void cache_ticket_forget(struct cache *cache, uint32_t slot)
             forget_set(cache, shard * cache->g.tickets + i, slot);
         unlock_sets(cache, shard);
     }
-    if (slot == cache->slot)
-        memset(cache->holds, 0,
-               (size_t)cache->g.shards * cache->g.tickets * STORE_WAYS * sizeof *cache->holds);
 }
 
 const char *cache_ticket_fault(struct cache *cache)

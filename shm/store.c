@@ -12,7 +12,7 @@ static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,
                       shard_bytes = UINT64_C(64) << 20, largest = (uint64_t)SLAB_UNIT << 32;
 
 enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8 };
-enum { TICKETS_SPAN = 512 * 1024, MARKS_SPAN = 65536 };
+enum { TICKETS_SPAN = 512 * 1024, TICKETS_MOST = 64, MARKS_SPAN = 65536 };
 
 static uint64_t aligned(uint64_t at, uint64_t to)
 {
@@ -34,7 +34,8 @@ bool store_geometry(uint64_t size, struct store_geometry *out)
     out->ghosts_at = aligned(out->shards_at + shards * sizeof(struct store_shard_shm), 64);
     out->buckets_at = out->ghosts_at + shards * out->ghosts * sizeof(struct queue_ghosts_shm);
     out->rows_at = out->buckets_at + shards * buckets * sizeof(struct index_bucket_shm);
-    out->tickets = (uint32_t)(size / TICKETS_SPAN / shards);
+    uint64_t sets = size / TICKETS_SPAN / shards;
+    out->tickets = (uint32_t)(sets < TICKETS_MOST ? sets : TICKETS_MOST);
     out->marks = (uint32_t)(size / MARKS_SPAN / shards);
     out->tickets_at = aligned(out->rows_at + size / PAGES_SIZE * sizeof(struct pages_row_shm), 64);
     out->marks_at = out->tickets_at + shards * out->tickets * sizeof(struct store_tickets_shm);

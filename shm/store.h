@@ -77,7 +77,7 @@ struct store_shard_shm {
     uint16_t marks;       /* of the latest repair or audit */
     uint16_t spare[3];
     uint64_t payload; /* bytes of key, head and body of what is published */
-    uint64_t fills, evictions, evicted_bytes, no_memory, expired, repairs;
+    uint64_t fills, evictions, evicted_bytes, no_memory, expired, repairs, waits;
 } __attribute__((aligned(64)));
 
 struct store_shm {

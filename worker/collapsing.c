@@ -266,30 +266,36 @@ void collapsing_end(struct stream *s, int state, int64_t detail)
         cache_ticket_end(s->cache, &s->ticket, (enum cache_ticket_state)state, detail);
 }
 
-/* The response turned out to be one variant of several: who waits for the URL looks again, and
- * waits for the variant if that is the one it needs. */
-static void change_ticket(struct stream *s)
+/* A ticket for what the response turned out to be: one variant of several, or what could not be
+ * stored until now. Who waits for the URL looks again, and waits for the variant if that is the one
+ * it needs. False: somebody else has it. */
+static bool change_ticket(struct stream *s)
 {
-    uint32_t ticket;
-    bool mine = cache_ticket_try(s->cache, s->fill_id, s->w->loop.now.real_s, &ticket);
+    uint32_t own = 0, other;
+    bool taken = !cache_ticket_try(s->cache, s->fill_id, s->w->loop.now.real_s, &own) &&
+                 cache_ticket_await(s->cache, s->fill_id, &other);
 
     collapsing_end(s, CACHE_TICKET_DONE, 0);
-    if (mine)
-        s->ticket = ticket;
+    if (taken)
+        cache_ticket_leave(s->cache, &other);
+    s->ticket = own;
     memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
+    return !taken;
 }
 
-void collapsing_offer(struct stream *s, uint64_t expected, bool shared)
+bool collapsing_offer(struct stream *s, uint64_t expected, bool shared)
 {
     if (!shared) {
         collapsing_end(s, CACHE_TICKET_PASSED, s->w->loop.now.real_s + COLLAPSING_PASS);
-        return;
+        return true;
     }
     cache_ticket_unmark(s->cache, s->fill_id);
-    if (s->ticket && memcmp(s->ticket_id, s->fill_id, CACHE_ID_SIZE) != 0)
-        change_ticket(s);
+    if ((s->ticket == 0 || memcmp(s->ticket_id, s->fill_id, CACHE_ID_SIZE) != 0) &&
+        s->cache_config->lock_timeout > 0 && !change_ticket(s))
+        return false;
     if (s->ticket)
         cache_fill_offer(s->fill, s->ticket, expected);
+    return true;
 }
 
 void collapsing_release(struct stream *s)

@@ -40,8 +40,9 @@ bool collapsing_sleep(struct stream *s);
 /* For the one who asks: what came of it (enum cache_ticket_state that is an end), as the ticket's
  * end takes it. Nothing when it asks for nobody else. */
 void collapsing_end(struct stream *s, int state, int64_t detail);
-/* The response is going to be stored under s->fill_id, for all who wait when `shared`. */
-void collapsing_offer(struct stream *s, uint64_t expected, bool shared);
+/* The response is going to be stored under s->fill_id, for all who wait when `shared`. False:
+ * another one is being stored there, one is enough. */
+bool collapsing_offer(struct stream *s, uint64_t expected, bool shared);
 
 /* The stream ends: it waits for nobody, and nobody for it. */
 void collapsing_release(struct stream *s);

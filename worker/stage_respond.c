@@ -405,6 +405,8 @@ static enum stage_result send_stream(struct stream *s)
 
     keep_sending(s);
     for (;;) {
+        if (s->left && !s->fill)
+            return gone(s); /* it went on for the cache's sake, and that is full */
         bool clear = !s->head_sent || s->carrier->flushed(s, &broken);
         if (broken)
             return left(s);
@@ -502,6 +504,8 @@ static enum stage_result collect(struct stream *s)
         case RESPONSE_RUN:
             storing_append(s, run);
             storing_progress(s);
+            if (s->left && !s->fill)
+                return gone(s);
             if (spool_append(s->spool_out, run.p, run.n)) {
                 if (stream_may_go_on(s, run.n))
                     continue;

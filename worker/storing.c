@@ -174,7 +174,10 @@ static void begin_fill(struct stream *s, const struct head *h, const struct stor
     uint64_t expected =
         h->framing == FRAMING_NONE || h->framing == FRAMING_LENGTH ? h->content_length : UINT64_MAX;
     bool of_use = verdict->lifetime > verdict->age && !(verdict->flags & REUSE_VALIDATE);
-    collapsing_offer(s, expected, of_use);
+    if (collapsing_offer(s, expected, of_use))
+        return;
+    cache_fill_abort(&s->fill);
+    s->cache_reason = "another request stores it";
 }
 
 void storing_begin(struct stream *s, const struct head *h)

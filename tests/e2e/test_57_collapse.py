@@ -77,9 +77,9 @@ def settle():
 
 def pid_of(gateway, connection):
     """The worker at the other end of a connection to the origin."""
-    port = connection.sock.getpeername()[1]
-    rows = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
-    inode = next(r.split()[9] for r in rows if int(r.split()[1].split(":")[1], 16) == port)
+    ports = connection.sock.getpeername()[1], connection.sock.getsockname()[1]
+    rows = [r.split() for r in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inode = next(r[9] for r in rows if tuple(int(r[i].split(":")[1], 16) for i in (1, 2)) == ports)
     for pid in gateway.pids():
         for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
             try:
@@ -318,6 +318,36 @@ def test_crawling_client_of_what_outgrows_the_cache(stage):
     answer = first.response()
     assert answer.complete and len(answer.body) == size and answer.body == body
     assert it.gateway.get("/x").body == body
+
+
+def test_endless_answer_ends_with_its_client(stage):
+    """What outgrows the cache is not fetched for nobody."""
+    it = stage(settings={"shared_dicts": ({"name": "gateway_cache", "size": "2m"},)})
+    ended = threading.Event()
+
+    def answer(connection, _request):
+        connection.send(f"HTTP/1.1 200 OK\r\n{TEXT}\r\nConnection: close\r\n\r\n")
+        try:
+            for _ in range(1000):
+                connection.send(b"x" * 65536)
+        except OSError:
+            ended.set()
+        return False
+    it.answer = answer
+    first = it.first()
+    it.go.set()
+    first.response(body=False)
+    first.close()
+    assert ended.wait(PATIENCE), "the gateway went on reading"
+
+
+def test_min_uses_one_of_many_stores(stage):
+    it = stage(workers=3, min_uses=2)
+    clients = it.send(12)
+    settle()
+    it.go.set()
+    assert [len(c.response().body) for c in clients] == [1000] * 12
+    assert it.gateway.get("/x").get("X-Cache-Status") == "Hit"
 
 
 @pytest.mark.parametrize("when", ["before the head", "inside the body"])
@@ -610,6 +640,7 @@ def test_a_thousand_at_once(stage):
         client.request("GET", "/x")
     settle()
     it.go.set()
+    settle()                              # so as not to compete with those who answer
     times = [arrival(client) for client in clients]
     assert {len(client.response().body) for client in clients} == {1000}
     assert it.asked == 1
