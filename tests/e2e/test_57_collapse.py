@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests for one cold object, in all workers at once: one asks the origin, the others get what it brings while it
 comes, whoever leaves, crawls or dies."""
+import contextlib
 import os
 import pathlib
-import re
 import signal
 import socket
 import struct
@@ -647,3 +647,50 @@ def test_a_thousand_at_once(stage):
     spread = (max(times) - min(times)) * 1000
     print(f"first bytes of 1000 answers within {spread:.1f} ms")
     assert spread < (2000 if SANITIZED else 250)      # 5 ms on a machine of one's own
+
+
+@pytest.mark.seconds(90)
+def test_workers_die_under_load(stage):
+    """Whatever a client takes for whole is whole, and of one answer; and nobody hangs."""
+    it = stage(workers=4, cache_ttl=1, settings={"shared_dicts": ({"name": "gateway_cache", "size": "8m"},)})
+    it.go.set()
+
+    def answer(connection, request):
+        number = NUMBER.format(it.asked).encode()
+        length = 8 * (1 + it.asked * 7919 % 30000)
+        begin(connection, length)
+        body = number * (length // 8)
+        for at in range(0, length, 40000):
+            connection.send(body[at:at + 40000])
+            time.sleep(0.005)
+    it.answer = answer
+    until, wrong, counts = time.monotonic() + 6, [], {"whole": 0, "cut": 0}
+
+    def ask(which):
+        while time.monotonic() < until:
+            try:
+                message = it.gateway.get(f"/{(which + counts['whole']) % 3}")
+            except (EOFError, ConnectionError):
+                counts["cut"] += 1
+                continue
+            if not message.complete:
+                counts["cut"] += 1
+            elif message.status != 200 or message.body != message.body[:8] * (len(message.body) // 8) or not message.body:
+                wrong.append(message)
+            else:
+                counts["whole"] += 1
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    kills = 0
+    while time.monotonic() < until:
+        time.sleep(0.15)
+        for pid in it.gateway.pids()[kills % 4:][:1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+    for thread in threads:
+        thread.join(3 * PATIENCE)
+        assert not thread.is_alive(), "a client hangs"
+    assert not wrong, wrong[:3]
+    assert counts["whole"] > 100 and kills > 5
