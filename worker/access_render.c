@@ -13,9 +13,19 @@
 #define TEXTS(X)                                                                                   \
     X(client_ip, 64)                                                                               \
     X(method, 32)                                                                                  \
-    X(host, 255) X(target, 1024) X(protocol, 16) X(request_id, 128) X(route, 128) X(service, 128)  \
-        X(consumer, 128) X(upstream, 128) X(cache, 24) X(referer, 512) X(user_agent, 384)          \
-            X(tls_version, 16) X(error, 256)
+    X(host, 255)                                                                                   \
+    X(target, 1024)                                                                                \
+    X(protocol, 16)                                                                                \
+    X(request_id, 128)                                                                             \
+    X(route, 128)                                                                                  \
+    X(service, 128)                                                                                \
+    X(consumer, 128)                                                                               \
+    X(upstream, 128)                                                                               \
+    X(cache, 24)                                                                                   \
+    X(referer, 512)                                                                                \
+    X(user_agent, 384)                                                                             \
+    X(tls_version, 16)                                                                             \
+    X(error, 256)
 
 enum {
 #define LIMIT_ENUM(name, limit) LIMIT_##name = (limit),

@@ -39,6 +39,7 @@ static inline void fixture_drop(struct fixture *f)
 static inline void fixture_leave(struct fixture *f)
 {
     pins_close(f->cache);
+    free(f->cache->holds);
     free(f->cache);
     region_drop(&f->zone);
 }

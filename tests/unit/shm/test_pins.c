@@ -98,6 +98,7 @@ static void test_of_the_dead(void **state)
     cache_orphans(f.cache);
     assert_int_equal(pages_left(f.cache), f.cache->g.pages);
     pins_close(gone);
+    free(gone->holds);
     free(gone);
     fixture_drop(&f);
 }
