@@ -183,7 +183,8 @@ static enum stage_result begin(struct stream *s)
     }
     if (s->hit.entry && s->answer != ANSWER_CACHED)
         try_stored(s);
-    tell_waiters(s);
+    if (s->ticket)
+        tell_waiters(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
         leave_out_theirs(s, s->w->reply_head);
