@@ -97,7 +97,7 @@ MISTAKES = {
                             r"gateway\.conf:1: certificates\[0\].*/nonexistent\.crt"),
     "bad url": ('services = ( { name = "a"; url = "ftp://127.0.0.1/"; } );\n', r"gateway\.conf:1: services\[0\]\.url"),
     "bad address": ('proxy_listen = ( { address = "127.0.0.1:99999"; } );\n', r"gateway\.conf:1: proxy_listen\[0\]"),
-    "address that is nobody's": ('proxy_listen = ( { address = "192.0.2.77:80"; } );\n', r"192\.0\.2\.77"),
+    "address that is nobody's": ('prefix = "run"; proxy_listen = ( { address = "192.0.2.77:80"; } );\n', r"192\.0\.2\.77"),
     "bad size": ('client_header_buffer_size = "16q";\n', r"gateway\.conf:1: client_header_buffer_size"),
     "cache larger than memory": ('shared_dicts = ( { name = "gateway_cache"; size = "900000g"; } );\n',
                                  r"gateway\.conf:1: shared_dicts\[0\]"),
