@@ -131,16 +131,10 @@ static bool copy_text(struct stream *to, struct slice *text)
 
 static bool copy_fields(struct stream *to, const struct stream *from)
 {
-    memcpy(&to->head, &from->head,
-           offsetof(struct head, fields) + from->head.fields_n * sizeof *from->head.fields);
-    for (int i = 0; i < to->head.fields_n; i++) {
-        struct field *f = &to->head.fields[i];
-        f->name = arena_copy(&to->arena, slice_of(f->name, f->name_n)).p;
-        f->value = arena_copy(&to->arena, slice_of(f->value, f->value_n)).p;
-        if (!f->name || !f->value)
-            return false;
-    }
     struct head *h = &to->head;
+
+    if (!stream_copy_head(h, &from->head, &to->arena))
+        return false;
     if (h->method == METHOD_HEAD) { /* what is stored is the answer to GET */
         h->method = METHOD_GET;
         h->method_text = SLICE("GET");

@@ -104,28 +104,13 @@ static void reply_upstream(struct stream *s, const struct head *h)
         storing_begin(s, h);
 }
 
-/* A copy that does not point into a read buffer. False: no memory. */
-static bool copy_head(struct head *to, const struct head *from, struct arena *arena)
-{
-    memcpy(to, from, offsetof(struct head, fields) + from->fields_n * sizeof *from->fields);
-    to->reason = arena_copy(arena, from->reason);
-    for (int i = 0; i < from->fields_n; i++) {
-        const struct field *f = &from->fields[i];
-        to->fields[i].name = arena_copy(arena, slice_of(f->name, f->name_n)).p;
-        to->fields[i].value = arena_copy(arena, slice_of(f->value, f->value_n)).p;
-        if (!to->fields[i].name || !to->fields[i].value)
-            return false;
-    }
-    return to->reason.p != NULL;
-}
-
 /* response_buffering: the head has to outlive the buffer that it was parsed in. */
 static enum stage_result hold_back(struct stream *s)
 {
     struct head *copy = arena_take(&s->arena, sizeof *copy);
 
     s->spool_out = spool_make(s->w->conf->prefix.s);
-    if (!copy || !s->spool_out || !copy_head(copy, s->w->reply_head, &s->arena)) {
+    if (!copy || !s->spool_out || !stream_copy_head(copy, s->w->reply_head, &s->arena)) {
         s->cause = "no memory for a response";
         upstream_drop(&s->up);
         storing_abort(s);

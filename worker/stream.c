@@ -74,6 +74,20 @@ struct stream *stream_begin(struct worker *w, struct conn *conn, const struct ca
     return s;
 }
 
+bool stream_copy_head(struct head *to, const struct head *from, struct arena *arena)
+{
+    memcpy(to, from, offsetof(struct head, fields) + from->fields_n * sizeof *from->fields);
+    to->reason = arena_copy(arena, from->reason);
+    for (int i = 0; i < from->fields_n; i++) {
+        const struct field *f = &from->fields[i];
+        to->fields[i].name = arena_copy(arena, slice_of(f->name, f->name_n)).p;
+        to->fields[i].value = arena_copy(arena, slice_of(f->value, f->value_n)).p;
+        if (!to->fields[i].name || !to->fields[i].value)
+            return false;
+    }
+    return to->reason.p != NULL;
+}
+
 void stream_release(struct stream *s)
 {
     if (s->up)

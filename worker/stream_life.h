@@ -186,6 +186,10 @@ static inline bool stream_may_go_on(struct stream *s, size_t moved)
 bool stream_run(struct stream *s);
 void stream_free(struct stream **stream);
 
+/* A copy of a head that does not point into a read buffer: its fields and reason; other slices are
+ * still the caller's to copy. False: no memory. */
+bool stream_copy_head(struct head *to, const struct head *from, struct arena *arena);
+
 /* Lets go of everything that the stream holds outside: upstream connection, pins, fill, spools. */
 void stream_release(struct stream *s);
 
