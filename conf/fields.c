@@ -88,7 +88,8 @@ static const struct fields_row rows[] = {
       .doc = "off, stdout or a file's path." },
     { ENUM(as.access_log_format, "access_log_format"), .preset = "\"json\"",
       .names = access_formats,
-      .doc = "One JSON object a line, or the combined format of other servers." },
+      .doc = "One JSON object a line, or the combined format of other servers. Both say why the "
+             "cache was passed by, or did not store: cache_reason, or a last column." },
     { INT(as.shutdown_timeout, "shutdown_timeout"), .preset = "30000", .max = FIELDS_TIME_MAX,
       .doc = "Milliseconds that a draining worker may take before it is ended." },
 

@@ -22,6 +22,7 @@
     X(consumer, 128)                                                                               \
     X(upstream, 128)                                                                               \
     X(cache, 24)                                                                                   \
+    X(cache_reason, 64)                                                                            \
     X(referer, 512)                                                                                \
     X(user_agent, 384)                                                                             \
     X(tls_version, 16)                                                                             \
@@ -189,6 +190,7 @@ size_t access_render_json(const struct access_record *r, char *out, size_t cap)
     if (r->tries > 0)
         p = json_number(p, SLICE("tries"), (uint64_t)r->tries);
     TEXT(cache);
+    TEXT(cache_reason);
     TEXT(tls_version);
     TEXT(error);
     TEXT(referer);
@@ -263,6 +265,12 @@ size_t access_render_combined(const struct access_record *r, char *out, size_t c
     p = plain_text(p, r->referer, LIMIT_referer, false);
     p = put_literal(p, "\" \"");
     p = plain_text(p, r->user_agent, LIMIT_user_agent, false);
+    if (r->cache_reason.n > 0) {
+        p = put_literal(p, "\" \"");
+        p = plain_text(p, r->cache, LIMIT_cache, false);
+        p = put_literal(p, ": ");
+        p = plain_text(p, r->cache_reason, LIMIT_cache_reason, false);
+    }
     p = put_literal(p, "\"\n");
     must(p - out <= ACCESS_LINE_MAX);
     return (size_t)(p - out);

@@ -27,10 +27,11 @@ struct access_record {
     struct slice upstream;                 /* "127.0.0.1:9001" of the last target that was tried */
     int upstream_status;                   /* -1: none */
     int tries;                             /* targets tried; 0: none */
-    int64_t total_us;    /* from the request's first byte to the response's last */
-    int64_t proxy_us;    /* of the gateway itself; -1: unknown */
-    int64_t upstream_us; /* waited for the upstream's head; -1: none */
-    struct slice cache;  /* "Hit", "Miss", ...; absent: no cache */
+    int64_t total_us;          /* from the request's first byte to the response's last */
+    int64_t proxy_us;          /* of the gateway itself; -1: unknown */
+    int64_t upstream_us;       /* waited for the upstream's head; -1: none */
+    struct slice cache;        /* "Hit", "Miss", ...; absent: no cache */
+    struct slice cache_reason; /* why it was not asked, or did not store; absent: nothing to say */
     struct slice referer, user_agent;
     struct slice tls_version; /* "TLSv1.3"; absent: plain */
     struct slice error; /* cause of an answer that the gateway made itself, "upstream timed out" */
@@ -40,7 +41,7 @@ struct access_record {
  * ACCESS_LINE_MAX. Values that are too long are cut at a character and end in "...". */
 size_t access_render_json(const struct access_record *record, char *out, size_t cap);
 /* nginx's combined: ip - consumer [time] "request" status body_out "referer" "user agent"; time in
- * UTC. */
+ * UTC. One more column, "Bypass: reason", where there is a reason of the cache to tell. */
 size_t access_render_combined(const struct access_record *record, char *out, size_t cap);
 
 #endif

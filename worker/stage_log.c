@@ -74,6 +74,8 @@ static void write_line(struct stream *s, int status, int64_t total_us)
 
     if (s->cache_asked)
         r.cache = own_fields_cache_status(s->cache_status);
+    if (s->cache_asked && s->cache_reason)
+        r.cache_reason = slice_of(s->cache_reason, strlen(s->cache_reason));
     if (s->conn->t.tls && !s->conn->t.handshaking) {
         const char *version = tls_version(s->conn->t.tls);
         r.tls_version = slice_of(version, strlen(version));

@@ -228,8 +228,8 @@ void storing_progress(struct stream *s)
 
 void storing_commit(struct stream *s)
 {
-    if (s->fill)
-        cache_fill_commit(&s->fill);
+    if (s->fill && !cache_fill_commit(&s->fill))
+        s->cache_reason = "purged while it was stored";
 }
 
 void storing_abort(struct stream *s)

@@ -329,6 +329,38 @@ def test_access_log_combined(origin, start):
     assert re.search(r'inject(\\"|\\x22); DROP"$', lines[1]), "a quote of a client ends the field"
 
 
+def test_access_log_says_why_the_cache_stood_aside(origins, start):
+    """Every Bypass has its reason in the log, word for word as in Cache-Status; so has what was not stored."""
+    def answer(connection, request):
+        fields = {"/private": ["Cache-Control: private"], "/cookie": ["Set-Cookie: a=b"], "/star": ["Vary: *"]}
+        body = b"x" * (5000 if request.target == "/large" else 10)
+        connection.send(reply(404 if request.target == "/missing" else 200, "Content-Type: text/html" if
+                              request.target == "/html" else "Content-Type: text/plain",
+                              *fields.get(request.target, []), body=body))
+    config = {"cache_control": True, "response_code": [200], "content_type": ["text/plain"], "max_object_size": "1k",
+              "bypass": {"headers": ["X-Skip"]}, "no_store": {"query": ["private"]}, "response_headers": {"Cache-Status": True}}
+    origin = origins(answer)
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(**config)]))], start=False, workers=1)
+    path = gateway.dir / "access.log"
+    path.touch()
+    path.chmod(0o666)
+    gateway.write(access_log=str(path))
+    gateway.start()
+    asked = [("POST", "/x"), ("GET", "/x", "Cache-Control: no-store"), ("GET", "/x", "X-Skip: 1"),
+             ("GET", "/x", "If-Match: \"a\""), ("GET", "/missing"), ("GET", "/html"), ("GET", "/large"), ("GET", "/private"),
+             ("GET", "/cookie"), ("GET", "/star"), ("GET", "/x?private"), ("HEAD", "/x"), ("GET", "/x", "Authorization: Basic eA==")]
+    said = [gateway.ask(*one) for one in asked]
+    rows = [json.loads(line) for line in log_lines(path, len(asked))]
+    for one, answered, row in zip(asked, said, rows):
+        detail = re.search(r'detail="([^"]+)"', answered.get("Cache-Status"))
+        assert detail, (one, answered)
+        assert (row["cache"], row["cache_reason"]) == (answered.get("X-Cache-Status"), detail.group(1)), (one, row)
+        assert row["cache"] == "Bypass", (one, row)
+    gateway.get("/x")
+    gateway.get("/x")
+    assert all("cache_reason" not in json.loads(line) for line in log_lines(path, len(asked) + 2)[len(asked):])
+
+
 def test_refused_requests_are_logged_too(origin, start):
     gateway, path = access_log(start, origin.port, "json")
     raw(gateway.port, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")

@@ -62,6 +62,22 @@ static void test_combined_of_a_hit(void **state)
            "\"curl/8\"\n");
 }
 
+static void test_reason_of_the_cache(void **state)
+{
+    (void)state;
+    struct access_record r = { .status = 200,
+                               .cache = SLICE("Bypass"),
+                               .cache_reason = SLICE("request no-store") };
+    static const char said[] = "\"cache\":\"Bypass\",\"cache_reason\":\"request no-store\"";
+    char out[ACCESS_LINE_MAX];
+
+    expect(access_render_combined, &r,
+           "- - - [01/Jan/1970:00:00:00 +0000] \"-\" 200 0 \"-\" \"-\" \"Bypass: request "
+           "no-store\"\n");
+    size_t n = access_render_json(&r, out, sizeof out);
+    assert_non_null(memmem(out, n, said, sizeof said - 1));
+}
+
 static void test_combined_of_nothing(void **state)
 {
     (void)state;
@@ -129,6 +145,7 @@ static struct access_record filled(const char *bytes, size_t n)
                                    .proxy_us = INT64_MAX,
                                    .upstream_us = INT64_MAX,
                                    .cache = s,
+                                   .cache_reason = s,
                                    .referer = s,
                                    .user_agent = s,
                                    .tls_version = s,
@@ -206,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_of_a_hit),
         cmocka_unit_test(test_combined_of_a_hit),
+        cmocka_unit_test(test_reason_of_the_cache),
         cmocka_unit_test(test_combined_of_nothing),
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_hostile_bytes_in_combined),
