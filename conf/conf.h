@@ -49,6 +49,7 @@ enum conf_log_level {
     CONF_LOG_WARN,
     CONF_LOG_ERROR
 };
+enum conf_dns_types { CONF_DNS_A = 1, CONF_DNS_AAAA = 2, CONF_DNS_SRV = 4 }; /* bits */
 enum conf_access_format { CONF_ACCESS_JSON, CONF_ACCESS_COMBINED };
 
 struct conf {
@@ -81,6 +82,12 @@ struct conf {
     struct conf_text real_ip_header;
     bool header_upstream_latency, header_proxy_latency,
         header_request_id; /* X-Gateway-* on answers */
+
+    /* names of targets and services, asked by the checker */
+    const struct conf_address *dns_resolver; /* none: those of resolv.conf */
+    size_t dns_resolver_n;
+    unsigned dns_types;                             /* enum conf_dns_types */
+    double dns_min_ttl, dns_max_ttl, dns_error_ttl; /* s */
 
     const struct conf_dict *shared_dicts;
     size_t shared_dicts_n;

@@ -29,15 +29,19 @@ enum conf_hash_on {
     CONF_HASH_HEADER,
     CONF_HASH_COOKIE,
     CONF_HASH_PATH,
-    CONF_HASH_QUERY_ARG
+    CONF_HASH_QUERY_ARG,
+    CONF_HASH_URI_CAPTURE
 };
+enum conf_on_unhealthy { CONF_UNHEALTHY_FAIL, CONF_UNHEALTHY_PANIC };
 enum conf_probe_type { CONF_PROBE_HTTP, CONF_PROBE_HTTPS, CONF_PROBE_TCP, CONF_PROBE_GRPC };
 
 struct conf_target {
     struct conf_text target; /* as written: host:port, ip:port, [ip6]:port, unix:/path */
     struct conf_text host;   /* without the port; "" for a Unix socket */
     int port;
-    int weight; /* 0..65535 */
+    int weight;          /* 0..65535; 0 drains */
+    int max_connections; /* over all workers; 0: no limit */
+    bool backup;         /* used while no other is available */
 };
 
 /* One address that can be connected to; a target whose name has several addresses gives several
@@ -54,13 +58,16 @@ struct conf_peer {
 };
 
 struct conf_check_side {
-    double interval; /* s; 0 = off; active checks only */
+    double interval;    /* s; 0 = off; active checks only */
+    double retry_after; /* s; 0 = never; passive.unhealthy only */
     int successes, tcp_failures, timeouts, http_failures;
     struct conf_ints http_statuses;
 };
 
 struct conf_healthchecks {
     double threshold; /* percent of weight */
+    enum conf_on_unhealthy on_unhealthy;
+    int max_ejection_percent; /* of the weight */
     struct conf_active {
         enum conf_probe_type type;
         struct conf_text http_method, http_path;
@@ -82,11 +89,15 @@ struct conf_upstream {
     enum conf_algorithm algorithm;
     enum conf_hash_on hash_on, hash_fallback;
     struct conf_text hash_on_header, hash_fallback_header, hash_on_cookie, hash_on_cookie_path,
-        hash_on_query_arg, hash_fallback_query_arg;
+        hash_on_query_arg, hash_fallback_query_arg, hash_on_uri_capture, hash_fallback_uri_capture;
     struct conf_text host_header;
     int slots;
     int keepalive_pool_size;
     double keepalive_idle_timeout; /* s */
+    double slow_start;             /* s; 0: none */
+    int queue_size;                /* requests over all workers; 0: none waits */
+    double queue_timeout;          /* s */
+    int retry_budget_percent;      /* of the active requests */
     const struct conf_target *targets;
     size_t targets_n;
     const struct conf_peer *peers;

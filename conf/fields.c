@@ -28,6 +28,10 @@ static const struct fields_name access_formats[] = { { "json", CONF_ACCESS_JSON 
                                                      { "combined", CONF_ACCESS_COMBINED },
                                                      { 0 } };
 
+static const struct fields_name dns_types[] = {
+    { "A", CONF_DNS_A }, { "AAAA", CONF_DNS_AAAA }, { "SRV", CONF_DNS_SRV }, { 0 }
+};
+
 static const struct fields_row listen_rows[] = {
     { FIELDS_ROW_TEXT(struct source_listen, address, "address"), .flags = FIELDS_REQUIRED,
       .doc = "IP:PORT, [IP6]:PORT or unix:/PATH." },
@@ -132,6 +136,23 @@ static const struct fields_row rows[] = {
     { BOOL(as.header_request_id, "headers_request_id"), .preset = "true",
       .doc = "X-Gateway-Request-Id on responses." },
 
+    { FIELDS_ROW_TEXTS(struct source, dns_resolver, "dns_resolver"), .preset = "[ ]",
+      .flags = FIELDS_SET,
+      .doc =
+          "Name servers, IP[:PORT] or [IP6][:PORT], for the names of targets and services; none: "
+          "those of /etc/resolv.conf. The hosts file comes first." },
+    { FIELDS_ROW_FLAGS(struct source, as.dns_types, "dns_types"),
+      .preset = "[ \"A\", \"AAAA\", \"SRV\" ]", .flags = FIELDS_FILLED, .names = dns_types,
+      .doc = "The records that are asked for. SRV records of a name go before its addresses; a "
+             "name that begins with \"_\" has SRV records alone." },
+    { FIELDS_ROW_NUMBER(struct source, as.dns_min_ttl, "dns_min_ttl"), .preset = "1", .min = 0,
+      .max = 86400, .doc = "Seconds for which an answer holds at least, whatever its TTL." },
+    { FIELDS_ROW_NUMBER(struct source, as.dns_max_ttl, "dns_max_ttl"), .preset = "3600", .min = 0,
+      .max = 86400, .doc = "Seconds for which it holds at most." },
+    { FIELDS_ROW_NUMBER(struct source, as.dns_error_ttl, "dns_error_ttl"), .preset = "1", .min = 0,
+      .max = 3600,
+      .doc = "Seconds until a name is asked for again that could not be resolved; the last good "
+             "answer stays in use." },
     { LIST(shared_dicts, "shared_dicts", dict_fields),
       .preset = "( { name = \"gateway_cache\"; size = \"128m\"; } )",
       .doc = "Dictionaries in shared memory, for caches." },

@@ -164,6 +164,33 @@ static void read_networks(struct load *load)
     load->conf->trusted_ips_n = texts->n;
 }
 
+/* Numeric, since who resolves names cannot be found by name. */
+static void read_name_servers(struct load *load)
+{
+    enum { DOMAIN_PORT = 53 };
+    const struct conf_texts *texts = &load->source->dns_resolver;
+    struct conf *conf = load->conf;
+    struct conf_address *out = memory_array(&load->memory, texts->n, sizeof *out);
+    for (size_t i = 0; i < texts->n; i++) {
+        struct sockaddr_storage addr;
+        struct conf_text host;
+        int port;
+        if (endpoint_target(texts->v[i], DOMAIN_PORT, &host, &port) || host.n == 0 ||
+            !endpoint_literal(host, port, &addr, &out[i].len)) {
+            report_key(&load->report, load->root, "dns_resolver",
+                       "%s is not a name server's address: IP[:PORT] or [IP6][:PORT]",
+                       report_quote(&load->report, texts->v[i].s, texts->v[i].n));
+            continue;
+        }
+        memcpy(&out[i].u, &addr, out[i].len);
+        out[i].text = texts->v[i];
+    }
+    conf->dns_resolver = out;
+    conf->dns_resolver_n = texts->n;
+    if (conf->dns_min_ttl > conf->dns_max_ttl)
+        report_key(&load->report, load->root, "dns_min_ttl", "is larger than dns_max_ttl");
+}
+
 static void read_dicts(struct load *load)
 {
     const struct source_dict *from = load->source->shared_dicts.v;
@@ -204,5 +231,6 @@ void process_finish(struct load *load)
         report_key(&load->report, load->root, "admin_listen",
                    "must be a loopback address: who reaches it may do everything");
     read_networks(load);
+    read_name_servers(load);
     read_dicts(load);
 }

@@ -98,7 +98,7 @@ struct source {
     struct conf as;
     struct conf_text prefix, pid_file, control_socket, error_log, access_log, status_listen,
         admin_listen;
-    struct conf_texts trusted_ips;
+    struct conf_texts trusted_ips, dns_resolver;
     struct source_list proxy_listen; /* source_listen */
     struct source_list shared_dicts; /* source_dict */
     struct source_list certificates; /* source_certificate */

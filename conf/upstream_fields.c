@@ -52,8 +52,13 @@ static const struct fields_row passive_healthy_rows[] = {
                         "300, 301, 302, 303, 304, 305, 306, 307, 308 ]",
                         OK)
 };
-static const struct fields_row passive_unhealthy_rows[] = { FAILURES,
-                                                            STATUSES("[ 429, 500, 503 ]", BAD) };
+static const struct fields_row passive_unhealthy_rows[] = {
+    FAILURES,
+    STATUSES("[ 429, 500, 503 ]", BAD),
+    { FIELDS_ROW_NUMBER(SIDE, retry_after, "retry_after"), .preset = "30", .max = 65535,
+      .doc = "Seconds after which one request tries an unhealthy target that no probe watches; "
+             "doubled at each failure, up to five minutes. 0 is never." }
+};
 
 static const struct fields_table active_healthy = SIDE_TABLE(
     "upstreams.healthchecks.active.healthy", "Probing of healthy targets.", active_healthy_rows);
@@ -115,10 +120,20 @@ static const struct fields_table passive_fields = {
     .at = SIZE_MAX
 };
 
+static const struct fields_name on_unhealthy[] = { { "fail", CONF_UNHEALTHY_FAIL },
+                                                   { "panic", CONF_UNHEALTHY_PANIC },
+                                                   { 0 } };
+
 #define CHECKS struct conf_healthchecks
 static const struct fields_row check_rows[] = {
     { FIELDS_ROW_NUMBER(CHECKS, threshold, "threshold"), .preset = "0.0", .max = 100,
       .doc = "Percent of weight that must be available for the upstream to be healthy." },
+    { FIELDS_ROW_ENUM(CHECKS, on_unhealthy, "on_unhealthy"), .preset = "\"fail\"",
+      .names = on_unhealthy,
+      .doc = "What an upstream below the threshold does: answer 503, or use all its targets, "
+             "unhealthy ones as well." },
+    { FIELDS_ROW_INT(CHECKS, max_ejection_percent, "max_ejection_percent"), .preset = "100",
+      .max = 100, .doc = "Percent of weight that passive checks may take out at the most." },
     { FIELDS_ROW_GROUP(CHECKS, active, "active", active_fields), .doc = "Probes." },
     { FIELDS_ROW_GROUP(CHECKS, passive, "passive", passive_fields), .doc = "The circuit breaker." },
 };
@@ -139,6 +154,10 @@ static const struct fields_row target_rows[] = {
              "and each of its addresses is used." },
     { FIELDS_ROW_INT(TARGET, as.weight, "weight"), .preset = "100", .max = 65535,
       .doc = "Its share beside the weights of the other targets; 0 takes no traffic." },
+    { FIELDS_ROW_INT(TARGET, as.max_connections, "max_connections"), .preset = "0", .max = 1 << 24,
+      .doc = "Requests that may be under way to it, over all workers; 0 is no limit." },
+    { FIELDS_ROW_BOOL(TARGET, as.backup, "backup"), .preset = "false",
+      .doc = "Takes traffic only while no target that is no backup is available." },
 };
 static const struct fields_table target_fields = { .title = "upstreams.targets",
                                                    .doc = "A server.",
@@ -151,12 +170,15 @@ static const struct fields_name algorithms[] = { { "round-robin", CONF_ROUND_ROB
                                                  { "consistent-hashing", CONF_CONSISTENT_HASHING },
                                                  { "latency", CONF_LATENCY },
                                                  { 0 } };
-static const struct fields_name hash_inputs[] = {
-    { "none", CONF_HASH_NONE },           { "ip", CONF_HASH_IP },
-    { "consumer", CONF_HASH_CONSUMER },   { "header", CONF_HASH_HEADER },
-    { "cookie", CONF_HASH_COOKIE },       { "path", CONF_HASH_PATH },
-    { "query_arg", CONF_HASH_QUERY_ARG }, { 0 }
-};
+static const struct fields_name hash_inputs[] = { { "none", CONF_HASH_NONE },
+                                                  { "ip", CONF_HASH_IP },
+                                                  { "consumer", CONF_HASH_CONSUMER },
+                                                  { "header", CONF_HASH_HEADER },
+                                                  { "cookie", CONF_HASH_COOKIE },
+                                                  { "path", CONF_HASH_PATH },
+                                                  { "query_arg", CONF_HASH_QUERY_ARG },
+                                                  { "uri_capture", CONF_HASH_URI_CAPTURE },
+                                                  { 0 } };
 
 #define UPSTREAM struct source_upstream
 static const struct fields_row rows[] = {
@@ -184,6 +206,12 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(UPSTREAM, as.hash_fallback_query_arg, "hash_fallback_query_arg"),
       .preset = "\"\"", .check = value_is_printable,
       .doc = "The query parameter, with hash_fallback = \"query_arg\"." },
+    { FIELDS_ROW_TEXT(UPSTREAM, as.hash_on_uri_capture, "hash_on_uri_capture"), .preset = "\"\"",
+      .check = value_is_printable,
+      .doc = "The named group of the route's pattern, with hash_on = \"uri_capture\"." },
+    { FIELDS_ROW_TEXT(UPSTREAM, as.hash_fallback_uri_capture, "hash_fallback_uri_capture"),
+      .preset = "\"\"", .check = value_is_printable,
+      .doc = "The named group, with hash_fallback = \"uri_capture\"." },
     { FIELDS_ROW_TEXT(UPSTREAM, as.host_header, "host_header"), .preset = "\"\"",
       .check = value_is_authority,
       .doc = "The Host that the targets see where the client's is not preserved; \"\" is the "
@@ -194,6 +222,18 @@ static const struct fields_row rows[] = {
       .max = 65535, .doc = "Idle connections that one worker keeps to this upstream." },
     { FIELDS_ROW_NUMBER(UPSTREAM, as.keepalive_idle_timeout, "keepalive_idle_timeout"),
       .preset = "60", .max = 86400, .doc = "Seconds that an idle connection is kept." },
+    { FIELDS_ROW_NUMBER(UPSTREAM, as.slow_start, "slow_start"), .preset = "0", .max = 86400,
+      .doc = "Seconds in which the share of a new or recovered target grows to its weight; 0 is at "
+             "once." },
+    { FIELDS_ROW_INT(UPSTREAM, as.queue_size, "queue_size"), .preset = "1024", .max = 1 << 20,
+      .doc = "Requests that may wait, over all workers, while every target has its "
+             "max_connections; 503 past it." },
+    { FIELDS_ROW_NUMBER(UPSTREAM, as.queue_timeout, "queue_timeout"), .preset = "10", .max = 86400,
+      .doc = "Seconds that a request waits there; 503 past it." },
+    { FIELDS_ROW_INT(UPSTREAM, as.retry_budget_percent, "retry_budget_percent"), .preset = "20",
+      .max = 1000,
+      .doc = "Percent of the requests under way, over all workers, that may be retries; three may "
+             "be at any time." },
     { FIELDS_ROW_LIST(UPSTREAM, targets, "targets", target_fields), .preset = "( )",
       .doc = "The servers." },
     { FIELDS_ROW_GROUP(UPSTREAM, as.healthchecks, "healthchecks", check_fields),

@@ -154,10 +154,14 @@ static void check_hashing(struct load *load, const struct source_upstream *from)
          "hash_on_query_arg");
     need(load, from, up->hash_fallback == CONF_HASH_QUERY_ARG, up->hash_fallback_query_arg,
          "hash_fallback_query_arg");
+    need(load, from, up->hash_on == CONF_HASH_URI_CAPTURE, up->hash_on_uri_capture,
+         "hash_on_uri_capture");
+    need(load, from, up->hash_fallback == CONF_HASH_URI_CAPTURE, up->hash_fallback_uri_capture,
+         "hash_fallback_uri_capture");
     if (up->hash_fallback == CONF_HASH_NONE)
         return;
     bool same = up->hash_on == up->hash_fallback && up->hash_on != CONF_HASH_HEADER &&
-                up->hash_on != CONF_HASH_QUERY_ARG;
+                up->hash_on != CONF_HASH_QUERY_ARG && up->hash_on != CONF_HASH_URI_CAPTURE;
     if (up->hash_on == CONF_HASH_NONE || up->hash_on == CONF_HASH_COOKIE || same)
         report_key(&load->report, from->at, "hash_fallback",
                    "must be \"none\": hash_on is \"none\", a cookie (which is set where it is "
@@ -198,7 +202,9 @@ const struct conf_upstream *upstreams_implied(struct load *load, struct conf_tex
     struct conf_upstream *up =
         (struct conf_upstream *)&load->conf->upstreams[load->conf->upstreams_n];
     struct conf_target *target = memory_alloc(&load->memory, sizeof *target);
-    *target = (struct conf_target){ name, host, port, UPSTREAMS_IMPLIED_WEIGHT };
+    *target = (struct conf_target){
+        .target = name, .host = host, .port = port, .weight = UPSTREAMS_IMPLIED_WEIGHT
+    };
     *up = defaults->as;
     up->name = name;
     up->implied = true;

@@ -94,6 +94,27 @@ static void test_others_refused(void **state)
             "t.conf:1: trusted_ips: \"x\" is not a network: IP or IP/BITS\n");
 }
 
+static void test_name_servers(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("dns_resolver = [ \"127.0.0.53\", \"127.0.0.1:5300\", \"[::1]:54\" ]; dns_types = "
+               "[ \"A\" ]; dns_min_ttl = 0.5; dns_max_ttl = 20; dns_error_ttl = 3;");
+    assert_int_equal(conf->dns_resolver_n, 3);
+    assert_int_equal(ntohs(conf->dns_resolver[0].u.in.sin_port), 53);
+    assert_int_equal(ntohs(conf->dns_resolver[1].u.in.sin_port), 5300);
+    assert_int_equal(conf->dns_resolver[2].u.any.sa_family, AF_INET6);
+    assert_int_equal(conf->dns_types, CONF_DNS_A);
+    assert_true(conf->dns_min_ttl > 0.4 && conf->dns_max_ttl > 19.9 && conf->dns_error_ttl > 2.9);
+    conf_free(&conf);
+    refused("dns_resolver = [ \"dns.example\",\n\"unix:/x\" ];\ndns_min_ttl = 9; dns_max_ttl = 8;",
+            "t.conf:1: dns_resolver: \"dns.example\" is not a name server's address: IP[:PORT] or "
+            "[IP6][:PORT]\n"
+            "t.conf:1: dns_resolver: \"unix:/x\" is not a name server's address: IP[:PORT] or "
+            "[IP6][:PORT]\n"
+            "t.conf:3: dns_min_ttl: is larger than dns_max_ttl\n");
+}
+
 static void test_dicts(void **state)
 {
     (void)state;
@@ -141,7 +162,7 @@ int main(void)
         cmocka_unit_test(test_paths),          cmocka_unit_test(test_relative_prefix),
         cmocka_unit_test(test_listeners),      cmocka_unit_test(test_listeners_refused),
         cmocka_unit_test(test_others_refused), cmocka_unit_test(test_dicts),
-        cmocka_unit_test(test_user),
+        cmocka_unit_test(test_user),           cmocka_unit_test(test_name_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

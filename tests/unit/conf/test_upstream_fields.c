@@ -10,15 +10,20 @@ static void test_members(void **state)
         "upstreams = ( { name = \"a\"; id = \"00000000-0000-4000-8000-00000000000A\"; algorithm = "
         "\"consistent-hashing\"; hash_on = \"header\"; hash_on_header = \"X-H\";\n"
         "hash_fallback = \"query_arg\"; hash_fallback_query_arg = \"q\"; slots = 10; "
-        "keepalive_pool_size = 1; keepalive_idle_timeout = 0.5; host_header = \"h:81\"; tags = [ "
+        "keepalive_pool_size = 1; slow_start = 20; queue_size = 5; queue_timeout = 1.5; "
+        "retry_budget_percent = 30; hash_on_uri_capture = \"u\"; hash_fallback_uri_capture = "
+        "\"v\"; targets = ( { target = \"127.0.0.1:1\"; weight = 0; max_connections = 9; backup "
+        "= true; } ); keepalive_idle_timeout = 0.5; host_header = \"h:81\"; tags = [ "
         "\"t\" ];\n"
-        "healthchecks = { threshold = 55; active = { type = \"https\"; http_method = \"HEAD\"; "
+        "healthchecks = { threshold = 55; on_unhealthy = \"panic\"; max_ejection_percent = 40; "
+        "active = { type = \"https\"; http_method = \"HEAD\"; "
         "http_path = \"/up?x=1\"; timeout = 2; concurrency = 3; https_verify_certificate = false;\n"
         "https_sni = \"s\"; healthy = { interval = 1.5; successes = 2; http_statuses = [ 204 ]; }; "
         "unhealthy = { interval = 3; tcp_failures = 4; timeouts = 5; http_failures = 6; "
         "http_statuses = [ ]; }; };\n"
         "passive = { healthy = { successes = 7; http_statuses = [ 999 ]; }; unhealthy = { "
-        "tcp_failures = 8; timeouts = 9; http_failures = 10; http_statuses = [ 500 ]; }; }; }; } "
+        "tcp_failures = 8; timeouts = 9; http_failures = 10; http_statuses = [ 500 ]; "
+        "retry_after = 4; }; }; }; } "
         ");");
     const struct conf_upstream *up = conf->upstreams;
     const struct conf_healthchecks *hc = &up->healthchecks;
@@ -34,6 +39,17 @@ static void test_members(void **state)
     assert_int_equal(up->keepalive_pool_size, 1);
     assert_true(up->keepalive_idle_timeout > 0.4 && up->keepalive_idle_timeout < 0.6);
     assert_true(hc->threshold > 54.9 && hc->threshold < 55.1);
+    assert_int_equal(hc->on_unhealthy, CONF_UNHEALTHY_PANIC);
+    assert_int_equal(hc->max_ejection_percent, 40);
+    assert_true(hc->passive.unhealthy.retry_after > 3.9 && up->slow_start > 19.9);
+    assert_true(up->queue_timeout > 1.4 && up->queue_timeout < 1.6);
+    assert_int_equal(up->queue_size, 5);
+    assert_int_equal(up->retry_budget_percent, 30);
+    assert_string_equal(up->hash_on_uri_capture.s, "u");
+    assert_string_equal(up->hash_fallback_uri_capture.s, "v");
+    assert_int_equal(up->targets[0].weight, 0);
+    assert_int_equal(up->targets[0].max_connections, 9);
+    assert_true(up->targets[0].backup);
     assert_int_equal(hc->active.type, CONF_PROBE_HTTPS);
     assert_string_equal(hc->active.http_method.s, "HEAD");
     assert_string_equal(hc->active.http_path.s, "/up?x=1");

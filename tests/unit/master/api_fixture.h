@@ -42,8 +42,8 @@ static struct conf_path fixture_paths[] = { { TEXT("/orders"), NULL } };
 static struct conf_link fixture_links[] = { { CONF_PLUGIN_PROXY_CACHE, 100, NULL, NULL, 0 } };
 static struct conf_chain fixture_chain = { fixture_links, 1 };
 static struct conf_target fixture_targets[] = {
-    { TEXT("127.0.0.1:9001"), TEXT("127.0.0.1"), 9001, 100 },
-    { TEXT("127.0.0.1:9002"), TEXT("127.0.0.1"), 9002, 50 },
+    { .target = TEXT("127.0.0.1:9001"), .host = TEXT("127.0.0.1"), .port = 9001, .weight = 100 },
+    { .target = TEXT("127.0.0.1:9002"), .host = TEXT("127.0.0.1"), .port = 9002, .weight = 50 },
 };
 static struct conf_upstream fixture_upstream;
 static struct conf_peer fixture_peers[] = {
