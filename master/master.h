@@ -41,10 +41,12 @@ struct generation {
     enum generation_state state;
     const struct conf *conf; /* owned */
     struct sandbox_user user;
-    struct conf_address control; /* control_socket as an address */
-    struct heritage heritage;    /* what each child gets, but for what is its own */
-    struct listen_set sockets;   /* none once another generation has taken over */
-    unsigned children;           /* slots that it holds */
+    struct conf_address control;           /* control_socket as an address */
+    struct heritage heritage;              /* what each child gets, but for what is its own */
+    const char *dicts[HERITAGE_DICTS_MAX]; /* names of heritage.dicts */
+    char legacy_dicts[HERITAGE_DICTS_MAX][REGION_NAME_MAX]; /* where no configuration has them */
+    struct listen_set sockets; /* none once another generation has taken over */
+    unsigned children;         /* slots that it holds */
     int64_t deadline; /* ms, monotonic: STARTING: to be ready; RETIRING: to be gone, 0 = has been
                          killed */
 };

@@ -3,25 +3,50 @@
  * Which zone a new generation gets. The cache stays over reloads because a dictionary is found
  * again by name and size; what is known of routes and peers stays because their zones have ample
  * room and rows are found by identity. Decisions are made from configurations and process-local
- * sizes, never from what lies in shared memory.
+ * sizes, never from what lies in shared memory. What there is of each kind, how it is told apart
+ * when another binary hands it over, and who mends it after a death, is one row of a table.
  */
 #include "master/zones.h"
 #include "shm/cache.h"
 #include "shm/health.h"
 #include "shm/stats.h"
+#include "shm/tickets.h"
 #include "worker/base/log.h"
 #include <stdio.h>
 #include <string.h>
 
 enum { ZONES_ROUTES_MIN = 16384 };
 
+struct zones_kind {
+    enum zone_kind kind;
+    uint32_t version;
+    size_t at, n; /* where in the heritage, and how many */
+    bool common;  /* the master's own, the same for all generations */
+    void (*repair)(const struct zone *zone, uint32_t slot); /* after a death; NULL: not needed */
+};
+
+#define ZONES_ONE(member) offsetof(struct heritage, member), 1
+
+static const struct zones_kind zones_table[] = {
+    { ZONE_BOARD, BOARD_VERSION, ZONES_ONE(board), true, NULL },
+    { ZONE_TICKETS, TICKETS_VERSION, ZONES_ONE(tickets), true, NULL },
+    { ZONE_STATS, STATS_VERSION, ZONES_ONE(stats), false, stats_settle },
+    { ZONE_HEALTH, HEALTH_VERSION, ZONES_ONE(health), false, health_forget },
+    { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, false,
+      cache_break },
+};
+enum { ZONES_KINDS = sizeof zones_table / sizeof zones_table[0] };
+
+static struct zone *zones_at(const struct zones_kind *kind, const struct heritage *h, size_t i)
+{
+    return (struct zone *)((char *)(uintptr_t)h + kind->at) + i;
+}
+
 void zones_clear(struct heritage *h)
 {
-    static const struct zone none = { .fd = -1 };
-
-    h->stats = h->health = none;
-    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
-        h->dicts[i] = none;
+    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
+        for (size_t i = 0; i < k->n; i++)
+            *zones_at(k, h, i) = (struct zone){ .fd = -1 };
 }
 
 /* --- counters -------------------------------------------------------------------------- */
@@ -55,6 +80,8 @@ static bool zones_take_stats(struct generation *g, const struct generation *old,
 {
     struct heritage *h = &g->heritage;
 
+    if (old && old->heritage.stats.shm == NULL)
+        old = NULL;
     if (old) {
         h->stats = old->heritage.stats;
         if (zones_claim_routes(g))
@@ -101,6 +128,8 @@ static bool zones_take_health(struct generation *g, const struct generation *old
 
     for (size_t i = 0; i < upstreams; i++)
         peers += (uint32_t)g->conf->upstreams[i].peers_n;
+    if (old && old->heritage.health.shm == NULL)
+        old = NULL;
     if (old && health_fits(&old->heritage.health, peers, upstreams)) {
         h->health = old->heritage.health;
         if (zones_claim_upstreams(g))
@@ -117,21 +146,26 @@ static bool zones_take_health(struct generation *g, const struct generation *old
 
 /* --- dictionaries ---------------------------------------------------------------------- */
 
-static const struct zone *zones_find_dict(const struct generation *old, const struct conf_dict *d)
+static const struct zone *zones_find_dict(const struct generation *old, const char *name,
+                                          uint64_t size)
 {
-    for (size_t i = 0; old && i < old->conf->shared_dicts_n && i < HERITAGE_DICTS_MAX; i++) {
-        const struct conf_dict *o = &old->conf->shared_dicts[i];
-        if (o->size == d->size && strcmp(o->name.s, d->name.s) == 0)
-            return &old->heritage.dicts[i];
+    for (size_t i = 0; old && i < HERITAGE_DICTS_MAX; i++) {
+        const struct zone *zone = &old->heritage.dicts[i];
+        if (zone->shm && zone->size == size && strcmp(old->dicts[i], name) == 0)
+            return zone;
     }
     return NULL;
 }
 
-static bool zones_take_dict(struct zone *zone, const struct generation *old,
-                            const struct conf_dict *d, struct refusal *refusal)
+static bool zones_take_dict(struct generation *g, size_t i, const struct generation *old,
+                            struct refusal *refusal)
 {
-    const struct zone *kept = zones_find_dict(old, d);
+    const struct conf_dict *d = &g->conf->shared_dicts[i];
+    struct zone *zone = &g->heritage.dicts[i];
+    const struct zone *kept;
 
+    g->dicts[i] = d->name.s;
+    kept = zones_find_dict(old, d->name.s, region_size(d->size));
     if (kept) {
         *zone = *kept;
         return true;
@@ -152,7 +186,7 @@ static bool zones_take_dicts(struct generation *g, const struct generation *old,
         return refusal_say(refusal, "%zu shared_dicts, at most %d", g->conf->shared_dicts_n,
                            HERITAGE_DICTS_MAX);
     for (size_t i = 0; i < g->conf->shared_dicts_n; i++)
-        if (!zones_take_dict(&g->heritage.dicts[i], old, &g->conf->shared_dicts[i], refusal))
+        if (!zones_take_dict(g, i, old, refusal))
             return false;
     return true;
 }
@@ -163,17 +197,52 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
            zones_take_dicts(g, old, refusal);
 }
 
+/* --- from another master --------------------------------------------------------------- */
+
+static bool zones_inherit_as(struct generation *legacy, const struct zones_kind *kind, int fd)
+{
+    for (size_t i = 0; i < kind->n; i++) {
+        struct zone *zone = zones_at(kind, &legacy->heritage, i);
+        if (zone->shm)
+            continue;
+        if (!region_adopt(zone, kind->kind, kind->version, fd))
+            return false;
+        if (kind->kind == ZONE_CACHE) {
+            region_name(fd, legacy->legacy_dicts[i]);
+            legacy->dicts[i] = legacy->legacy_dicts[i];
+        }
+        return true;
+    }
+    return false;
+}
+
+bool zones_inherit(struct generation *legacy, int fd)
+{
+    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
+        if (zones_inherit_as(legacy, k, fd))
+            return true;
+    return false;
+}
+
+size_t zones_list(const struct heritage *h, int *fds, size_t max)
+{
+    size_t n = 0;
+
+    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
+        for (size_t i = 0; i < k->n && n < max; i++)
+            if (zones_at(k, h, i)->shm)
+                fds[n++] = zones_at(k, h, i)->fd;
+    return n;
+}
+
 /* --- the end --------------------------------------------------------------------------- */
 
 static bool zones_has(const struct generation *g, const struct zone *zone)
 {
-    const struct heritage *h = &g->heritage;
-
-    if (h->stats.shm == zone->shm || h->health.shm == zone->shm)
-        return true;
-    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
-        if (h->dicts[i].shm == zone->shm)
-            return true;
+    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
+        for (size_t i = 0; i < k->n; i++)
+            if (zones_at(k, &g->heritage, i)->shm == zone->shm)
+                return true;
     return false;
 }
 
@@ -192,22 +261,16 @@ static void zones_drop_one(struct zone *zone, const struct generation *others)
 
 void zones_drop(struct generation *g, const struct generation *others)
 {
-    zones_drop_one(&g->heritage.stats, others);
-    zones_drop_one(&g->heritage.health, others);
-    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
-        zones_drop_one(&g->heritage.dicts[i], others);
+    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
+        for (size_t i = 0; !k->common && i < k->n; i++)
+            zones_drop_one(zones_at(k, &g->heritage, i), others);
 }
 
 void zones_repair(const struct generation *all, uint32_t slot)
 {
-    for (; all; all = all->next) {
-        const struct heritage *h = &all->heritage;
-        for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
-            if (h->dicts[i].shm)
-                cache_break(&h->dicts[i], slot);
-        if (h->health.shm)
-            health_forget(&h->health, slot);
-        if (h->stats.shm)
-            stats_settle(&h->stats, slot);
-    }
+    for (; all; all = all->next)
+        for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
+            for (size_t i = 0; k->repair && i < k->n; i++)
+                if (zones_at(k, &all->heritage, i)->shm)
+                    k->repair(zones_at(k, &all->heritage, i), slot);
 }

@@ -13,6 +13,13 @@ void zones_clear(struct heritage *heritage);
  * dictionary of the same name and size as in `old` (may be NULL) is the same zone. */
 bool zones_take(struct generation *g, const struct generation *old, struct refusal *refusal);
 
+/* Adopts the zone behind `fd` into a generation that another master left, if its kind and layout
+ * are known; then the zone owns `fd`. False: it is none of ours, and `fd` stays the caller's. */
+bool zones_inherit(struct generation *legacy, int fd);
+/* The descriptors of all zones of a generation, board and tickets too, for whoever is to inherit
+ * them. Returns how many. */
+size_t zones_list(const struct heritage *heritage, int *fds, size_t max);
+
 /* Drops the zones of `g` that no generation in the list `others` has. Board and tickets are the
  * master's. */
 void zones_drop(struct generation *g, const struct generation *others);

@@ -26,7 +26,7 @@ static bool region_fail(struct zone *zone)
     return false;
 }
 
-static uint64_t region_round(uint64_t size)
+uint64_t region_size(uint64_t size)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     if (size < REGION_BODY)
@@ -52,7 +52,7 @@ bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const
         errno = EFBIG;
         return false;
     }
-    size = region_round(size);
+    size = region_size(size);
     zone->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (zone->fd < 0 || ftruncate(zone->fd, (off_t)size) < 0 ||
         fcntl(zone->fd, F_ADD_SEALS, REGION_SEALS) < 0 || !region_map(zone, zone->fd, size))
@@ -94,6 +94,17 @@ bool region_adopt(struct zone *zone, enum zone_kind kind, uint32_t version, int 
         return false;
     zone->fd = fd;
     return true;
+}
+
+void region_name(int fd, char out[REGION_NAME_MAX])
+{
+    struct zone_shm head;
+
+    out[0] = '\0';
+    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
+        return;
+    memcpy(out, head.name, REGION_NAME_MAX);
+    out[REGION_NAME_MAX - 1] = '\0';
 }
 
 void region_drop(struct zone *zone)

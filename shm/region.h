@@ -38,6 +38,11 @@ struct zone {             /* process-local; copied by fork */
 bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
                  uint64_t size);
 
+/* How large a zone of that many bytes becomes. */
+uint64_t region_size(uint64_t size);
+/* The name that the zone behind `fd` was made with, terminated; "" when it cannot be read. */
+void region_name(int fd, char out[REGION_NAME_MAX]);
+
 /* Maps the zone behind `fd` if it is sealed and its header says kind and version; then the zone
  * owns `fd`. Otherwise false, and `fd` stays the caller's. */
 bool region_adopt(struct zone *zone, enum zone_kind kind, uint32_t version, int fd);

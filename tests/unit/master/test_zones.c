@@ -29,6 +29,7 @@ struct world {
 };
 
 static struct world one, two;
+static struct generation legacy;
 static struct conf_route few[2], many[WORLD_ROUTES];
 static char ids[WORLD_ROUTES][40];
 static struct refusal refusal;
@@ -73,6 +74,8 @@ static int setup(void **state)
     few[1] = many[1];
     begin(&one, 1);
     begin(&two, 2);
+    legacy = (struct generation){ 0 };
+    zones_clear(&legacy.heritage);
     return 0;
 }
 
@@ -182,6 +185,43 @@ static void the_dead_leave_nothing(void **state)
     assert_int_equal(stats_process(&one.g.heritage.stats, 7)->active, 0);
 }
 
+static void another_master_inherits_what_it_knows(void **state)
+{
+    int fds[8];
+    size_t n;
+    struct zone strange;
+
+    (void)state;
+    add_dict(&one, "kept", 2 << 20);
+    add_dict(&one, "other_size", 2 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    n = zones_list(&one.g.heritage, fds, 8);
+    assert_int_equal(n, 4); /* counters, health, two dictionaries */
+    for (size_t i = 0; i < n; i++)
+        assert_true(zones_inherit(&legacy, dup(fds[i])));
+    add_dict(&two, "other_size", 4 << 20);
+    add_dict(&two, "kept", 2 << 20);
+    assert_true(zones_take(&two.g, &legacy, &refusal));
+    assert_ptr_equal(two.g.heritage.stats.shm, legacy.heritage.stats.shm);
+    assert_ptr_equal(two.g.heritage.dicts[1].shm, legacy.heritage.dicts[0].shm);
+    assert_int_equal(stats_row(&two.g.heritage.stats, ids[1]), 1);
+    assert_ptr_not_equal(two.g.heritage.dicts[0].shm, legacy.heritage.dicts[1].shm);
+    assert_true(region_make(&strange, ZONE_CACHE, CACHE_VERSION + 1, "kept", 2 << 20));
+    assert_false(zones_inherit(&legacy, strange.fd));
+    region_drop(&strange);
+    zones_drop(&legacy, &two.g);
+}
+
+static void what_was_not_inherited_is_made_anew(void **state)
+{
+    (void)state;
+    add_dict(&two, "kept", 2 << 20);
+    assert_true(zones_take(&two.g, &legacy, &refusal));
+    assert_int_equal(stats_row(&two.g.heritage.stats, ids[1]), 1);
+    assert_non_null(health_peer(&two.g.heritage.health, 99));
+    assert_int_equal(two.g.heritage.dicts[0].size, 2 << 20);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -192,6 +232,8 @@ int main(void)
         TEST(a_refused_set_keeps_the_old_zones),
         TEST(too_many_routes_get_a_larger_zone_with_the_old_counts),
         TEST(the_dead_leave_nothing),
+        TEST(another_master_inherits_what_it_knows),
+        TEST(what_was_not_inherited_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
