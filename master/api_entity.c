@@ -148,8 +148,8 @@ static json_t *peer_json(const struct api *api, const struct conf_peer *peer)
     json_object_set_new(o, "weight", json_integer(peer->weight));
     if (row == NULL)
         return o;
-    json_object_set_new(o, "state", json_string(row->state == HEALTH_UP ? "up" : "down"));
-    json_object_set_new(o, "since", json_integer((json_int_t)row->since));
+    json_object_set_new(o, "state", json_string(health_state_name(health_state(row))));
+    json_object_set_new(o, "since", json_integer((json_int_t)(row->since / 1000)));
     json_object_set_new(o, "requests", json_integer((json_int_t)row->requests));
     json_object_set_new(o, "failures", json_integer((json_int_t)row->failures));
     json_object_set_new(o, "connects", json_integer((json_int_t)row->connects));

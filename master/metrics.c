@@ -346,7 +346,7 @@ static void dicts(const struct source *s)
 static uint64_t target_up(const struct zone *zone, const struct health_peer_shm *row)
 {
     (void)zone;
-    return row->state == HEALTH_UP;
+    return health_state(row) == HEALTH_UP;
 }
 
 static uint64_t target_requests(const struct zone *zone, const struct health_peer_shm *row)

@@ -151,8 +151,8 @@ static json_t *upstream_json(const struct api *api, const struct status_sums *su
         for (size_t k = 0; k < conf->upstreams[i].peers_n; k++) {
             const struct health_peer_shm *row =
                 health_peer(&api->heritage->health, conf->upstreams[i].peers[k].identity);
-            up += row != NULL && row->state == HEALTH_UP;
-            down += row != NULL && row->state != HEALTH_UP;
+            up += row != NULL && health_state(row) == HEALTH_UP;
+            down += row != NULL && health_state(row) != HEALTH_UP;
         }
     }
     json_object_set_new(o, "targets_up", number(up));

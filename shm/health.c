@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layout: a head, the rows of peers, the rows of upstreams, then one array of in-flight counters a
- * slot, each on cache lines of its own. Rows are found by identity, which is a hash already: open
- * addressing in the table of rows itself. A row is never freed; one that neither this load nor the
- * one before named is given to the next identity that probes past it. Only the master claims.
- * Capacities are checked against the size of the mapping at each call.
+ * Layout: a head, the rows of peers, the rows of upstreams, the logs of peers by row, then one
+ * array of in-flight counters a slot, each on cache lines of its own. Rows are found by identity,
+ * which is a hash already: open addressing in the table of rows itself. A row is never freed; one
+ * that neither this load nor the one before named is given to the next identity that probes past
+ * it. Only the master claims. Capacities are checked against the size of the mapping at each call.
  */
-#include "shm/health.h"
 #include "shm/board.h"
+#include "shm/health_parts.h"
 #include <string.h>
 
 enum { HEALTH_MAX = 1 << 20, HEALTH_PEERS_MIN = 1024, HEALTH_UPSTREAMS_MIN = 256 };
 
-struct health_shm {
-    _Atomic uint32_t peers, upstreams; /* capacities, powers of two; fixed */
-    _Atomic uint32_t slots;            /* 1 + highest slot that ever counted */
-    uint32_t spare;
-} __attribute__((aligned(64)));
-
 _Static_assert(sizeof(struct health_shm) == 64, "layout");
-_Static_assert(sizeof(struct health_peer_shm) == 128, "layout");
+_Static_assert(sizeof(struct health_peer_shm) == 192, "layout");
 _Static_assert(sizeof(struct health_upstream_shm) == 128, "layout");
-_Static_assert(offsetof(struct health_peer_shm, generation) == 48, "layout");
+_Static_assert(offsetof(struct health_peer_shm, name) == 128, "layout");
 
 static uint32_t health_power(uint32_t least, uint32_t n)
 {
@@ -39,7 +33,7 @@ static uint64_t health_stride(uint32_t peers)
 static uint64_t health_counters_at(uint32_t peers, uint32_t upstreams)
 {
     return sizeof(struct health_shm) + peers * sizeof(struct health_peer_shm) +
-           upstreams * sizeof(struct health_upstream_shm);
+           upstreams * sizeof(struct health_upstream_shm) + peers * sizeof(struct health_log_shm);
 }
 
 static uint64_t health_size(uint32_t peers, uint32_t upstreams)
@@ -47,21 +41,12 @@ static uint64_t health_size(uint32_t peers, uint32_t upstreams)
     return 128 + health_counters_at(peers, upstreams) + BOARD_SLOTS * health_stride(peers);
 }
 
-/* What a call works with: the capacities as they were when it began. */
-struct health_view {
-    struct health_shm *head;
-    uint32_t peers_n, upstreams_n;
-    struct health_peer_shm *peers;
-    struct health_upstream_shm *upstreams;
-    char *counters;
-};
-
 static bool health_is_power(uint32_t n)
 {
     return n > 0 && n <= HEALTH_MAX && (n & (n - 1)) == 0;
 }
 
-static bool health_view(const struct zone *zone, struct health_view *v)
+bool health_view_of(const struct zone *zone, struct health_view *v)
 {
     char *body = region_body(zone);
 
@@ -73,6 +58,7 @@ static bool health_view(const struct zone *zone, struct health_view *v)
         return false;
     v->peers = (void *)(body + sizeof(struct health_shm));
     v->upstreams = (void *)(v->peers + v->peers_n);
+    v->logs = (void *)(v->upstreams + v->upstreams_n);
     v->counters = body + health_counters_at(v->peers_n, v->upstreams_n);
     return true;
 }
@@ -101,7 +87,7 @@ bool health_make(struct zone *zone, uint32_t peers, uint32_t upstreams)
 bool health_fits(const struct zone *zone, uint32_t peers, uint32_t upstreams)
 {
     struct health_view v;
-    return health_view(zone, &v) && peers <= v.peers_n / 2 && upstreams <= v.upstreams_n / 2;
+    return health_view_of(zone, &v) && peers <= v.peers_n / 2 && upstreams <= v.upstreams_n / 2;
 }
 
 /* --- rows ------------------------------------------------------------------------------ */
@@ -123,7 +109,7 @@ struct health_peer_shm *health_peer(const struct zone *zone, uint64_t identity)
 {
     struct health_view v;
 
-    if (identity == 0 || !health_view(zone, &v))
+    if (identity == 0 || !health_view_of(zone, &v))
         return NULL;
     for (uint32_t i = 0; i < v.peers_n; i++) {
         struct health_peer_shm *p = &v.peers[health_place(identity, i, v.peers_n)];
@@ -140,7 +126,7 @@ struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t id
 {
     struct health_view v;
 
-    if (identity == 0 || !health_view(zone, &v))
+    if (identity == 0 || !health_view_of(zone, &v))
         return NULL;
     for (uint32_t i = 0; i < v.upstreams_n; i++) {
         struct health_upstream_shm *u = &v.upstreams[health_place(identity, i, v.upstreams_n)];
@@ -184,11 +170,18 @@ static void health_name(char to[64], const char *name)
 static void health_open_peer(const struct health_view *v, struct health_peer_shm *p,
                              uint64_t identity)
 {
-    atomic_store(&p->state, HEALTH_UP);
+    atomic_store(&p->verdict, 0);
     atomic_store(&p->since, 0);
+    atomic_store(&p->probed, 0);
+    atomic_store(&p->asked, 0);
+    atomic_store(&p->answered, 0);
+    atomic_store(&p->cause, 0);
+    atomic_store(&p->status, 0);
+    atomic_store(&p->changes, 0);
     atomic_store(&p->requests, 0);
     atomic_store(&p->failures, 0);
     atomic_store(&p->connects, 0);
+    memset(&v->logs[p - v->peers], 0, sizeof(struct health_log_shm));
     for (uint32_t slot = 0; slot < BOARD_SLOTS && slot < atomic_load(&v->head->slots); slot++) {
         _Atomic uint32_t *row = (void *)(v->counters + slot * health_stride(v->peers_n));
         atomic_store(&row[p - v->peers], 0);
@@ -203,7 +196,7 @@ struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t iden
     struct health_peer_shm *p = health_peer(zone, identity);
     bool fresh = p == NULL;
 
-    if (identity == 0 || !health_view(zone, &v))
+    if (identity == 0 || !health_view_of(zone, &v))
         return NULL;
     if (fresh)
         p = health_spare_peer(&v, identity, generation);
@@ -223,7 +216,7 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
     struct health_upstream_shm *u = health_upstream(zone, identity);
     bool fresh = u == NULL;
 
-    if (identity == 0 || !health_view(zone, &v))
+    if (identity == 0 || !health_view_of(zone, &v))
         return NULL;
     if (fresh)
         u = health_spare_upstream(&v, identity, generation);
@@ -240,12 +233,6 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
 
 /* --- in flight ------------------------------------------------------------------------- */
 
-/* The peer's row number, or -1 for a pointer that leads outside. */
-static int64_t health_number(const struct health_view *v, const struct health_peer_shm *peer)
-{
-    return peer >= v->peers && peer < v->peers + v->peers_n ? peer - v->peers : -1;
-}
-
 _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
                                    uint32_t slot)
 {
@@ -253,7 +240,7 @@ _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_
     uint32_t slots;
     int64_t number;
 
-    if (slot >= BOARD_SLOTS || !health_view(zone, &v) || (number = health_number(&v, peer)) < 0)
+    if (slot >= BOARD_SLOTS || !health_view_of(zone, &v) || (number = health_number(&v, peer)) < 0)
         return NULL;
     slots = atomic_load(&v.head->slots);
     while (slots <= slot && !atomic_compare_exchange_weak(&v.head->slots, &slots, slot + 1))
@@ -268,7 +255,7 @@ uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_
     uint32_t slots;
     int64_t number;
 
-    if (!health_view(zone, &v) || (number = health_number(&v, peer)) < 0)
+    if (!health_view_of(zone, &v) || (number = health_number(&v, peer)) < 0)
         return 0;
     slots = atomic_load_explicit(&v.head->slots, memory_order_relaxed);
     for (uint32_t slot = 0; slot < slots && slot < BOARD_SLOTS; slot++) {
@@ -281,25 +268,42 @@ uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_
 void health_forget(const struct zone *zone, uint32_t slot)
 {
     struct health_view v;
-    if (slot < BOARD_SLOTS && health_view(zone, &v) && slot < atomic_load(&v.head->slots))
+    if (slot >= BOARD_SLOTS || !health_view_of(zone, &v))
+        return;
+    if (slot < atomic_load(&v.head->slots))
         memset(v.counters + slot * health_stride(v.peers_n), 0, health_stride(v.peers_n));
+    health_state_forget(&v, slot);
 }
 
+static void health_copy_peer(struct health_peer_shm *p, const struct health_peer_shm *old)
+{
+    atomic_store(&p->verdict, atomic_load(&old->verdict));
+    atomic_store(&p->since, atomic_load(&old->since));
+    atomic_store(&p->probed, atomic_load(&old->probed));
+    atomic_store(&p->cause, atomic_load(&old->cause));
+    atomic_store(&p->status, atomic_load(&old->status));
+    atomic_store(&p->changes, atomic_load(&old->changes));
+    atomic_store(&p->requests, atomic_load(&old->requests));
+    atomic_store(&p->failures, atomic_load(&old->failures));
+    atomic_store(&p->connects, atomic_load(&old->connects));
+}
+
+/* A word that no process wrote would still be a state: every word unpacks to one. */
 void health_copy(const struct zone *to, const struct zone *from)
 {
     struct health_view v;
+    struct health_entry entries[HEALTH_LOG];
 
-    if (!health_view(from, &v))
+    if (!health_view_of(from, &v))
         return;
     for (uint32_t i = 0; i < v.peers_n; i++) {
         const struct health_peer_shm *old = &v.peers[i];
         struct health_peer_shm *p = health_peer(to, atomic_load(&old->identity));
         if (p == NULL)
             continue;
-        atomic_store(&p->state, atomic_load(&old->state) == HEALTH_DOWN ? HEALTH_DOWN : HEALTH_UP);
-        atomic_store(&p->since, atomic_load(&old->since));
-        atomic_store(&p->requests, atomic_load(&old->requests));
-        atomic_store(&p->failures, atomic_load(&old->failures));
-        atomic_store(&p->connects, atomic_load(&old->connects));
+        health_copy_peer(p, old);
+        uint32_t n = health_log_read(from, old, entries);
+        for (uint32_t k = 0; k < n; k++)
+            health_log_add(to, p, &entries[k]);
     }
 }

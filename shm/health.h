@@ -4,25 +4,34 @@
  * those that stay. This is the only truth about health: the checker and the workers' passive counts
  * change it, a worker reads it at each choice. In-flight counts are per board slot, summed by
  * readers, so that a dead worker's share disappears with it.
+ *
+ * Health proper is one word a row, changed by compare-and-swap by the rules of shm/verdict.h: who
+ * is killed at whatever instruction has changed it or has not. What follows a change (its time, its
+ * cause, its line in the log of the row) may be missing then, and nothing depends on that.
  */
 #ifndef SHM_HEALTH_H
 #define SHM_HEALTH_H
 
+#include "shm/health_cause.h"
 #include "shm/region.h"
+#include "shm/verdict.h"
 #include <stdatomic.h>
 
-enum { HEALTH_VERSION = 1 };
-
-enum health_state { HEALTH_UP, HEALTH_DOWN };
+enum { HEALTH_VERSION = 2 };
 
 struct health_peer_shm {
-    _Atomic uint64_t identity; /* 0 = free */
-    _Atomic uint32_t state;    /* enum health_state */
-    _Atomic uint32_t spare;
-    _Atomic uint64_t since; /* of the state; seconds since 1970 */
+    _Atomic uint64_t identity;        /* 0 = free */
+    _Atomic uint64_t verdict;         /* shm/verdict.h, packed */
+    _Atomic uint64_t since;           /* of the state; milliseconds since 1970; 0: from the begin */
+    _Atomic uint64_t generation;      /* the latest load that named it */
+    _Atomic uint64_t probed;          /* when the last probe began; CLOCK_MONOTONIC ms; 0: never */
+    _Atomic uint32_t asked, answered; /* probes out of turn: wanted and done so far */
+    _Atomic uint32_t cause;           /* of the last change: enum health_cause */
+    _Atomic uint32_t status;          /* the HTTP status in it, or 0 */
+    _Atomic uint64_t changes;         /* of the state, so far */
     _Atomic uint64_t requests, failures, connects;
-    _Atomic uint64_t generation; /* the latest load that named it */
-    char name[64];               /* "upstream/127.0.0.1:9001" */
+    uint64_t spare[5];
+    char name[64]; /* "upstream/127.0.0.1:9001" */
 } __attribute__((aligned(64)));
 
 struct health_upstream_shm {
@@ -61,10 +70,112 @@ struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t id
 _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
                                    uint32_t slot);
 uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer);
-/* Master, at reap: zeroes all counters of a slot. */
+/* Master, at reap: zeroes all counters of a slot, and gives up the trials that it held. */
 void health_forget(const struct zone *zone, uint32_t slot);
 /* Master: carries state and counts of the peers that a fresh, larger zone has claimed over from the
  * old one. */
 void health_copy(const struct zone *to, const struct zone *from);
+
+/* --- state: health_state.c ------------------------------------------------------------------ */
+
+static inline enum health_state health_state(const struct health_peer_shm *peer)
+{
+    return (enum health_state)(atomic_load_explicit(&peer->verdict, memory_order_relaxed) & 3);
+}
+
+/* The whole word is zero: UP, and no failure to be set back. A success needs no more than this. */
+static inline bool health_spotless(const struct health_peer_shm *peer)
+{
+    return atomic_load_explicit(&peer->verdict, memory_order_relaxed) == 0;
+}
+
+/* "up", "down", "trial". */
+const char *health_state_name(enum health_state state);
+
+static inline uint32_t health_tick(int64_t monotonic_ms)
+{
+    return (uint32_t)(monotonic_ms / VERDICT_TICK_MS);
+}
+
+/* The caller's present: the zone's and the clock's. */
+struct health_now {
+    const struct zone *zone;
+    int64_t ms;      /* CLOCK_MONOTONIC */
+    int64_t real_ms; /* since 1970 */
+};
+
+/* What was seen, for the log of the row and its last change. */
+struct health_seen {
+    enum verdict_source source;
+    enum verdict_event event;
+    enum health_cause cause;
+    int status;       /* HTTP's; 0: none */
+    uint32_t took;    /* us; 0: not known */
+    const char *text; /* more exactly, cut to fit; NULL: nothing to add */
+};
+
+/* What a call made of the state. */
+enum health_change { HEALTH_SAME, HEALTH_WENT_DOWN, HEALTH_WENT_UP };
+
+/* Counts one observation by any process. Of all that see the limit reached at the same time, one is
+ * told of the change. */
+enum health_change health_state_count(struct health_peer_shm *peer, const struct health_seen *seen,
+                                      const struct verdict_limits *limits,
+                                      const struct health_now *now);
+
+/* Takes the half-open trial for `slot`; true for one caller at a time over all processes. He ends
+ * it by health_state_conclude() or health_state_abandon(); should he die, health_forget() does, and
+ * should he not come to an end within `patience` ms, another may take it. */
+bool health_state_try(struct health_peer_shm *peer, uint32_t slot, int64_t patience,
+                      const struct health_now *now);
+enum health_change health_state_conclude(struct health_peer_shm *peer, uint32_t slot,
+                                         const struct health_seen *seen,
+                                         const struct verdict_limits *limits,
+                                         const struct health_now *now);
+void health_state_abandon(struct health_peer_shm *peer, uint32_t slot,
+                          const struct health_now *now);
+/* Whether a trial could be taken now: the peer is not UP, but one request may find out. */
+bool health_state_may_try(const struct health_peer_shm *peer, int64_t ms);
+
+/* By hand: UP or DOWN, all counters reset. */
+enum health_change health_state_set(struct health_peer_shm *peer, enum health_state state,
+                                    const struct health_now *now);
+/* What new settings mean for what is known; see verdict_settle(). */
+enum health_change health_state_settle(struct health_peer_shm *peer,
+                                       const struct verdict_limits *limits,
+                                       const struct health_now *now);
+
+/* Grows with each change of any peer's state: who keeps conclusions looks at it. */
+uint64_t health_state_changes(const struct zone *zone);
+
+/* Asks the checker for a probe out of turn, and how many were asked for so far in the zone. */
+void health_state_ask(const struct zone *zone, struct health_peer_shm *peer);
+uint32_t health_state_asks(const struct zone *zone);
+
+/* --- the log of a row: health_log.c --------------------------------------------------------- */
+
+enum { HEALTH_LOG = 16, HEALTH_LOG_TEXT = 64 };
+
+enum health_kind { HEALTH_PROBE = 1, HEALTH_TRANSITION };
+
+struct health_entry {
+    uint64_t number;            /* 1 for the first of the row */
+    int64_t real_ms;            /* since 1970 */
+    uint32_t took;              /* us */
+    uint16_t status;            /* HTTP's; 0: none */
+    uint8_t kind;               /* enum health_kind */
+    uint8_t cause;              /* enum health_cause */
+    uint8_t source;             /* enum verdict_source */
+    uint8_t event;              /* enum verdict_event */
+    uint8_t state;              /* enum health_state, after it */
+    char text[HEALTH_LOG_TEXT]; /* terminated */
+};
+
+/* A probe that changed nothing is noted so; changes note themselves. */
+void health_log_note(struct health_peer_shm *peer, const struct health_seen *seen,
+                     const struct health_now *now);
+/* The last entries, oldest first; returns how many. What is being written is left out. */
+uint32_t health_log_read(const struct zone *zone, const struct health_peer_shm *peer,
+                         struct health_entry out[HEALTH_LOG]);
 
 #endif

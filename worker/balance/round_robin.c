@@ -144,7 +144,7 @@ static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried)
     const struct health_peer_shm *row = rr->health[peer];
     if (peer < 64 && (tried >> peer & 1))
         return false;
-    return !row || atomic_load_explicit(&row->state, memory_order_relaxed) == HEALTH_UP;
+    return !row || health_state(row) == HEALTH_UP;
 }
 
 /* The first usable entry from position `at` on: how many entries lie before it, or -1. */

@@ -64,7 +64,7 @@ static void test_upstreams(void **state)
     struct fixture *f = *state;
     struct health_peer_shm *row = health_peer(&f->heritage.health, 72);
 
-    row->state = HEALTH_DOWN;
+    row->verdict = HEALTH_DOWN;
     row->failures = 4;
     *health_in_flight(&f->heritage.health, row, 0) = 2;
     *health_in_flight(&f->heritage.health, row, 1) = 3;

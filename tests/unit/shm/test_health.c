@@ -34,10 +34,10 @@ static void peers_keep_what_is_known(void **state)
     assert_non_null(p);
     assert_ptr_equal(health_peer(&zone, 77), p);
     assert_string_equal(p->name, "orders/127.0.0.1:9001");
-    atomic_store(&p->state, HEALTH_DOWN);
+    atomic_store(&p->verdict, HEALTH_DOWN);
     atomic_store(&p->failures, 3);
     assert_ptr_equal(health_claim_peer(&zone, 77, "orders/127.0.0.1:9001", 2), p);
-    assert_int_equal(atomic_load(&p->state), HEALTH_DOWN);
+    assert_int_equal(health_state(p), HEALTH_DOWN);
     assert_int_equal(atomic_load(&p->failures), 3);
     assert_int_equal(atomic_load(&p->generation), 2);
     assert_null(health_peer(&zone, 78));
@@ -106,7 +106,7 @@ static void a_row_that_is_given_anew_is_clean(void **state)
 
     (void)state;
     while ((first[n] = health_claim_peer(&zone, n + 1, "p", 1)) != NULL) {
-        atomic_store(&first[n]->state, HEALTH_DOWN);
+        atomic_store(&first[n]->verdict, HEALTH_DOWN);
         atomic_store(&first[n]->requests, 9);
         atomic_store(health_in_flight(&zone, first[n], 3), 4);
         n++;
@@ -115,7 +115,7 @@ static void a_row_that_is_given_anew_is_clean(void **state)
     assert_null(health_claim_peer(&zone, 5000, "p", 2));
     again = health_claim_peer(&zone, 5000, "p", 3);
     assert_non_null(again);
-    assert_int_equal(atomic_load(&again->state), HEALTH_UP);
+    assert_int_equal(health_state(again), HEALTH_UP);
     assert_int_equal(atomic_load(&again->requests), 0);
     assert_int_equal(health_in_flight_sum(&zone, again), 0);
 }
@@ -138,13 +138,13 @@ static void a_larger_zone_keeps_what_is_known(void **state)
     struct zone large;
 
     (void)state;
-    atomic_store(&health_claim_peer(&zone, 7, "p", 1)->state, HEALTH_DOWN);
+    atomic_store(&health_claim_peer(&zone, 7, "p", 1)->verdict, HEALTH_DOWN);
     atomic_store(&health_peer(&zone, 7)->connects, 8);
     health_claim_peer(&zone, 8, "gone", 1);
     assert_true(health_make(&large, 5000, 4));
     health_claim_peer(&large, 7, "p", 2);
     health_copy(&large, &zone);
-    assert_int_equal(atomic_load(&health_peer(&large, 7)->state), HEALTH_DOWN);
+    assert_int_equal(health_state(health_peer(&large, 7)), HEALTH_DOWN);
     assert_int_equal(atomic_load(&health_peer(&large, 7)->connects), 8);
     assert_null(health_peer(&large, 8));
     region_drop(&large);

@@ -69,7 +69,7 @@ static long next(struct site *s, uint64_t tried)
 
 static void set_down(struct site *s, size_t peer, bool down)
 {
-    atomic_store(&s->rows[peer]->state, down ? HEALTH_DOWN : HEALTH_UP);
+    atomic_store(&s->rows[peer]->verdict, down ? HEALTH_DOWN : HEALTH_UP);
 }
 
 /* The plain algorithm, one pick. */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of a row in shared memory: one of many processes makes each, trials are exclusive and
+ * outlive their holders. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shm/health.h"
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct zone zone;
+static struct health_peer_shm *peer;
+static struct health_now now;
+static const struct verdict_limits limits = { .failures = { { 3, 3, 3 }, { 3, 3, 3 } },
+                                              .retry = 100,
+                                              .retry_max = 1000 };
+static const struct health_seen refused = { .source = VERDICT_PASSIVE,
+                                            .event = VERDICT_TCP_FAILURE,
+                                            .cause = HEALTH_CAUSE_REFUSED };
+static const struct health_seen fine = { .source = VERDICT_PASSIVE, .event = VERDICT_SUCCESS };
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!health_make(&zone, 10, 4))
+        return -1;
+    peer = health_claim_peer(&zone, 77, "orders/127.0.0.1:9001", 1);
+    now = (struct health_now){ &zone, 160000, 1700000000000 };
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    region_drop(&zone);
+    return 0;
+}
+
+static void take_out(void)
+{
+    assert_int_equal(health_state_count(peer, &refused, &limits, &now), HEALTH_SAME);
+    assert_int_equal(health_state_count(peer, &refused, &limits, &now), HEALTH_SAME);
+    assert_int_equal(health_state_count(peer, &refused, &limits, &now), HEALTH_WENT_DOWN);
+}
+
+static void a_change_is_told_once(void **state)
+{
+    uint64_t before = health_state_changes(&zone);
+    (void)state;
+    assert_true(health_spotless(peer));
+    take_out();
+    assert_int_equal(health_state(peer), HEALTH_DOWN);
+    assert_int_equal(peer->since, now.real_ms);
+    assert_int_equal(peer->cause, HEALTH_CAUSE_REFUSED);
+    assert_int_equal(peer->changes, 1);
+    assert_int_equal(health_state_changes(&zone), before + 1);
+    assert_int_equal(health_state_count(peer, &refused, &limits, &now), HEALTH_SAME);
+    assert_int_equal(health_state_changes(&zone), before + 1);
+}
+
+static void a_trial_belongs_to_one(void **state)
+{
+    (void)state;
+    take_out();
+    assert_false(health_state_try(peer, 1, 60000, &now));
+    assert_false(health_state_may_try(peer, now.ms));
+    now.ms += 100 * VERDICT_TICK_MS * 2;
+    assert_true(health_state_may_try(peer, now.ms));
+    assert_true(health_state_try(peer, 1, 60000, &now));
+    assert_int_equal(health_state(peer), HEALTH_TRIAL);
+    assert_string_equal(health_state_name(health_state(peer)), "trial");
+    assert_false(health_state_try(peer, 2, 60000, &now));
+    assert_int_equal(health_state_conclude(peer, 2, &fine, &limits, &now), HEALTH_SAME);
+    assert_int_equal(health_state_conclude(peer, 1, &fine, &limits, &now), HEALTH_WENT_UP);
+    assert_true(health_spotless(peer));
+}
+
+static void a_failed_trial_is_logged_and_keeps_the_time(void **state)
+{
+    struct health_entry log[HEALTH_LOG];
+    (void)state;
+    take_out();
+    now.ms += 100 * VERDICT_TICK_MS * 2;
+    now.real_ms += 5000;
+    assert_true(health_state_try(peer, 1, 60000, &now));
+    assert_int_equal(health_state_conclude(peer, 1, &refused, &limits, &now), HEALTH_SAME);
+    assert_int_equal(peer->since, now.real_ms - 5000);
+    assert_int_equal(health_log_read(&zone, peer, log), 3);
+    assert_int_equal(log[1].state, HEALTH_TRIAL);
+    assert_int_equal(log[2].state, HEALTH_DOWN);
+    assert_int_equal(log[2].cause, HEALTH_CAUSE_REFUSED);
+}
+
+static void the_dead_hold_no_trial(void **state)
+{
+    struct timespec clock;
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &clock);
+    now.ms = (int64_t)clock.tv_sec * 1000 - 10000;
+    take_out();
+    now.ms += 100 * VERDICT_TICK_MS * 2;
+    assert_true(health_state_try(peer, 9, 600000, &now));
+    health_forget(&zone, 8);
+    assert_int_equal(health_state(peer), HEALTH_TRIAL);
+    health_forget(&zone, 9);
+    assert_int_equal(health_state(peer), HEALTH_DOWN);
+    now.ms += 20000;
+    assert_true(health_state_try(peer, 3, 600000, &now));
+}
+
+static void a_trial_without_end_passes_on(void **state)
+{
+    (void)state;
+    take_out();
+    now.ms += 100 * VERDICT_TICK_MS * 2;
+    assert_true(health_state_try(peer, 1, 1000, &now));
+    now.ms += 2000;
+    assert_true(health_state_try(peer, 2, 1000, &now));
+    assert_int_equal(health_state_conclude(peer, 1, &fine, &limits, &now), HEALTH_SAME);
+    health_state_abandon(peer, 2, &now);
+    assert_true(health_state_try(peer, 3, 1000, &now));
+}
+
+static void by_hand_and_by_settings(void **state)
+{
+    static const struct verdict_limits none;
+    (void)state;
+    assert_int_equal(health_state_set(peer, HEALTH_DOWN, &now), HEALTH_WENT_DOWN);
+    assert_int_equal(peer->cause, HEALTH_CAUSE_HAND);
+    assert_int_equal(health_state_settle(peer, &none, &now), HEALTH_SAME);
+    assert_int_equal(health_state_set(peer, HEALTH_UP, &now), HEALTH_WENT_UP);
+    take_out();
+    assert_int_equal(health_state_settle(peer, &none, &now), HEALTH_WENT_UP);
+    assert_int_equal(peer->cause, HEALTH_CAUSE_SETTINGS);
+}
+
+static void asking_is_seen(void **state)
+{
+    uint32_t before = health_state_asks(&zone);
+    (void)state;
+    health_state_ask(&zone, peer);
+    assert_int_equal(health_state_asks(&zone), before + 1);
+    assert_int_equal(peer->asked, 1);
+    assert_int_equal(peer->answered, 0);
+}
+
+/* Four processes count failures and fight for trials: each change has one author. */
+static void processes_agree(void **state)
+{
+    struct tally {
+        _Atomic uint32_t down, up, tries, wrong;
+    } *tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    (void)state;
+    assert_ptr_not_equal(tally, MAP_FAILED);
+    for (uint32_t slot = 0; slot < 4; slot++) {
+        if (fork() != 0)
+            continue;
+        for (int i = 0; i < 20000; i++) {
+            enum health_change change = health_state_count(peer, &refused, &limits, &now);
+            tally->down += change == HEALTH_WENT_DOWN;
+            tally->wrong += change == HEALTH_WENT_UP;
+            now.ms += 16;
+            if (!health_state_try(peer, slot, 1000000000, &now))
+                continue;
+            tally->tries++;
+            change = health_state_conclude(peer, slot, i % 3 ? &fine : &refused, &limits, &now);
+            tally->up += change == HEALTH_WENT_UP;
+            tally->wrong += (i % 3 != 0) != (change == HEALTH_WENT_UP);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < 4; i++)
+        wait(NULL);
+    assert_int_equal(tally->wrong, 0);
+    assert_true(tally->down > 10 && tally->tries >= tally->up);
+    assert_int_equal(tally->down - tally->up, health_state(peer) == HEALTH_UP ? 0 : 1);
+    assert_int_equal(peer->changes, tally->down + tally->up);
+    munmap(tally, sizeof *tally);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_change_is_told_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_trial_belongs_to_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_trial_is_logged_and_keeps_the_time, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_dead_hold_no_trial, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_trial_without_end_passes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(by_hand_and_by_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(asking_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(processes_agree, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
