@@ -14,41 +14,6 @@ enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, PORTION = 1024, PORTIONS_MAX = 409
 
 /* --- what there is -------------------------------------------------------------------------- */
 
-static json_t *stats_json(const struct api *api, size_t dict)
-{
-    struct cache_stats stats;
-    json_t *o = json_object();
-
-    cache_stats(api->caches[dict], &stats);
-    json_object_set_new(o, "name", api_conf_text(api->heritage->conf->shared_dicts[dict].name));
-    json_object_set_new(o, "size", json_integer((json_int_t)stats.size));
-    json_object_set_new(o, "used", json_integer((json_int_t)stats.used));
-    json_object_set_new(o, "overhead", json_integer((json_int_t)stats.overhead));
-    json_object_set_new(o, "pages", json_integer((json_int_t)stats.pages));
-    json_object_set_new(o, "free_pages", json_integer((json_int_t)stats.free_pages));
-    json_object_set_new(o, "objects", json_integer((json_int_t)stats.objects));
-    json_object_set_new(o, "fills", json_integer((json_int_t)stats.fills));
-    json_object_set_new(o, "evictions", json_integer((json_int_t)stats.evictions));
-    json_object_set_new(o, "evicted_bytes", json_integer((json_int_t)stats.evicted_bytes));
-    json_object_set_new(o, "expired", json_integer((json_int_t)stats.expired));
-    json_object_set_new(o, "purges", json_integer((json_int_t)stats.purges));
-    json_object_set_new(o, "no_memory", json_integer((json_int_t)stats.no_memory));
-    json_object_set_new(o, "generation", json_integer((json_int_t)stats.generation));
-    return o;
-}
-
-void api_cache_stat(struct api *api, const struct api_request *request, struct api_reply *reply)
-{
-    json_t *list = json_array(), *value = json_object();
-
-    (void)request;
-    for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++)
-        if (api->caches[i] != NULL)
-            json_array_append_new(list, stats_json(api, i));
-    json_object_set_new(value, "dicts", list);
-    api_reply_json(reply, 200, value);
-}
-
 struct listing {
     const struct api *api;
     const struct api_object_url *url; /* NULL: any */

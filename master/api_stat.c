@@ -39,7 +39,7 @@ static const struct counter process_counters[] = {
 static const struct counter cache_counters[] = {
     CACHE(size),    CACHE(used),      CACHE(free_pages),    CACHE(pages),  CACHE(objects),
     CACHE(fills),   CACHE(evictions), CACHE(evicted_bytes), CACHE(purges), CACHE(no_memory),
-    CACHE(expired), CACHE(overhead),  CACHE(generation),
+    CACHE(expired), CACHE(overhead),  CACHE(generation),    CACHE(waits),  CACHE(evicted_seconds),
 };
 
 static void add(json_t *o, uint64_t value, const char *format, ...)

@@ -68,29 +68,6 @@ static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, 
 
 /* --- looking -------------------------------------------------------------------------------- */
 
-enum ctl_exit ctl_cache_stat(struct ctl *ctl)
-{
-    static const struct ctl_table_column columns[] = {
-        { "DICT", "name", CTL_TABLE_TEXT },
-        { "SIZE", "size", CTL_TABLE_BYTES },
-        { "USED", "used", CTL_TABLE_BYTES },
-        { "OVERHEAD", "overhead", CTL_TABLE_BYTES },
-        { "OBJECTS", "objects", CTL_TABLE_NUMBER },
-        { "FILLS", "fills", CTL_TABLE_NUMBER },
-        { "EVICTIONS", "evictions", CTL_TABLE_NUMBER },
-        { "EXPIRED", "expired", CTL_TABLE_NUMBER },
-        { "PURGES", "purges", CTL_TABLE_NUMBER },
-        { "NO MEMORY", "no_memory", CTL_TABLE_NUMBER },
-    };
-    json_t *value;
-    enum ctl_exit result = ctl_client_get(ctl, "/cache", &value);
-
-    if (result == CTL_OK && !ctl->json)
-        ctl_table_print(ctl->out, columns, LENGTH(columns), json_object_get(value, "dicts"));
-    json_decref(value);
-    return result;
-}
-
 enum ctl_exit ctl_cache_ls(struct ctl *ctl)
 {
     json_t *value;

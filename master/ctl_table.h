@@ -8,11 +8,12 @@
 #include <stdio.h>
 
 enum ctl_table_kind {
-    CTL_TABLE_TEXT,   /* strings; lists are joined by commas; absent, null and "" are "-" */
-    CTL_TABLE_NUMBER, /* to the right */
-    CTL_TABLE_BYTES,  /* 1.5M */
-    CTL_TABLE_MS,     /* a span: 1.5s */
-    CTL_TABLE_S,      /* a span: 3h12m */
+    CTL_TABLE_TEXT,    /* strings; lists are joined by commas; absent, null and "" are "-" */
+    CTL_TABLE_NUMBER,  /* to the right */
+    CTL_TABLE_BYTES,   /* 1.5M */
+    CTL_TABLE_MS,      /* a span: 1.5s */
+    CTL_TABLE_S,       /* a span: 3h12m */
+    CTL_TABLE_PERCENT, /* of a share: 0.125 is 12.5% */
 };
 
 struct ctl_table_column {

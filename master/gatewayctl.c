@@ -24,7 +24,8 @@ static const struct ctl_command commands[] = {
     { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
     { "purge", "KEY | --url URL | --all", "remove stored objects", CTL_URL | CTL_ALL, 0, 1,
       ctl_cache_purge },
-    { "cache stat", "", "what each shared dictionary holds", 0, 0, 0, ctl_cache_stat },
+    { "cache stat", "", "what each shared dictionary holds, and what requests got", CTL_DICT, 0, 0,
+      ctl_cache_stat },
     { "cache get", "KEY | URL", "one stored object, or all variants of a URL", CTL_LIMIT | CTL_DICT,
       1, 1, ctl_cache_get },
     { "cache key", "[METHOD] URL", "keys of the objects that are stored for a URL",
@@ -43,7 +44,7 @@ static const struct {
     { CTL_URL, "url", "URL", "every variant of this URL" },
     { CTL_ALL, "all", "", "everything, in all dictionaries" },
     { CTL_LIMIT, "limit", "N", "at most so many (100)" },
-    { CTL_DICT, "dict", "NAME", "in this dictionary alone" },
+    { CTL_DICT, "dict", "NAME", "this dictionary alone" },
 };
 
 static const char default_socket[] = "/run/gateway/control.sock";

@@ -7,6 +7,7 @@
 #include "master/metrics.h"
 #include "master/status.h"
 #include "shm/board.h"
+#include "shm/cache_report.h"
 #include "shm/health.h"
 #include "shm/stats.h"
 #include <inttypes.h>
@@ -311,6 +312,12 @@ static const struct {
     VALUE("gateway_shared_dict_evictions_total", "counter", "Objects that had to make room.",
           evictions),
     VALUE("gateway_shared_dict_evicted_bytes_total", "counter", "Their bytes.", evicted_bytes),
+    VALUE("gateway_shared_dict_evicted_age_seconds_total", "counter",
+          "Time that they had been stored, in sum.", evicted_seconds),
+    VALUE("gateway_shared_dict_overhead_bytes", "gauge",
+          "Bytes in use that are neither key, head nor body.", overhead),
+    VALUE("gateway_shared_dict_waits_total", "counter", "Requests that waited for another's fill.",
+          waits),
     VALUE("gateway_shared_dict_expired_total", "counter", "Objects removed past their time.",
           expired),
     VALUE("gateway_shared_dict_purges_total", "counter", "Objects purged.", purges),
@@ -339,6 +346,73 @@ static void dicts(const struct source *s)
             fprintf(s->out, "} %" PRIu64 "\n", value);
         }
     }
+}
+
+/* What cache_report() tells, a label a number. */
+static const struct {
+    const char *name, *label, *help;
+    struct {
+        const char *value;
+        size_t offset;
+    } parts[5];
+} dict_parts[] = {
+#define PART(name, member)                                                                         \
+    {                                                                                              \
+        name, offsetof(struct cache_report, member)                                                \
+    }
+    { "gateway_shared_dict_pages",
+      "kind",
+      "Pages of 64 KiB, by what they are for.",
+      { PART("free", free_pages), PART("objects", slab_pages), PART("index", index_pages),
+        PART("pins", ledger_pages) } },
+    { "gateway_shared_dict_slab_bytes",
+      "state",
+      "Bytes of the pages of objects; used: in chunks that are in use.",
+      { PART("all", slab_bytes), PART("used", slab_used) } },
+    { "gateway_shared_dict_queue_objects",
+      "queue",
+      "Objects in the queues of eviction.",
+      { PART("small", small.objects), PART("main", main.objects), PART("purged", dead.objects),
+        PART("leaving", limbo.objects), PART("filling", filling.objects) } },
+    { "gateway_shared_dict_queue_bytes",
+      "queue",
+      "Their bytes.",
+      { PART("small", small.bytes), PART("main", main.bytes), PART("purged", dead.bytes) } },
+    { "gateway_shared_dict_tickets",
+      "state",
+      "Fills that other requests may wait for; room: at most.",
+      { PART("open", tickets), PART("room", tickets_room) } },
+#undef PART
+};
+
+static void dict_report(const struct source *s, size_t kind, const char *dict,
+                        const struct cache_report *report)
+{
+    for (size_t k = 0; k < 5 && dict_parts[kind].parts[k].value != NULL; k++) {
+        uint64_t value;
+        memcpy(&value, (const char *)report + dict_parts[kind].parts[k].offset, sizeof value);
+        fprintf(s->out, "%s{", dict_parts[kind].name);
+        metrics_label(s->out, "dict", dict);
+        fprintf(s->out, ",%s=\"%s\"} %" PRIu64 "\n", dict_parts[kind].label,
+                dict_parts[kind].parts[k].value, value);
+    }
+}
+
+static void dict_reports(const struct source *s)
+{
+    const struct conf *conf = s->api->heritage->conf;
+    struct cache_report *reports = calloc(HERITAGE_DICTS_MAX, sizeof *reports);
+
+    for (size_t i = 0; reports != NULL && i < conf->shared_dicts_n; i++)
+        if (s->api->caches[i] != NULL)
+            cache_report(s->api->caches[i], &reports[i]);
+    for (size_t k = 0; reports != NULL && k < sizeof dict_parts / sizeof dict_parts[0]; k++) {
+        family(s->out, dict_parts[k].name, "gauge", dict_parts[k].help);
+        for (size_t i = 0; i < conf->shared_dicts_n; i++)
+            if (s->api->caches[i] != NULL)
+                dict_report(s, k, conf->shared_dicts[i].name.s, &reports[i]);
+    }
+    free(reports);
 }
 
 /* --- targets -------------------------------------------------------------------------------- */
@@ -435,6 +509,7 @@ bool metrics_write(const struct api *api, FILE *out)
         connections(&s);
         routes(&s);
         dicts(&s);
+        dict_reports(&s);
         targets(&s);
     }
     for (size_t i = 0; i < s.lines_n; i++)

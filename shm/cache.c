@@ -358,6 +358,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *out)
         out->no_memory += shard->no_memory;
         out->expired += shard->expired;
         out->waits += shard->waits;
+        out->evicted_seconds += shard->evicted_seconds;
     }
     for (uint32_t i = 0; i < cache->g.pages; i++) {
         enum pages_kind kind =

@@ -13,7 +13,7 @@
 #include "shm/region.h"
 #include <sys/uio.h>
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 3, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 4, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
@@ -55,7 +55,8 @@ struct cache_stats {
     uint64_t objects, fills, evictions, evicted_bytes, purges, no_memory, expired;
     uint64_t overhead; /* bytes of used that are not key, head or body */
     uint64_t generation;
-    uint64_t waits; /* requests that waited for another's fill */
+    uint64_t waits;           /* requests that waited for another's fill */
+    uint64_t evicted_seconds; /* that what was evicted had been stored, in sum */
 };
 
 /* Lays the dictionary out in a fresh zone of kind ZONE_CACHE. False: too small (below 1 MiB). Of a

@@ -119,6 +119,19 @@ void evict_tidy(struct cache *cache, uint32_t shard)
         evict_reclaim(cache, shard);
 }
 
+/* How long what goes had been there: what a cache of this size can remember. */
+static void count_age(const struct cache *cache, struct store_shard_shm *shard,
+                      const struct cache_entry_shm *entry)
+{
+    int64_t age = cache->now - store_meta(cache, entry)->stored;
+    uint64_t seconds = age > 0 ? (uint64_t)age : 0;
+    shard->evicted_seconds += seconds;
+    if (shard->evictions == 0)
+        shard->evicted_recent = seconds * EVICT_RECENT_SCALE;
+    else
+        shard->evicted_recent += seconds - shard->evicted_recent / EVICT_RECENT_SCALE;
+}
+
 static void evict(struct cache *cache, uint32_t number, uint32_t ref)
 {
     struct store_shard_shm *shard = &cache->shards[number];
@@ -127,6 +140,7 @@ static void evict(struct cache *cache, uint32_t number, uint32_t ref)
     if (!dead && store_meta(cache, entry)->keep_until < cache->now) {
         shard->expired++;
     } else if (!dead) {
+        count_age(cache, shard, entry);
         shard->evictions++;
         shard->evicted_bytes += queue_bytes(cache, ref);
     }

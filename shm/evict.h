@@ -11,6 +11,9 @@
 
 struct cache;
 
+/* A shard's evicted_seconds: the sum; evicted_recent: a moving mean of the latest, times this. */
+enum { EVICT_RECENT_SCALE = 64 };
+
 /* Takes a published entry out of the index and puts it in limbo. */
 void evict_unlink(struct cache *cache, uint32_t shard, uint32_t ref);
 /* The same for one that is not in the index any more (it was replaced), or never was (a fill that

@@ -74,10 +74,10 @@ struct store_shard_shm {
     uint32_t limbo_next;  /* length of limbo at which the next look at the pins is worth while */
     uint32_t index_free;  /* overflow buckets: the first free one */
     uint32_t index_page;  /* and the page that new ones are carved from */
-    uint16_t marks;       /* of the latest repair or audit */
-    uint16_t spare[3];
-    uint64_t payload; /* bytes of key, head and body of what is published */
+    uint16_t marks, spare[3]; /* marks: of the latest repair or audit */
+    uint64_t payload;         /* bytes of key, head and body of what is published */
     uint64_t fills, evictions, evicted_bytes, no_memory, expired, repairs, waits;
+    uint64_t evicted_seconds, evicted_recent; /* how long it had been stored: evict.h */
 } __attribute__((aligned(64)));
 
 struct store_shm {

@@ -187,6 +187,27 @@ def test_ctl_cache(gateway):
     assert done.returncode == 0 and key in done.stdout
 
 
+def test_ctl_cache_stat(gateway):
+    """Every number that the operator asks for, in the table, as JSON and for Prometheus."""
+    for _ in range(3):
+        gateway.get("/c/x")
+    gateway.ask("POST", "/c/x", body=b"")
+    value = json.loads(gateway.ctl("-o", "json", "cache", "stat").stdout)
+    assert (value["requests"]["hit"], value["requests"]["miss"], value["requests"]["bypass"]) == (2, 1, 1)
+    one = value["dicts"][0]
+    assert one["objects"] == one["fills"] == one["queues"]["small"]["objects"] == 1 and one["waits"] == 0
+    assert 0 < one["fragmentation"] < 1 and sum(c["used"] for c in one["classes"]) >= 1
+    assert one["pages"] == one["free_pages"] + one["slab_pages"] + one["index_pages"] + one["ledger_pages"]
+    text = gateway.ctl("cache", "stat").stdout
+    assert re.search(r"hit +2 +50\.0%", text) and "WAITS" in text and "CHUNK" not in text
+    assert re.search(r"CHUNK +PAGES", gateway.ctl("cache", "stat", "--dict", one["name"]).stdout)
+    metrics = gateway.status("/metrics").body.decode()
+    for wanted in (f'gateway_shared_dict_queue_objects{{dict="{one["name"]}",queue="small"}} 1',
+                   f'gateway_shared_dict_pages{{dict="{one["name"]}",kind="objects"}} {one["slab_pages"]}',
+                   f'gateway_shared_dict_waits_total{{dict="{one["name"]}"}} 0'):
+        assert wanted in metrics, wanted
+
+
 def test_ctl_stop_and_quit(origin, start):
     for verb in ("stop", "quit"):
         gateway = start([service(origin.port)])
