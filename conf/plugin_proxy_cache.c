@@ -195,6 +195,9 @@ static const struct fields_row rows[] = {
       .doc = "Whether paths that differ in case are the same." },
     { FIELDS_ROW_BOOL(CONFIG, as.store_set_cookie, "store_set_cookie"), .preset = "false",
       .doc = "Whether responses with Set-Cookie are cached, and their cookies shared." },
+    { FIELDS_ROW_BOOL(CONFIG, as.strip_cache_tags, "strip_cache_tags"), .preset = "false",
+      .doc = "Whether Cache-Tag and Surrogate-Key, by whose tags objects can be purged, are kept "
+             "from clients." },
     { FIELDS_ROW_GROUP(CONFIG, as.header_age, "response_headers", headers_table),
       .doc = "Which fields responses get." },
 };

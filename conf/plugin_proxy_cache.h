@@ -47,7 +47,7 @@ struct conf_proxy_cache {
     int cache_ttl;
     bool cache_control;
     int storage_ttl; /* 0 = unset */
-    bool ignore_uri_case, store_set_cookie;
+    bool ignore_uri_case, store_set_cookie, strip_cache_tags;
     bool header_age, header_status, header_key, header_cache_status; /* response_headers */
     unsigned serve_stale;                                            /* enum conf_serve_stale */
     const struct conf_status_ttl *status_ttl; /* the first that fits counts */

@@ -6,6 +6,7 @@
  * bounded portions.
  */
 #include "master/api_object.h"
+#include "worker/http/labels.h"
 #include "worker/http/reuse.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,23 +89,23 @@ void api_cache_keys(struct api *api, const struct api_request *request, struct a
 
 /* --- one object ----------------------------------------------------------------------------- */
 
-/* Finds the object in any dictionary; `plugin` NULL: stored by any instance. True: *hit is pinned
+/* Finds the object in any dictionary; `plugin` 0: stored by any instance. True: *hit is pinned
  * in caches[*dict]. */
-static bool find(struct api *api, const uint8_t id[CACHE_ID_SIZE], const uint8_t *plugin,
-                 size_t *dict, struct cache_hit *hit)
+static bool find(struct api *api, const uint8_t id[CACHE_ID_SIZE], uint32_t plugin, size_t *dict,
+                 struct cache_hit *hit)
 {
     for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++) {
         if (api->caches[i] == NULL || !cache_find(api->caches[i], id, NULL, 0, api->now, hit))
             continue;
         *dict = i;
-        if (plugin == NULL || memcmp(hit->meta->scope, plugin, sizeof hit->meta->scope) == 0)
+        if (plugin == 0 || hit->meta->plugin == plugin)
             return true;
         cache_unpin(api->caches[i], hit);
     }
     return false;
 }
 
-static void get(struct api *api, struct slice key, const uint8_t *plugin, struct api_reply *reply)
+static void get(struct api *api, struct slice key, uint32_t plugin, struct api_reply *reply)
 {
     uint8_t id[CACHE_ID_SIZE];
     struct cache_hit hit;
@@ -121,17 +122,12 @@ static void get(struct api *api, struct slice key, const uint8_t *plugin, struct
 
 void api_cache_get(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
-    get(api, request->args[0], NULL, reply);
+    get(api, request->args[0], 0, reply);
 }
 
 void api_cache_get_of(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
-    uint8_t plugin[CACHE_ID_SIZE];
-
-    if (api_object_id(request->args[0], plugin))
-        get(api, request->args[1], plugin, reply);
-    else
-        api_reply_message(reply, 404, "Not found");
+    get(api, request->args[1], labels_id(request->args[0]), reply);
 }
 
 /* --- purge ---------------------------------------------------------------------------------- */
@@ -163,12 +159,12 @@ void api_cache_delete(struct api *api, const struct api_request *request, struct
 void api_cache_delete_of(struct api *api, const struct api_request *request,
                          struct api_reply *reply)
 {
-    uint8_t plugin[CACHE_ID_SIZE], id[CACHE_ID_SIZE];
+    uint8_t id[CACHE_ID_SIZE];
     struct cache_hit hit;
     size_t dict;
 
-    if (!api_object_id(request->args[0], plugin) || !api_object_id(request->args[1], id) ||
-        !find(api, id, plugin, &dict, &hit)) {
+    if (!api_object_id(request->args[1], id) ||
+        !find(api, id, labels_id(request->args[0]), &dict, &hit)) {
         api_reply_message(reply, 404, "Not found");
         return;
     }

@@ -4,7 +4,10 @@
  * here by bounds, and shown as JSON text, never as they are.
  */
 #include "master/api_object.h"
+#include "conf/plugin.h"
 #include "worker/http/cache_key.h"
+#include "worker/http/labels.h"
+#include "worker/http/tags.h"
 #include "worker/http/uri.h"
 #include <stdio.h>
 
@@ -198,15 +201,25 @@ static json_t *fields_json(const char *head, size_t n)
     return o;
 }
 
-static json_t *uuid_json(const uint8_t id[16])
+static json_t *plugin_json(const struct conf *conf, uint32_t label)
 {
-    char text[40];
-    int n = 0;
+    for (size_t i = 0; i < conf->plugins_n; i++) {
+        struct conf_text id = conf->plugins[i].id;
+        if (labels_id(slice_of(id.s, id.n)) == label)
+            return api_conf_text(id);
+    }
+    return json_null(); /* it is not configured any more */
+}
 
-    for (int i = 0; i < 16; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s%02x",
-                      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
-    return json_string(text);
+static json_t *tags_json(const struct cache_hit *hit)
+{
+    struct tags tags = tags_of(slice_of(hit->head, hit->head_n));
+    struct slice tag;
+    json_t *list = json_array();
+
+    while (json_array_size(list) < TAGS_MAX && tags_next(&tags, &tag))
+        json_array_append_new(list, api_text(tag.p, tag.n));
+    return list;
 }
 
 json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CACHE_ID_SIZE],
@@ -219,7 +232,7 @@ json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CAC
     json_object_set_new(o, "key", hex_json(id, CACHE_ID_SIZE));
     json_object_set_new(o, "dict", api_conf_text(api->heritage->conf->shared_dicts[dict].name));
     add_request(api, o, hit);
-    json_object_set_new(o, "plugin", uuid_json(meta->scope));
+    json_object_set_new(o, "plugin", plugin_json(api->heritage->conf, meta->plugin));
     json_object_set_new(o, "status", json_integer(meta->status));
     json_object_set_new(o, "stored", json_integer(meta->stored));
     json_object_set_new(o, "age", json_integer(age));
@@ -227,7 +240,9 @@ json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CAC
     json_object_set_new(o, "kept_for", json_integer(meta->keep_until - api->now));
     json_object_set_new(o, "size", json_integer((json_int_t)hit->body_n));
     json_object_set_new(o, "hits", json_integer((json_int_t)hit->hits));
+    json_object_set_new(o, "tags", tags_json(hit));
     if (head)
-        json_object_set_new(o, "headers", fields_json(hit->head, hit->head_n));
+        json_object_set_new(
+            o, "headers", fields_json(hit->head + meta->private_n, hit->head_n - meta->private_n));
     return o;
 }

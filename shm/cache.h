@@ -28,10 +28,14 @@ struct cache_meta {
     uint32_t stale_error; /* and that long while a refresh fails */
     uint32_t modified;    /* Last-Modified, for conditional requests; 0 = none */
     _Atomic uint32_t
-        retry_at;      /* a refresh is under way or failed: the next one not before;
-                          changes while others read (cache_update_claim, cache_update_put_off) */
-    uint8_t scope[16]; /* plugin instance id it was stored by */
-    uint32_t flags;    /* the user's own: worker/http/reuse.h */
+        retry_at;             /* a refresh is under way or failed: the next one not before;
+                                 changes while others read (cache_update_claim, cache_update_put_off) */
+    uint32_t plugin, service; /* by which instance, and for which service it was stored:
+                                 worker/http/labels.h */
+    _Atomic uint64_t born;    /* number of the latest purge that this is known to have come after,
+                                 at first cache_sequence() before the upstream was asked; 0 when
+                                 it is stored: now. Changes while others read */
+    uint32_t flags;           /* the user's own: worker/http/reuse.h */
     uint16_t status;
     uint16_t private_n; /* bytes at the start of the head that are the cache's own lines and are not
                            sent */

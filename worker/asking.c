@@ -8,9 +8,11 @@
 
 #include "worker/http/build.h"
 #include "worker/http/cache_key.h"
+#include "worker/http/labels.h"
 #include "worker/http/lines.h"
 #include "worker/http/list.h"
 #include "worker/http/reuse.h"
+#include "worker/http/tags.h"
 #include "worker/http/vary.h"
 #include <stdio.h>
 
@@ -150,18 +152,10 @@ bool asking_key(struct stream *s, struct slice method, const struct uri *target)
     return true;
 }
 
-void asking_scope(const struct stream *s, uint8_t out[16])
+void asking_origin(const struct stream *s, struct cache_meta *meta)
 {
-    const struct conf_text *text = &s->cache_plugin->id;
-    size_t n = 0;
-
-    for (size_t i = 0; i < text->n && n < 32; i++) {
-        int c = text->s[i] | 0x20, digit = c >= 'a' ? c - 'a' + 10 : text->s[i] - '0';
-        if (text->s[i] == '-')
-            continue;
-        out[n / 2] = (uint8_t)(out[n / 2] << 4 | (digit & 15));
-        n++;
-    }
+    meta->plugin = labels_id(slice_of(s->cache_plugin->id.s, s->cache_plugin->id.n));
+    meta->service = s->service ? labels_id(slice_of(s->service->id.s, s->service->id.n)) : 0;
 }
 
 void asking_directives(const struct stream *s, struct cache_control *out)
@@ -241,7 +235,7 @@ static bool variant_key(struct stream *s, uint8_t slot)
 
 static bool fits(const struct stream *s)
 {
-    return slice_equal(slice_of(s->hit.head, s->hit.meta->private_n), s->snapshot);
+    return slice_equal(tags_behind(slice_of(s->hit.head, s->hit.meta->private_n)), s->snapshot);
 }
 
 /* Looks in both slots, and leaves the key of the one that a new variant should take. */
@@ -312,7 +306,7 @@ static bool store_names(struct stream *s, int64_t keep_until)
                                .flags = REUSE_VARIES };
     char head[VARY_NAMES_MAX + 64], hex[BUILD_HEX_MAX], *p = head;
 
-    asking_scope(s, meta.scope);
+    asking_origin(s, &meta);
     p = build_field(p, SLICE("Vary"), s->vary_names);
     p = build_field(p, SLICE("Salt"), slice_of(hex, (size_t)(build_hex(hex, s->vary_salt) - hex)));
     meta.private_n = (uint16_t)(p - head);

@@ -34,8 +34,8 @@ enum asking_result asking_find(struct stream *s);
  * ask next. False: it cannot be stored. */
 bool asking_place(struct stream *s, const struct head *response, int64_t keep_until);
 
-/* The id of the plugin's instance, as the meta of what it stores has it. */
-void asking_scope(const struct stream *s, uint8_t out[16]);
+/* By whom and since when: what the meta of all that the request stores has in common. */
+void asking_origin(const struct stream *s, struct cache_meta *meta);
 
 /* Does the request fulfil one of the conditions? */
 bool asking_fits(const struct stream *s, const struct conf_cache_condition *condition);

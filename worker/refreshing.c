@@ -7,10 +7,12 @@
 #include "worker/refreshing.h"
 
 #include "worker/asking.h"
+#include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/lines.h"
 #include "worker/http/merge.h"
 #include "worker/http/reuse.h"
+#include "worker/http/tags.h"
 #include "worker/serving.h"
 #include "worker/storing.h"
 
@@ -120,8 +122,21 @@ static size_t room_for(const struct stream *s, const struct head *h)
     size_t n = s->hit.head_n + 64;
 
     for (int i = 0; i < h->fields_n; i++)
-        n += h->fields[i].name_n + h->fields[i].value_n + 4u;
+        n += 2 * (h->fields[i].name_n + h->fields[i].value_n + 5u);
     return n;
+}
+
+/* The own lines of the renewed head: the tags of the 304 in place of those that it had, if the 304
+ * has any and clients are not to see them. Returns the end. */
+static char *own_lines(const struct stream *s, const struct head *h, char *to, const char *end)
+{
+    struct slice own = slice_of(s->hit.head, s->hit.meta->private_n);
+
+    if (s->cache_config->strip_cache_tags && tags_any(h)) {
+        to = tags_keep(to, end, h);
+        own = tags_behind(own);
+    }
+    return to && (size_t)(end - to) >= own.n ? build_slice(to, own) : NULL;
 }
 
 /* What holds for the merged lines. False: no memory, or they make no head. */
@@ -141,16 +156,18 @@ static bool renew(struct stream *s, const struct head *h)
 {
     struct cache_meta meta = *s->hit.meta;
     struct storable verdict;
-    size_t own = meta.private_n, room = room_for(s, h);
+    size_t room = room_for(s, h);
     char *text = arena_take(&s->arena, room);
+    char *public = text ? own_lines(s, h, text, text + room) : NULL;
 
-    if (!text)
+    if (!public || public - text > UINT16_MAX)
         return false;
-    ptrdiff_t n = merge_head(slice_of(s->hit.head, s->hit.head_n), own, h,
-                             s->cache_config->store_set_cookie, text, room);
+    ptrdiff_t n =
+        merge_head(slice_of(s->hit.head + meta.private_n, s->hit.head_n - meta.private_n), h,
+                   s->cache_config->store_set_cookie, public, room - (size_t)(public - text));
     if (n < 0)
         return false;
-    struct slice lines = slice_of(text + own, (size_t)n - own);
+    struct slice lines = slice_of(public, (size_t)n);
     if (!judge(s, lines, h, &verdict))
         return false;
     s->fresh_lines = lines;
@@ -159,11 +176,13 @@ static bool renew(struct stream *s, const struct head *h)
         cache_purge(s->cache, s->fill_id);
         return true;
     }
-    n = (ptrdiff_t)own + merge_without(&verdict, lines, text + own);
-    s->fresh_lines.n = (size_t)n - own;
+    s->fresh_lines.n = (size_t)merge_without(&verdict, lines, public);
+    bool tagged = (meta.flags & REUSE_TAGGED) != 0 || tags_any(h);
     storable_meta(&verdict, s->w->loop.now.real_s, &meta);
+    meta.flags |= tagged ? REUSE_TAGGED : 0;
+    meta.private_n = (uint16_t)(public - text);
     meta.retry_at = 0;
-    cache_update(s->cache, &s->hit, &meta, text, (size_t)n);
+    cache_update(s->cache, &s->hit, &meta, text, (size_t)(public - text) + s->fresh_lines.n);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "worker/background.h"
 #include "worker/collapsing.h"
 #include "worker/http/reuse.h"
+#include "worker/http/tags.h"
 #include "worker/refreshing.h"
 
 enum step { STEP_LOOK, STEP_WAIT };
@@ -167,7 +168,7 @@ static bool suits(struct stream *s, const struct cache_control *request)
     const struct cache_meta *m = s->hit.meta;
     bool shared = !head_field(&s->head, FIELD_AUTHORIZATION) || (m->flags & REUSE_AUTHORIZED) != 0;
 
-    return shared && slice_equal(slice_of(s->hit.head, m->private_n), s->snapshot) &&
+    return shared && slice_equal(tags_behind(slice_of(s->hit.head, m->private_n)), s->snapshot) &&
            reuse_judge(m, request, s->w->loop.now.real_s) == REUSE_FRESH;
 }
 

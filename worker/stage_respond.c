@@ -76,13 +76,18 @@ static void leave_out(struct head *h, enum field_id id)
         h->fields[i].drop |= h->fields[i].id == id;
 }
 
-/* What a cache further up says of itself would stand beside what ours says. */
+/* What a cache further up says of itself would stand beside what ours says; tags are the cache's
+ * business where the operator wants it so. */
 static void leave_out_theirs(const struct stream *s, struct head *h)
 {
     if (s->cache_asked && s->cache_config->header_status)
         leave_out(h, FIELD_X_CACHE_STATUS);
     if (s->cache_asked && s->cache_config->header_key)
         leave_out(h, FIELD_X_CACHE_KEY);
+    if (s->cache_asked && s->cache_config->strip_cache_tags) {
+        leave_out(h, FIELD_CACHE_TAG);
+        leave_out(h, FIELD_SURROGATE_KEY);
+    }
 }
 
 static void reply_upstream(struct stream *s, const struct head *h)
@@ -165,6 +170,7 @@ static enum stage_result begin(struct stream *s)
         s->cache_forward_status = s->w->reply_head->status;
         if (s->cache_config && s->cache_config->cache_control)
             invalidating_after(s, s->w->reply_head);
+        leave_out_theirs(s, s->w->reply_head);
     }
     if (s->hit.entry && s->answer != ANSWER_CACHED)
         try_stored(s);
@@ -172,7 +178,6 @@ static enum stage_result begin(struct stream *s)
         tell_waiters(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
-        leave_out_theirs(s, s->w->reply_head);
         reply_upstream(s, s->w->reply_head);
         if (s->left && !s->fill)
             return STAGE_FAIL; /* it went on for the cache's sake */

@@ -11,6 +11,7 @@
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/media.h"
+#include "worker/http/tags.h"
 
 enum { COUNT_SECONDS = 3600 };
 
@@ -87,7 +88,7 @@ static bool asked_often(struct stream *s)
 
     if (s->cache_config->min_uses <= 1)
         return true;
-    asking_scope(s, meta.scope);
+    asking_origin(s, &meta);
     if (cache_find(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, now, &hit)) {
         if (hit.meta->flags & REUSE_COUNTER) {
             uses = (int64_t)hit.meta->retry_at + 1;
@@ -107,13 +108,19 @@ static bool asked_often(struct stream *s)
 
 /* --- the stored head ------------------------------------------------------------------------ */
 
-/* The own lines and those of the response, in scratch memory; p NULL where they do not fit. */
+/* The own lines, *own_n bytes of them, and those of the response, in scratch memory; p NULL where
+ * they do not fit. */
 static struct slice stored_head(const struct stream *s, const struct head *h,
-                                const struct storable *verdict)
+                                const struct storable *verdict, size_t *own_n)
 {
-    char *start = s->w->scratch, *end = start + WORKER_SCRATCH;
-    char *p = build_slice(start, s->snapshot);
+    char *start = s->w->scratch, *end = start + WORKER_SCRATCH, *p = start;
 
+    if (s->cache_config->strip_cache_tags)
+        p = tags_keep(p, end, h);
+    if (!p || (size_t)(end - p) < s->snapshot.n)
+        return (struct slice){ NULL, 0 };
+    p = build_slice(p, s->snapshot);
+    *own_n = (size_t)(p - start);
     for (int i = 0; i < h->fields_n; i++) {
         const struct field *f = &h->fields[i];
         if (!storable_field(verdict, f))
@@ -154,16 +161,18 @@ static void begin_fill(struct stream *s, const struct head *h, const struct stor
     struct cache_meta meta = { .status = (uint16_t)h->status };
 
     storable_meta(verdict, s->w->loop.now.real_s, &meta);
-    asking_scope(s, meta.scope);
+    asking_origin(s, &meta);
+    meta.flags |= tags_any(h) ? REUSE_TAGGED : 0;
     if (!asking_place(s, h, meta.keep_until)) {
         s->cache_reason = "Vary names too much";
         release_waiters(s, h->status);
         return;
     }
-    struct slice head = stored_head(s, h, verdict);
-    meta.private_n = (uint16_t)s->snapshot.n;
+    size_t own_n = 0;
+    struct slice head = stored_head(s, h, verdict, &own_n);
+    meta.private_n = (uint16_t)own_n;
     uint64_t hint = h->framing == FRAMING_LENGTH ? h->content_length : 0;
-    if (head.p)
+    if (head.p && own_n <= UINT16_MAX)
         s->fill = cache_fill_begin(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, &meta,
                                    head.p, head.n, hint);
     if (!s->fill) {

@@ -25,16 +25,16 @@ static bool replaced(const struct head *response, struct slice name, bool cookie
     return f && updates(f, cookies);
 }
 
-ptrdiff_t merge_head(struct slice stored, size_t private_n, const struct head *response,
-                     bool cookies, char *out, size_t cap)
+ptrdiff_t merge_head(struct slice stored, const struct head *response, bool cookies, char *out,
+                     size_t cap)
 {
-    struct slice rest = slice_of(stored.p + private_n, stored.n - private_n);
     const char *end = out + cap;
+    char *to = out;
+    struct slice rest = stored;
     struct line line;
 
     if (stored.n > cap)
         return -1;
-    char *to = build_slice(out, slice_of(stored.p, private_n));
     while (lines_next(&rest, &line))
         if (!replaced(response, line.name, cookies))
             to = build_slice(to, line.whole);

@@ -5,11 +5,11 @@
 
 #include "worker/http/storable.h"
 
-/* Writes the lines of `stored` (its own lines, private_n bytes, stay as they are in front) with
- * those of the 304 in place of what they name. `cookies`: Set-Cookie is stored as well. Returns the
- * length, -1 when cap is too small. */
-ptrdiff_t merge_head(struct slice stored, size_t private_n, const struct head *response,
-                     bool cookies, char *out, size_t cap);
+/* Writes the lines of `stored` (without the cache's own) with those of the 304 in place of what
+ * they name. `cookies`: Set-Cookie is stored as well. Returns the length, -1 when cap is too small.
+ */
+ptrdiff_t merge_head(struct slice stored, const struct head *response, bool cookies, char *out,
+                     size_t cap);
 
 /* Copies the lines that may be stored, as `verdict` says; `out` may be where they lie. Returns the
  * length. */

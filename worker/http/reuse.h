@@ -21,6 +21,7 @@ enum reuse_flag {
     REUSE_HEURISTIC = 128, /* its freshness is a guess */
     REUSE_VARIES = 256,    /* no response: says which fields select one (http/vary.h) */
     REUSE_COUNTER = 512,   /* no response: counts requests until one is worth storing */
+    REUSE_TAGGED = 1024,   /* has tags (http/tags.h) */
     REUSE_VALIDATORS = REUSE_ETAG | REUSE_MODIFIED,
     REUSE_NO_RESPONSE = REUSE_VARIES | REUSE_COUNTER,
 };

@@ -14,6 +14,7 @@
 #include "shm/health.h"
 #include "shm/stats.h"
 #include "worker/http/cache_key.h"
+#include "worker/http/labels.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,6 +107,9 @@ static uint64_t fixture_ask(struct api *api, enum channel_op op)
     return ++f->questions;
 }
 
+#define FIXTURE_PLUGIN_ID "abababab-abab-abab-abab-abababababab"
+static const struct conf_plugin fixture_plugin = { .id = TEXT(FIXTURE_PLUGIN_ID) };
+
 static inline void fixture_conf(struct conf *conf)
 {
     *conf = (struct conf){
@@ -119,6 +123,8 @@ static inline void fixture_conf(struct conf *conf)
         .services_n = 1,
         .routes = fixture_routes,
         .routes_n = 2,
+        .plugins = &fixture_plugin,
+        .plugins_n = 1,
     };
 }
 
@@ -186,7 +192,7 @@ static inline bool fixture_store_as(struct fixture *f, const struct cache_key_pa
 
     if (n < 0)
         return false;
-    memset(meta.scope, 0xab, sizeof meta.scope);
+    meta.plugin = labels_id(SLICE(FIXTURE_PLUGIN_ID));
     cache_id(f->filler, key, (size_t)n, id);
     struct cache_fill *fill =
         cache_fill_begin(f->filler, id, key, (size_t)n, &meta, head, sizeof head - 1, 5);
