@@ -70,7 +70,9 @@ enum listen_life listen_probe(const struct conf_address *address)
 
     if (fd < 0)
         return LISTEN_UNKNOWN;
-    why = connect(fd, &address->u.any, address->len) < 0 ? errno : 0;
+    do
+        why = connect(fd, &address->u.any, address->len) < 0 ? errno : 0;
+    while (why == EINTR);
     (void)close(fd);
     errno = why;
     switch (why) {

@@ -139,6 +139,8 @@ enum tls_state tls_handshake(struct tls *tls)
             tls->failed = true; /* close_notify instead of a handshake is a failure too */
             return TLS_FAILED;
         }
+    } else {
+        tls->drained = false; /* only sending was left: what the last recv said is out of date */
     }
     bool sent = tls_bio_flush(tls);
     if (tls->send_errno)

@@ -182,7 +182,8 @@ static int open_socket(const struct conf_peer *peer)
     do
         rc = connect(fd, (const struct sockaddr *)&peer->addr, peer->addr_len);
     while (rc < 0 && errno == EINTR);
-    if (rc < 0 && errno != EINPROGRESS) {
+    /* an interrupted connect may have gone on: the second call says so */
+    if (rc < 0 && errno != EINPROGRESS && errno != EALREADY && errno != EISCONN) {
         int why = errno;
         close(fd);
         errno = why == EAGAIN ? ECONNREFUSED : why; /* a Unix socket whose queue is full */

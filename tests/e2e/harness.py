@@ -27,6 +27,7 @@ BUILD = (ROOT / os.environ.get("GATEWAY_BUILD", "build")).resolve()
 GATEWAY = os.environ.get("GATEWAY_BIN", str(BUILD / "gateway"))
 GATEWAYCTL = os.environ.get("GATEWAYCTL_BIN", str(BUILD / "gatewayctl"))
 FAULT = os.environ.get("GATEWAY_FAULT", str(BUILD / "e2e" / "fault.so"))
+BUSY = os.environ.get("GATEWAY_BUSY", str(BUILD / "e2e" / "busy.so"))
 PATIENCE = 10.0      # s until something that must happen is given up
 SANITIZED = "asan" in str(BUILD)
 
@@ -606,9 +607,9 @@ class Gateway:
     def control(self, method, target, body=None):
         return ask(None, method, target, *(["Content-Type: application/json"] if body else []), unix=self.socket, body=body)
 
-    def ctl(self, *arguments, socket_path=None, timeout=60):
+    def ctl(self, *arguments, socket_path=None, timeout=60, environment=None):
         return subprocess.run([GATEWAYCTL, "-s", str(socket_path or self.socket), *arguments], capture_output=True,
-                              text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+                              text=True, timeout=timeout, stdin=subprocess.DEVNULL, env=environment)
 
     def reload(self):
         done = self.ctl("reload")

@@ -6,13 +6,35 @@
  */
 #include "worker/base/channel.h"
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { CHANNEL_HEAD = offsetof(struct channel_message, text), CHANNEL_PATIENCE = 64 };
+enum {
+    CHANNEL_HEAD = offsetof(struct channel_message, text),
+    CHANNEL_PATIENCE = 64,
+    CHANNEL_TRIES = 20,
+    CHANNEL_TRY_MS = 2
+};
 
 _Static_assert(CHANNEL_HEAD == 20, "layout");
+
+/* Sends a packet, with a little patience for a queue that is full. */
+static bool channel_post(int fd, const struct msghdr *packet)
+{
+    struct pollfd room = { .fd = fd, .events = POLLOUT };
+    int tries = 0;
+
+    while (sendmsg(fd, packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN || tries++ == CHANNEL_TRIES)
+            return false;
+        (void)poll(&room, 1, CHANNEL_TRY_MS);
+    }
+    return true;
+}
 
 bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text,
                   size_t text_n)
@@ -24,7 +46,6 @@ bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, cons
     } head = { (uint32_t)op, number, id, 0 };
     struct iovec iov[2] = { { &head, CHANNEL_HEAD }, { 0 } };
     struct msghdr packet = { .msg_iov = iov, .msg_iovlen = 2 };
-    ssize_t sent;
 
     if (text && text_n > 0) {
         if (text_n > CHANNEL_TEXT_MAX - 1)
@@ -32,10 +53,7 @@ bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, cons
         iov[1] = (struct iovec){ (void *)(uintptr_t)text, text_n };
         head.text_n = (uint32_t)text_n;
     }
-    do
-        sent = sendmsg(fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    return sent >= 0;
+    return channel_post(fd, &packet);
 }
 
 static bool channel_well_formed(const struct channel_message *m, size_t n)

@@ -35,7 +35,8 @@ struct channel_message {
     char text[CHANNEL_TEXT_MAX]; /* terminated by the receiver */
 };
 
-/* Sends; text may be NULL. False: the other side is gone or does not read (errno). Never blocks. */
+/* Sends; text may be NULL. False: the other side is gone or does not read (errno). Waits
+ * for room for 40 ms at most, so that a child that is stopped holds nobody up. */
 bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text,
                   size_t text_n);
 

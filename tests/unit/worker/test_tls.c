@@ -10,6 +10,7 @@
 
 static struct {
     int recvs, sends;
+    bool full; /* the socket takes nothing */
 } calls;
 
 ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -21,12 +22,20 @@ ssize_t recv(int fd, void *buf, size_t n, int flags)
 ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
     calls.sends++;
+    if (calls.full) {
+        errno = EAGAIN;
+        return -1;
+    }
     return syscall(SYS_sendto, fd, buf, n, flags, NULL, 0);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     calls.sends++;
+    if (calls.full) {
+        errno = EAGAIN;
+        return -1;
+    }
     return syscall(SYS_sendmsg, fd, message, flags);
 }
 
@@ -337,6 +346,25 @@ static void test_request_behind_the_handshake_is_pending(void **state)
     close_pair(&p);
 }
 
+/* The request came between the end of the handshake and the departure of its last flight. */
+static void test_request_before_the_last_flight_left_is_pending(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_pair(&p, f.server, f.client, NULL);
+    while (tls_handshake(p.client) != TLS_DONE)
+        tls_handshake(p.server);
+    calls.full = true;
+    assert_int_equal(TLS_AGAIN, tls_handshake(p.server));
+    calls.full = false;
+    assert_int_equal(5, write_text(p.client, "early"));
+    assert_int_equal(TLS_DONE, tls_handshake(p.server));
+    assert_true(tls_pending(p.server));
+    expect_text(p.server, "early");
+    assert_false(tls_pending(p.server));
+    close_pair(&p);
+}
+
 static enum tls_state feed(const void *bytes, size_t n, bool end)
 {
     struct pair p;
@@ -434,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_foreign_errors_in_the_queue_do_not_matter),
         cmocka_unit_test(test_handshake_byte_by_byte),
         cmocka_unit_test(test_request_behind_the_handshake_is_pending),
+        cmocka_unit_test(test_request_before_the_last_flight_left_is_pending),
         cmocka_unit_test(test_garbage_fails_and_does_no_harm),
         cmocka_unit_test(test_cut_and_damaged_hellos),
         cmocka_unit_test(test_plain_http_is_told_apart),

@@ -11,9 +11,21 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static int ends[2];
+static int ends[2], refusals; /* the next calls of sendmsg that find the queue full */
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (refusals > 0) {
+        refusals--;
+        errno = EAGAIN;
+        return -1;
+    }
+    return syscall(SYS_sendmsg, fd, message, flags);
+}
+
 static struct channel_message got;
 
 static int setup(void **state)
@@ -94,7 +106,7 @@ static void says_when_the_other_side_is_gone(void **state)
     assert_int_equal(errno, EPIPE);
 }
 
-static void never_waits_for_a_reader(void **state)
+static void waits_for_no_reader_for_long(void **state)
 {
     int sent = 0;
 
@@ -105,6 +117,15 @@ static void never_waits_for_a_reader(void **state)
     assert_int_equal(errno, EAGAIN);
 }
 
+static void has_a_little_patience_with_a_full_queue(void **state)
+{
+    (void)state;
+    refusals = 5;
+    assert_true(channel_send(ends[0], CHANNEL_READY, 0, 7, NULL, 0));
+    assert_int_equal(channel_receive(ends[1], &got), 1);
+    assert_int_equal(got.id, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,7 +133,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(cuts_a_text_that_is_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(drops_what_is_ill_formed, setup, teardown),
         cmocka_unit_test_setup_teardown(says_when_the_other_side_is_gone, setup, teardown),
-        cmocka_unit_test_setup_teardown(never_waits_for_a_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(waits_for_no_reader_for_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(has_a_little_patience_with_a_full_queue, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
