@@ -201,7 +201,7 @@ static void master_heed(struct master *m, int slot, const struct channel_message
     struct child *c = &m->children[slot];
 
     if (q->op == CHANNEL_READY)
-        c->ready = true;
+        supervise_serves(c);
     else if (q->op == CHANNEL_RETIRED)
         c->retired = true;
     else if (c->role == ROLE_CONTROL && m->mode == MASTER_SERVING)

@@ -60,6 +60,8 @@ struct child {
     bool ready;           /* has said that it serves */
     bool retired;         /* has said that it accepts no more */
     int64_t started, due; /* ms, monotonic */
+    int64_t missed;       /* ms: since then nobody serves in this place; 0: a first start */
+    pid_t before;         /* who died then */
     unsigned quick;       /* deaths in a row after a short life */
 };
 

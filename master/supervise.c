@@ -12,6 +12,7 @@
 #include "master/zones.h"
 #include "worker/base/log.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,6 +160,19 @@ unsigned supervise_alive(const struct master *m, const struct generation *g)
     return n;
 }
 
+void supervise_serves(struct child *c)
+{
+    char title[32];
+
+    c->ready = true;
+    if (c->missed == 0)
+        return;
+    role_title(c->role, c->index, title, sizeof title);
+    log_write(LOG_LEVEL_NOTICE, "%s (pid %d) serves in the place of pid %d after %" PRId64 " ms",
+              title, (int)c->pid, (int)c->before, master_now() - c->missed);
+    c->missed = 0;
+}
+
 /* --- the end of a child ---------------------------------------------------------------- */
 
 static void supervise_cause(int status, char *out, size_t size)
@@ -224,6 +238,10 @@ static void supervise_bury(struct master *m, int slot, int status)
     struct refusal obituary;
     bool goes_on = m->mode == MASTER_SERVING && c->generation->state < GENERATION_RETIRING;
 
+    if (c->missed == 0) { /* else it died before it served, and the gap goes on */
+        c->missed = master_now();
+        c->before = c->pid;
+    }
     supervise_obituary(m, slot, status, &obituary);
     zones_repair(m->generations, (uint32_t)slot);
     bells_ring_all(&m->bells); /* who waits for what it was making looks again */

@@ -12,6 +12,10 @@ bool supervise_populate(struct master *m, struct generation *g, struct refusal *
 /* Forks what is due; what cannot be forked now is due again later. */
 void supervise_start(struct master *m);
 
+/* The child has said that it serves; one that took another's place is told of, with how long that
+ * place was empty. */
+void supervise_serves(struct child *c);
+
 /* Buries all children that have ended: repairs what they held, says why they ended, plans their
  * replacements. */
 void supervise_reap(struct master *m);

@@ -48,7 +48,9 @@ def test_killed_process_is_replaced(origin, start, role):
             return False
     wait_until(replaced, f"the {role} to be replaced")
     alive(gateway)
-    gateway.wait_log(rf"{victim}.*(signal 9|SIGKILL|Killed)|(signal 9|SIGKILL|Killed).*{victim}")
+    died = gateway.wait_log(rf"{role}.* \(pid {victim}\) was killed by SIGKILL; a new one takes its place")     # without a pause
+    serves = gateway.wait_log(rf"{role}.* \(pid {pid_of(gateway, role)}\) serves in the place of pid {victim} after \d+ ms")
+    assert died.start() < serves.start()
 
 
 def test_connections_of_other_workers_are_undisturbed(origin, start):

@@ -296,6 +296,9 @@ static void a_killed_child_is_replaced_and_mourned(void **state)
     expect_log(line);
     assert_int_equal(generation_at(door, &second), 1);
     assert_int_not_equal(first, second);
+    snprintf(line, sizeof line, "worker 0 (pid %d) serves in the place of pid %d after ",
+             (int)second, (int)first);
+    expect_log(line);
     kill(second, SIGSEGV);
     expect_log("was killed by SIGSEGV; last words: SIGSEGV sent by process");
     assert_int_equal(generation_at(door, NULL), 1);
