@@ -19,6 +19,7 @@ struct listing {
     const struct api *api;
     const struct api_object_url *url; /* NULL: any */
     const char *method;               /* "": any */
+    bool details;
     size_t dict, left;
     json_t *list;
 };
@@ -31,7 +32,7 @@ static bool list_object(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct
         return true; /* the cache's own: names that vary, a count of requests */
     if (l->url != NULL && !api_object_is_at(hit, l->url))
         return true;
-    json_t *o = api_object_json(l->api, l->dict, id, hit, false);
+    json_t *o = api_object_json(l->api, l->dict, id, hit, l->details);
     const char *method = json_string_value(json_object_get(o, "method"));
     if (l->method[0] != '\0' && (method == NULL || strcmp(method, l->method) != 0)) {
         json_decref(o);
@@ -58,7 +59,7 @@ static bool read_limit(const struct api_request *request, size_t *limit)
 void api_cache_keys(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
     const struct conf *conf = api->heritage->conf;
-    char dict[256] = "", method[32] = "", text[API_PARAMETER_MAX];
+    char dict[256] = "", method[32] = "", details[8] = "", text[API_PARAMETER_MAX];
     struct api_object_url url;
     struct listing l = { .api = api, .method = method };
 
@@ -68,6 +69,8 @@ void api_cache_keys(struct api *api, const struct api_request *request, struct a
     }
     (void)api_parameter(request, "dict", dict, sizeof dict);
     (void)api_parameter(request, "method", method, sizeof method);
+    (void)api_parameter(request, "details", details, sizeof details);
+    l.details = strcmp(details, "true") == 0;
     if (strcmp(method, "HEAD") == 0)
         memcpy(method, "GET", sizeof "GET"); /* one object serves both */
     if (api_parameter(request, "url", text, sizeof text)) {

@@ -5,8 +5,12 @@
  */
 #include "master/api_object.h"
 #include "conf/plugin.h"
+#include "master/api_lifetime.h"
+#include "shm/cache_report.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/labels.h"
+#include "worker/http/lines.h"
+#include "worker/http/reuse.h"
 #include "worker/http/tags.h"
 #include "worker/http/uri.h"
 #include <stdio.h>
@@ -222,8 +226,57 @@ static json_t *tags_json(const struct cache_hit *hit)
     return list;
 }
 
+static struct slice sent_lines(const struct cache_hit *hit)
+{
+    size_t own = hit->meta->private_n;
+
+    return slice_of(hit->head + own, hit->head_n - own);
+}
+
+/* The values of ETag and Last-Modified that a refresh asks with; null: it has none. */
+static json_t *validators_json(const struct cache_hit *hit)
+{
+    struct slice lines = sent_lines(hit);
+    json_t *o = json_object();
+    bool etag = (hit->meta->flags & REUSE_ETAG) != 0;
+    bool modified = (hit->meta->flags & REUSE_MODIFIED) != 0;
+
+    json_object_set_new(o, "etag",
+                        etag ? slice_json(lines_find(lines, SLICE("ETag"))) : json_null());
+    json_object_set_new(o, "last_modified",
+                        modified ? slice_json(lines_find(lines, SLICE("Last-Modified")))
+                                 : json_null());
+    return o;
+}
+
+/* What it takes: overhead is the entry, and what chunks leave over. */
+static json_t *sizes_json(const struct cache *cache, const struct cache_hit *hit)
+{
+    uint64_t net = hit->key_n + hit->head_n + hit->body_n, all = cache_report_object(cache, hit);
+    json_t *o = json_object();
+
+    json_object_set_new(o, "key", json_integer(hit->key_n));
+    json_object_set_new(o, "head", json_integer(hit->head_n));
+    json_object_set_new(o, "body", json_integer((json_int_t)hit->body_n));
+    json_object_set_new(o, "overhead", json_integer((json_int_t)(all > net ? all - net : 0)));
+    json_object_set_new(o, "total", json_integer((json_int_t)all));
+    return o;
+}
+
+static void add_details(const struct api *api, json_t *o, size_t dict, const struct cache_hit *hit)
+{
+    struct slice own = tags_behind(slice_of(hit->head, hit->meta->private_n));
+    struct slice sent = sent_lines(hit);
+
+    json_object_set_new(o, "freshness", api_lifetime_json(hit->meta, api->now));
+    json_object_set_new(o, "validators", validators_json(hit));
+    json_object_set_new(o, "sizes", sizes_json(api->caches[dict], hit));
+    json_object_set_new(o, "selected_by", fields_json(own.p, own.n));
+    json_object_set_new(o, "headers", fields_json(sent.p, sent.n));
+}
+
 json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CACHE_ID_SIZE],
-                        const struct cache_hit *hit, bool head)
+                        const struct cache_hit *hit, bool details)
 {
     const struct cache_meta *meta = hit->meta;
     int64_t age = meta->initial_age + api->now - meta->stored;
@@ -241,8 +294,7 @@ json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CAC
     json_object_set_new(o, "size", json_integer((json_int_t)hit->body_n));
     json_object_set_new(o, "hits", json_integer((json_int_t)hit->hits));
     json_object_set_new(o, "tags", tags_json(hit));
-    if (head)
-        json_object_set_new(
-            o, "headers", fields_json(hit->head + meta->private_n, hit->head_n - meta->private_n));
+    if (details)
+        add_details(api, o, dict, hit);
     return o;
 }

@@ -27,9 +27,9 @@ bool api_object_id(struct slice text, uint8_t id[CACHE_ID_SIZE]);
  */
 bool api_object_is_at(const struct cache_hit *hit, const struct api_object_url *url);
 
-/* What is known of it: key, request, times, size. `head` true: its header fields too. NULL: no
- * memory. */
+/* What is known of it: key, request, times, size. `details` true: its freshness, validators, sizes
+ * and header fields too. NULL: no memory. */
 json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CACHE_ID_SIZE],
-                        const struct cache_hit *hit, bool head);
+                        const struct cache_hit *hit, bool details);
 
 #endif

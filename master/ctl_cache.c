@@ -4,6 +4,7 @@
  * X-Cache-Key says) or by its URL, which may stand for several objects: one for each method, route,
  * consumer and vary value.
  */
+#include "master/ctl_cache.h"
 #include "master/ctl_client.h"
 #include "master/ctl_command.h"
 #include "master/ctl_table.h"
@@ -28,7 +29,7 @@ static const struct ctl_table_column object_columns[] = {
     { "URL", "url", CTL_TABLE_TEXT },
 };
 
-static bool is_key(const char *text)
+bool ctl_cache_is_key(const char *text)
 {
     return strlen(text) == 32 && strspn(text, "0123456789abcdefABCDEF") == 32;
 }
@@ -39,14 +40,15 @@ static enum ctl_exit usage(struct ctl *ctl, const char *text)
     return CTL_USAGE;
 }
 
-/* GET /cache/keys with what was asked for; each part may be NULL. */
-static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, json_t **value)
+enum ctl_exit ctl_cache_find(struct ctl *ctl, const struct ctl_cache_query *query, json_t **value)
 {
     const struct {
         const char *name, *value;
-    } parts[] = {
-        { "limit", ctl->limit }, { "dict", ctl->dict }, { "method", method }, { "url", url }
-    };
+    } parts[] = { { "limit", ctl->limit },
+                  { "dict", ctl->dict },
+                  { "method", query->method },
+                  { "url", query->url },
+                  { "details", query->details ? "true" : NULL } };
     char path[PATH_MAX_TEXT] = "/cache/keys", encoded[URL_MAX_TEXT];
     size_t n = strlen(path);
 
@@ -70,8 +72,9 @@ static enum ctl_exit find(struct ctl *ctl, const char *url, const char *method, 
 
 enum ctl_exit ctl_cache_ls(struct ctl *ctl)
 {
+    const struct ctl_cache_query query = { .url = ctl->url };
     json_t *value;
-    enum ctl_exit result = find(ctl, ctl->url, NULL, &value);
+    enum ctl_exit result = ctl_cache_find(ctl, &query, &value);
 
     if (result == CTL_OK && !ctl->json)
         ctl_table_print(ctl->out, object_columns, LENGTH(object_columns),
@@ -80,69 +83,10 @@ enum ctl_exit ctl_cache_ls(struct ctl *ctl)
     return result;
 }
 
-static void show_object(struct ctl *ctl, const json_t *object)
-{
-    static const struct ctl_table_column facts[] = {
-        { "key", "key", CTL_TABLE_TEXT },
-        { "dict", "dict", CTL_TABLE_TEXT },
-        { "method", "method", CTL_TABLE_TEXT },
-        { "url", "url", CTL_TABLE_TEXT },
-        { "route", "route", CTL_TABLE_TEXT },
-        { "consumer", "consumer", CTL_TABLE_TEXT },
-        { "vary", "vary", CTL_TABLE_TEXT },
-        { "plugin", "plugin", CTL_TABLE_TEXT },
-        { "status", "status", CTL_TABLE_NUMBER },
-        { "size", "size", CTL_TABLE_BYTES },
-        { "age", "age", CTL_TABLE_S },
-        { "fresh for", "ttl", CTL_TABLE_S },
-        { "kept for", "kept_for", CTL_TABLE_S },
-        { "hits", "hits", CTL_TABLE_NUMBER },
-    };
-    json_t *headers = json_object_get(object, "headers");
-
-    ctl_table_facts(ctl->out, facts, LENGTH(facts), object);
-    for (void *at = json_object_iter(headers); at != NULL;
-         at = json_object_iter_next(headers, at)) {
-        char *cell = ctl_table_cell(json_object_iter_value(at), CTL_TABLE_TEXT);
-        fprintf(ctl->out, "  %s: %s\n", json_object_iter_key(at), cell != NULL ? cell : "");
-        free(cell);
-    }
-}
-
-static enum ctl_exit nothing(struct ctl *ctl, const char *what)
+enum ctl_exit ctl_cache_nothing(struct ctl *ctl, const char *what)
 {
     fprintf(ctl->err, "gatewayctl: nothing is stored for %s\n", what);
     return CTL_REFUSED;
-}
-
-static enum ctl_exit get_key(struct ctl *ctl, const char *key)
-{
-    char path[64];
-    json_t *value;
-
-    snprintf(path, sizeof path, "/proxy-cache/%s", key);
-    enum ctl_exit result = ctl_client_get(ctl, path, &value);
-    if (result == CTL_OK && !ctl->json)
-        show_object(ctl, value);
-    json_decref(value);
-    return result;
-}
-
-enum ctl_exit ctl_cache_get(struct ctl *ctl)
-{
-    const char *what = ctl->argv[0];
-    json_t *value;
-
-    if (is_key(what))
-        return get_key(ctl, what);
-    enum ctl_exit result = find(ctl, what, NULL, &value);
-    const json_t *keys = json_object_get(value, "keys");
-    if (result == CTL_OK && json_array_size(keys) == 0)
-        result = nothing(ctl, what);
-    else if (result == CTL_OK && !ctl->json)
-        ctl_table_print(ctl->out, object_columns, LENGTH(object_columns), keys);
-    json_decref(value);
-    return result;
 }
 
 /* "GET http://host/path" in one word or two; the method may be missing. */
@@ -158,10 +102,11 @@ enum ctl_exit ctl_cache_key(struct ctl *ctl)
         memcpy(method, url, (size_t)(space - url));
         url = space + 1;
     }
-    enum ctl_exit result = find(ctl, url, method[0] != '\0' ? method : NULL, &value);
+    const struct ctl_cache_query query = { .url = url, .method = method[0] ? method : NULL };
+    enum ctl_exit result = ctl_cache_find(ctl, &query, &value);
     const json_t *keys = json_object_get(value, "keys");
     if (result == CTL_OK && json_array_size(keys) == 0)
-        result = nothing(ctl, url);
+        result = ctl_cache_nothing(ctl, url);
     for (size_t i = 0; result == CTL_OK && !ctl->json && i < json_array_size(keys); i++)
         fprintf(ctl->out, "%s\n",
                 json_string_value(json_object_get(json_array_get(keys, i), "key")));
@@ -196,7 +141,7 @@ static enum ctl_exit purge_key(struct ctl *ctl, const char *key)
     char path[64];
     struct ctl_client_answer answer;
 
-    if (!is_key(key))
+    if (!ctl_cache_is_key(key))
         return usage(ctl, "a key has 32 hex digits; a URL goes with --url");
     snprintf(path, sizeof path, "/proxy-cache/%s", key);
     const struct ctl_client_call call = { .method = "DELETE",
@@ -204,7 +149,7 @@ static enum ctl_exit purge_key(struct ctl *ctl, const char *key)
                                           .patience = CTL_CLIENT_PATIENCE };
     enum ctl_exit result = ctl_client_send(ctl, &call, &answer);
     if (result == CTL_OK && answer.status == 404) {
-        result = nothing(ctl, key);
+        result = ctl_cache_nothing(ctl, key);
     } else if (result == CTL_OK && answer.status != 204) {
         fprintf(ctl->err, "gatewayctl: the gateway answered %d\n", answer.status);
         result = CTL_REFUSED;

@@ -84,3 +84,15 @@ void cache_report(const struct cache *cache, struct cache_report *out)
     out->evicted_recent = shards ? recent / shards / EVICT_RECENT_SCALE : 0;
     count_tickets(cache, out);
 }
+
+uint64_t cache_report_object(const struct cache *cache, const struct cache_hit *hit)
+{
+    const struct cache_entry_shm *entry = hit->entry;
+    uint32_t ref = (uint32_t)((uint64_t)((const char *)entry - cache->base) / SLAB_UNIT);
+    uint32_t head = atomic_load_explicit(&entry->head_ref, memory_order_acquire);
+    uint64_t bytes = head ? slab_size(cache, head) : 0;
+    for (; ref != 0;
+         ref = atomic_load_explicit(&store_chunk(cache, ref)->next, memory_order_acquire))
+        bytes += slab_size(cache, ref);
+    return bytes;
+}

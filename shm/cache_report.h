@@ -36,4 +36,7 @@ struct cache_report {
 
 void cache_report(const struct cache *cache, struct cache_report *out);
 
+/* Bytes of all chunks of a pinned object. */
+uint64_t cache_report_object(const struct cache *cache, const struct cache_hit *hit);
+
 #endif

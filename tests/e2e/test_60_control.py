@@ -208,6 +208,32 @@ def test_ctl_cache_stat(gateway):
         assert wanted in metrics, wanted
 
 
+def test_ctl_cache_get_spells_it_out(origins, start):
+    """Variants of one URL, and for each the sum that says whether it is fresh, why, and until when."""
+    origin = origins(lambda c, r: c.send(reply(200, JSON, "Vary: X-V", "Age: 5", "ETag: \"e\"", "Cache-Control: max-age=100, "
+                                               "stale-while-revalidate=30, stale-if-error=600", body=b"x" * 1000)))
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_control=True)]))])
+    for value in ("one", "two", "two"):
+        gateway.get("/p?q=1", f"X-V: {value}")
+    found = json.loads(gateway.ctl("-o", "json", "cache", "get", "http://localhost/p?q=1").stdout)["keys"]
+    assert len(found) == 2 and sum(one["hits"] for one in found) == 1
+    for one in found:
+        f = one["freshness"]
+        assert f["age_at_store"] == 5 and f["lifetime"] == 100 and f["lifetime_from"] == "max-age" and f["state"] == "fresh"
+        assert f["age"] == 5 + f["since_stored"] and f["fresh_until"] == f["stored"] + 95
+        assert f["stale_while_until"] == f["fresh_until"] + 30 and f["stale_error_until"] == f["fresh_until"] + 600
+        assert f["kept_until"] >= f["stale_error_until"] and one["validators"]["etag"] == '"e"'
+        s = one["sizes"]
+        assert s["body"] == 1000 and s["key"] + s["head"] + s["body"] + s["overhead"] == s["total"] and 0 < s["overhead"] < 400
+    text = gateway.ctl("cache", "get", "http://localhost/p?q=1").stdout
+    assert text.count("lifetime        100s, from max-age") == 2 and "5s at store + " in text and "2 of 2" in text
+    assert re.search(r"stale while +30s, until 20\d\d-\d\d-\d\d .* UTC \(in 2m\d\ds\)", text)
+    text = gateway.ctl("cache", "get", found[0]["key"]).stdout
+    assert text.count("lifetime") == 1 and "  Content-Type: application/json" in text
+    assert {list(one["selected_by"].values())[0] for one in found} == {"one", "two"}
+    assert gateway.ctl("cache", "get", "http://localhost/other").returncode == 1
+
+
 def test_ctl_stop_and_quit(origin, start):
     for verb in ("stop", "quit"):
         gateway = start([service(origin.port)])

@@ -26,6 +26,19 @@ enum reuse_flag {
     REUSE_NO_RESPONSE = REUSE_VARIES | REUSE_COUNTER,
 };
 
+/* Where its lifetime came from, in the topmost bits of the flags. */
+enum reuse_from {
+    REUSE_FROM_UNKNOWN,
+    REUSE_FROM_TTL, /* cache_ttl, cache_ttl_by_status */
+    REUSE_FROM_S_MAXAGE,
+    REUSE_FROM_MAX_AGE,
+    REUSE_FROM_EXPIRES,
+    REUSE_FROM_TARGETED, /* CDN-Cache-Control */
+    REUSE_FROM_GUESS,
+    REUSE_FROM_SHIFT = 28,
+    REUSE_FROM_MASK = 15,
+};
+
 enum reuse_verdict {
     REUSE_FRESH,
     REUSE_STALE,   /* the client takes it stale (max-stale) */

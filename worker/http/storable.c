@@ -115,20 +115,36 @@ static int64_t stated(const struct head *h, const struct cache_control *cc, bool
     return cc->s_maxage != FRESHNESS_UNSET ? cc->s_maxage : cc->max_age;
 }
 
+/* Which of them stated() followed. */
+static enum reuse_from source(const struct cache_control *cc, bool targeted)
+{
+    if (targeted)
+        return REUSE_FROM_TARGETED;
+    if (cc->s_maxage != FRESHNESS_UNSET || cc->s_maxage_invalid)
+        return REUSE_FROM_S_MAXAGE;
+    return cc->max_age != FRESHNESS_UNSET || cc->max_age_invalid ? REUSE_FROM_MAX_AGE
+                                                                 : REUSE_FROM_EXPIRES;
+}
+
 /* False: the response says nothing that would allow to store it. */
 static bool set_freshness(const struct head *h, const struct storable_rules *rules,
-                          const struct cache_control *cc, int64_t lifetime, int64_t received,
+                          const struct cache_control *cc, bool targeted, int64_t received,
                           struct storable *out)
 {
+    int64_t lifetime = stated(h, cc, targeted, received);
+
     if (lifetime != FRESHNESS_UNSET) {
         out->lifetime = lifetime;
+        out->from = source(cc, targeted);
         return true;
     }
     if (rules->ttl > 0) {
         out->lifetime = rules->ttl + out->age;
+        out->from = REUSE_FROM_TTL;
         return true;
     }
     out->flags |= REUSE_HEURISTIC;
+    out->from = REUSE_FROM_GUESS;
     if (!heuristically_cacheable(h->status) && !cc->public_)
         return false;
     out->lifetime = guess(h, received);
@@ -209,10 +225,10 @@ void storable_judge(const struct head *response, const struct storable_rules *ru
         return;
     if (!rules->obey) {
         out->lifetime = rules->ttl;
+        out->from = REUSE_FROM_TTL;
     } else {
         out->age = freshness_initial_age(response, requested, received);
-        if (!set_freshness(response, rules, &cc, stated(response, &cc, targeted, received),
-                           received, out))
+        if (!set_freshness(response, rules, &cc, targeted, received, out))
             out->refusal = "no freshness is stated";
     }
     if (!out->refusal && !useful(out))
@@ -234,7 +250,7 @@ void storable_meta(const struct storable *s, int64_t received, struct cache_meta
     out->stale_while = clamp(s->stale_while);
     out->stale_error = clamp(s->stale_error);
     out->modified = s->modified;
-    out->flags = s->flags;
+    out->flags = s->flags | (uint32_t)s->from << REUSE_FROM_SHIFT;
 }
 
 bool storable_field(const struct storable *s, const struct field *f)

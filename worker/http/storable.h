@@ -22,6 +22,7 @@ struct storable {
     int64_t stale_while, stale_error;
     uint32_t modified;       /* seconds since 1970, 0 = none */
     uint32_t flags;          /* enum reuse_flag */
+    enum reuse_from from;    /* where lifetime came from */
     struct slice without[2]; /* lists of field names that must not be stored; may be absent */
 };
 

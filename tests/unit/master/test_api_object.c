@@ -88,14 +88,19 @@ static void test_ids(void **state)
 static void test_an_object_of_strange_bytes(void **state)
 {
     struct fixture *f = *state;
-    const struct cache_meta meta = { .stored = FIXTURE_NOW, .status = 200 };
+    const struct cache_meta meta = { .stored = FIXTURE_NOW,
+                                     .keep_until = FIXTURE_NOW + 9,
+                                     .status = 200 };
     static const char key[] = "\xff\x01\0key", head[] = "no colon\r\n: empty\r\nA:\r\nB: \xfe\r\nC";
-    const struct cache_hit hit = {
-        .meta = &meta, .key = key, .key_n = sizeof key - 1, .head = head, .head_n = sizeof head - 1
-    };
+    struct cache_hit hit;
     const uint8_t id[CACHE_ID_SIZE] = { 0xab };
     struct api_object_url url;
+    struct cache_fill *fill =
+        cache_fill_begin(f->filler, id, key, sizeof key - 1, &meta, head, sizeof head - 1, 0);
 
+    assert_non_null(fill);
+    assert_true(cache_fill_commit(&fill));
+    assert_true(cache_find(f->api.caches[0], id, NULL, 0, FIXTURE_NOW, &hit));
     json_t *o = api_object_json(&f->api, 0, id, &hit, true);
     const json_t *headers = json_object_get(o, "headers");
     assert_string_equal(json_string_value(json_object_get(o, "key")),
@@ -110,6 +115,7 @@ static void test_an_object_of_strange_bytes(void **state)
     json_decref(o);
     assert_true(api_object_url(SLICE("h/a"), &url));
     assert_false(api_object_is_at(&hit, &url));
+    cache_unpin(f->api.caches[0], &hit);
 }
 
 int main(void)

@@ -66,29 +66,6 @@ static void test_purge_url_and_all(void **state)
     assert_non_null(strstr(x->asked, "\r\n\r\n{\"all\":true}"));
 }
 
-static void test_get(void **state)
-{
-    struct ctl_fixture *x = *state;
-
-    assert_int_equal(
-        ctl_fixture_call(
-            x, ctl_cache_get,
-            ctl_fixture_answer(200, "{\"key\":\"" KEY "\",\"headers\":{\"A\":[\"x\",\"y\"]}}"),
-            CTL_WORDS(KEY)),
-        CTL_OK);
-    assert_true(asked(x, "GET /proxy-cache/" KEY));
-    assert_non_null(strstr(x->out, KEY));
-    assert_non_null(strstr(x->out, "\n  A: x,y\n"));
-    assert_int_equal(ctl_fixture_call(x, ctl_cache_get, ctl_fixture_answer(200, KEYS),
-                                      CTL_WORDS("http://h/a?b=c")),
-                     CTL_OK);
-    assert_true(asked(x, "GET /cache/keys?url=http%3A%2F%2Fh%2Fa%3Fb%3Dc"));
-    assert_int_equal(ctl_fixture_call(x, ctl_cache_get, ctl_fixture_answer(200, "{\"keys\":[]}"),
-                                      CTL_WORDS("h/b")),
-                     CTL_REFUSED);
-    assert_string_equal(x->err, "gatewayctl: nothing is stored for h/b\n");
-}
-
 static void test_key(void **state)
 {
     static const char *const words[][3] = { { "GET h/a" }, { "GET", "h/a" } };
@@ -130,7 +107,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_purge_key, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_purge_usage, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_purge_url_and_all, ctl_fixture_make, ctl_fixture_drop),
-        cmocka_unit_test_setup_teardown(test_get, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_key, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_ls_and_stat, ctl_fixture_make, ctl_fixture_drop),
     };

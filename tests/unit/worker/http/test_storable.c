@@ -77,6 +77,32 @@ static void guesses(void **state)
     assert_true(out.lifetime == 0 && out.keep >= 3600);
 }
 
+static enum reuse_from source(const char *fields, const struct storable_rules *rules)
+{
+    struct cache_meta meta;
+
+    assert_true(stored(200, fields, rules));
+    storable_meta(&out, NOW, &meta);
+    assert_int_equal(meta.flags & ~((uint32_t)REUSE_FROM_MASK << REUSE_FROM_SHIFT), out.flags);
+    return (enum reuse_from)(meta.flags >> REUSE_FROM_SHIFT & REUSE_FROM_MASK);
+}
+
+static void sources(void **state)
+{
+    const struct storable_rules ttl = { .obey = true, .ttl = 30 }, kong = { .ttl = 30 };
+    (void)state;
+    assert_int_equal(source("Cache-Control: max-age=5, s-maxage=6\r\n", &rfc), REUSE_FROM_S_MAXAGE);
+    assert_int_equal(source("Cache-Control: max-age=5\r\nExpires: 0\r\n", &rfc),
+                     REUSE_FROM_MAX_AGE);
+    assert_int_equal(source("Expires: Tue, 14 Nov 2033 22:13:20 GMT\r\n", &rfc),
+                     REUSE_FROM_EXPIRES);
+    assert_int_equal(source("CDN-Cache-Control: max-age=5\r\nCache-Control: no-store\r\n", &rfc),
+                     REUSE_FROM_TARGETED);
+    assert_int_equal(source("X: y\r\n", &ttl), REUSE_FROM_TTL);
+    assert_int_equal(source("Cache-Control: max-age=5\r\n", &kong), REUSE_FROM_TTL);
+    assert_int_equal(source(CHANGED, &rfc), REUSE_FROM_GUESS);
+}
+
 static void stale_on_arrival(void **state)
 {
     (void)state;
@@ -152,6 +178,7 @@ int main(void)
         cmocka_unit_test(statuses),
         cmocka_unit_test(whose_it_is),
         cmocka_unit_test(guesses),
+        cmocka_unit_test(sources),
         cmocka_unit_test(stale_on_arrival),
         cmocka_unit_test(targeted_field_comes_first),
         cmocka_unit_test(kongs_way),
