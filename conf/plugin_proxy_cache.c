@@ -186,7 +186,8 @@ static const struct fields_row rows[] = {
              "all." },
     { FIELDS_ROW_SIZE(CONFIG, as.max_object_size, "max_object_size"), .preset = "\"0\"",
       .max = (int64_t)1 << 46,
-      .doc = "Larger bodies are not stored; 0 is no limit but the dictionary's." },
+      .doc = "Larger bodies are not stored; 0 is no limit but the dictionary's. With a limit, who "
+             "waits for a body of unknown length gets it when it is whole." },
     { FIELDS_ROW_GROUP(CONFIG, as.bypass, "bypass", bypass_table),
       .doc = "Requests that the cache does not see." },
     { FIELDS_ROW_GROUP(CONFIG, as.no_store, "no_store", no_store_table),

@@ -181,6 +181,15 @@ enum collapsing_result collapsing_begin(struct stream *s, bool may_fill)
     return COLLAPSING_WAIT;
 }
 
+/* A part is cut out of what is there as a whole. And who reads along what then turns out to be too
+ * large to be stored would be left with half of it: that is waited for where it can happen. */
+static bool may_read_along(const struct stream *s)
+{
+    bool known = s->collapse->seen.expected != UINT64_MAX;
+
+    return !head_field(&s->head, FIELD_RANGE) && (known || s->cache_config->max_object_size == 0);
+}
+
 enum collapsing_result collapsing_wait(struct stream *s, int *status)
 {
     struct collapse *c = s->collapse;
@@ -195,7 +204,8 @@ enum collapsing_result collapsing_wait(struct stream *s, int *status)
         case CACHE_TICKET_WHOLE:
             break;
         case CACHE_TICKET_FILLING:
-            if (cache_ticket_join(s->cache, c->ticket, s->fill_key.p, s->fill_key.n, &s->hit)) {
+            if (may_read_along(s) &&
+                cache_ticket_join(s->cache, c->ticket, s->fill_key.p, s->fill_key.n, &s->hit)) {
                 timer_clear(&c->timer);
                 return COLLAPSING_JOINED;
             }

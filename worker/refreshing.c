@@ -167,6 +167,8 @@ static bool renew(struct stream *s, const struct head *h)
                    s->cache_config->store_set_cookie, public, room - (size_t)(public - text));
     if (n < 0)
         return false;
+    if (!head_field(h, FIELD_DATE) && public + n + DATE_LINE <= text + room) /* it was made now */
+        n = date_line(s->w->loop.now.real_s, public + n) - public;
     struct slice lines = slice_of(public, (size_t)n);
     if (!judge(s, lines, h, &verdict))
         return false;

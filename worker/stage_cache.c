@@ -147,19 +147,39 @@ static enum stage_result fetch(struct stream *s, const char *why, const struct c
     return r == COLLAPSING_WAIT ? wait_on(s, cc) : ask_origin(s, why, cc);
 }
 
-/* A stale object that could be fresh for others too: one request validates it. True: another is at
- * it, and the object has been let go meanwhile. */
-static bool wait_for_refresh(struct stream *s)
+static bool is_stale(const struct stream *s)
+{
+    return reuse_age(s->hit.meta, s->w->loop.now.real_s) >= s->hit.meta->fresh_for;
+}
+
+/* Whether the pinned object is still what there is: another request may have renewed it. */
+static bool is_latest(struct stream *s)
+{
+    struct cache_hit now;
+    bool found =
+        cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, s->w->loop.now.real_s, &now);
+    bool same = found && now.entry == s->hit.entry && now.meta == s->hit.meta;
+
+    if (found)
+        cache_unpin(s->cache, &now);
+    return same;
+}
+
+/* A stale object that could be fresh for others too: one request validates it. WAIT: another is at
+ * it; LOOK: another was until now, and this one is next. The object has been let go then. */
+static enum collapsing_result wait_for_refresh(struct stream *s)
 {
     uint32_t flags = s->hit.meta->flags;
 
-    if ((flags & REUSE_VALIDATE) || s->hit.meta->fresh_for == 0 ||
-        collapsing_begin(s, may_fill(s, (flags & REUSE_VALIDATORS) != 0)) != COLLAPSING_WAIT)
-        return false;
+    if ((flags & REUSE_VALIDATE) || s->hit.meta->fresh_for == 0)
+        return COLLAPSING_ASK;
+    enum collapsing_result r = collapsing_begin(s, may_fill(s, (flags & REUSE_VALIDATORS) != 0));
+    if (r == COLLAPSING_ASK || (r == COLLAPSING_LOOK && is_latest(s) && is_stale(s)))
+        return COLLAPSING_ASK;
     cache_unpin(s->cache, &s->hit);
     s->hit.entry = NULL;
     s->cache_forward = "stale";
-    return true;
+    return r;
 }
 
 /* What is being filled fits this request. */
@@ -227,17 +247,21 @@ static enum stage_result look_up(struct stream *s, const struct cache_control *c
         s->answer = ANSWER_CACHED;
         return STAGE_DONE;
     }
-    s->cache_status = STATS_REFRESH;
-    bool stale = reuse_age(s->hit.meta, s->w->loop.now.real_s) >= s->hit.meta->fresh_for;
-    if (shared && stale && !cc->only_if_cached && wait_for_refresh(s))
-        return wait_on(s, cc);
+    if (shared) /* else it stays what it is for others */
+        s->cache_status = STATS_REFRESH;
+    bool stale = is_stale(s);
+    if (shared && stale && !cc->only_if_cached) {
+        enum collapsing_result r = wait_for_refresh(s);
+        if (r != COLLAPSING_ASK)
+            return r == COLLAPSING_WAIT ? wait_on(s, cc) : look_up(s, cc);
+    }
     if (shared && !cc->only_if_cached) {
         refreshing_hold(s);
     } else {
         cache_unpin(s->cache, &s->hit);
         s->hit.entry = NULL;
     }
-    return ask_origin(s, stale || !shared ? "stale" : "request", cc);
+    return ask_origin(s, stale ? "stale" : "request", cc);
 }
 
 /* What only the origin can decide (RFC 9111 section 4.3.2). */

@@ -129,21 +129,19 @@ static struct slice stored_head(const struct stream *s, const struct head *h,
             return (struct slice){ NULL, 0 };
         p = build_field(p, slice_of(f->name, f->name_n), slice_of(f->value, f->value_n));
     }
-    if (!head_field(h, FIELD_DATE) && end - p > DATE_LENGTH + 8) { /* RFC 9110 section 6.6.1 */
-        p = build_slice(p, SLICE("Date: "));
-        date_format(s->w->loop.now.real_s, p);
-        p = build_slice(p + DATE_LENGTH, SLICE("\r\n"));
-    }
+    if (!head_field(h, FIELD_DATE) && end - p >= DATE_LINE) /* RFC 9110 section 6.6.1 */
+        p = date_line(s->w->loop.now.real_s, p);
     return slice_of(start, (size_t)(p - start));
 }
 
 /* --- the fill ------------------------------------------------------------------------------- */
 
-/* What was stored is out of date, and nothing takes its place. */
+/* What was stored is out of date, and nothing takes its place. What one request must not store says
+ * nothing about what all others may have. */
 static void drop_old(struct stream *s, int status)
 {
     if (s->cache_status == STATS_REFRESH && s->head.method != METHOD_HEAD && status < 500 &&
-        status != 206 && status != 304)
+        status != 206 && status != 304 && !asking_fits(s, &s->cache_config->no_store))
         cache_purge(s->cache, s->fill_id);
 }
 

@@ -64,6 +64,14 @@ void date_format(int64_t seconds, char out[DATE_LENGTH])
     put_two(out + 23, rest % 60);
 }
 
+char *date_line(int64_t seconds, char *out)
+{
+    memcpy(out, "Date: ", 6);
+    date_format(seconds, out + 6);
+    memcpy(out + 6 + DATE_LENGTH, "\r\n", 2);
+    return out + DATE_LINE;
+}
+
 /* Eats text from the front; each step says whether it was there. */
 static bool eat(struct slice *text, const char *wanted, size_t n)
 {

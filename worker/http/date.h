@@ -5,7 +5,7 @@
 
 #include "worker/base/slice.h"
 
-enum { DATE_LENGTH = 29 };
+enum { DATE_LENGTH = 29, DATE_LINE = DATE_LENGTH + 8 };
 
 /* Seconds since 1970 of an IMF-fixdate, RFC 850 or asctime date; `now` settles two-digit years. -1
  * when it is none; dates before 1970 are 0. Letters in any case. */
@@ -13,5 +13,8 @@ int64_t date_parse(struct slice text, int64_t now);
 
 /* Writes DATE_LENGTH bytes of IMF-fixdate, not terminated. Clamped to the years 1970 to 9999. */
 void date_format(int64_t seconds, char out[DATE_LENGTH]);
+
+/* Writes a Date field of DATE_LINE bytes, CRLF included. Returns the end. */
+char *date_line(int64_t seconds, char *out);
 
 #endif

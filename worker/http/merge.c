@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every field of the 304 replaces all stored lines of its name, but for what describes the stored
- * bytes (length, coding, range) and for Vary, by which the object was filed.
+ * bytes (length, coding, range) and for Vary, by which the object was filed. Date goes in any case:
+ * with the one of the first response, a renewed one would be as old as that.
  */
 #include "worker/http/merge.h"
 #include "worker/http/build.h"
@@ -22,6 +23,8 @@ static bool replaced(const struct head *response, struct slice name, bool cookie
 {
     const struct field *f = head_find(response, name);
 
+    if (slice_equal_nocase(name, SLICE("Date")))
+        return true;
     return f && updates(f, cookies);
 }
 

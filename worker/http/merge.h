@@ -6,7 +6,8 @@
 #include "worker/http/storable.h"
 
 /* Writes the lines of `stored` (without the cache's own) with those of the 304 in place of what
- * they name. `cookies`: Set-Cookie is stored as well. Returns the length, -1 when cap is too small.
+ * they name. `cookies`: Set-Cookie is stored as well. The stored Date is left out: where the 304
+ * has none, the caller adds the time of its arrival. Returns the length, -1 when cap is too small.
  */
 ptrdiff_t merge_head(struct slice stored, const struct head *response, bool cookies, char *out,
                      size_t cap);

@@ -120,10 +120,19 @@ static void refused(void **state)
     assert_int_equal(date_parse(slice_of(NULL, 0), now), -1);
 }
 
+static void a_whole_line(void **state)
+{
+    char line[DATE_LINE + 1] = "";
+    (void)state;
+    assert_ptr_equal(date_line(0, line), line + DATE_LINE);
+    assert_string_equal(line, "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_days_there_and_back),
+        cmocka_unit_test(a_whole_line),
         cmocka_unit_test(clamped),
         cmocka_unit_test(accepted),
         cmocka_unit_test(refused),

@@ -42,6 +42,13 @@ static void what_a_304_does_not_change(void **state)
     assert_string_equal(merge("A: 1\r\n", "Set-Cookie: a\r\n", true), "A: 1\r\nSet-Cookie: a\r\n");
 }
 
+static void an_old_date_goes(void **state)
+{
+    (void)state;
+    assert_string_equal(merge("date: x\r\nA: 1\r\n", "B: 2\r\n", false), "A: 1\r\nB: 2\r\n");
+    assert_string_equal(merge("Date: x\r\nA: 1\r\n", "Date: y\r\n", false), "A: 1\r\nDate: y\r\n");
+}
+
 static void room_is_respected(void **state)
 {
     struct slice stored = SLICE("A: 1\r\n");
@@ -80,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(fields_replace_stored_ones),
                                         cmocka_unit_test(what_a_304_does_not_change),
+                                        cmocka_unit_test(an_old_date_goes),
                                         cmocka_unit_test(room_is_respected),
                                         cmocka_unit_test(the_message_is_a_head),
                                         cmocka_unit_test(fields_that_may_not_be_stored) };

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cache does between two requests: waiting, validating, sharing and purging at the same time."""
+import threading
+import time
+
+import pytest
+
+from harness import PATIENCE, proxy_cache, reply, route, service, wait_until
+
+OPEN = {"cache_control": True, "cache_ttl": 0, "response_code": [], "content_type": []}
+BODY = bytes(range(65, 91)) * 100
+
+
+class Held:
+    """An origin whose answers are made by a list of functions, one a request, and a gateway in front of it."""
+
+    def __init__(self, origins, start, settings=None, **config):
+        self.answers = []
+        self.origin = origins(self.answer)
+        self.gateway = start([service(self.origin.port, route(plugins=[proxy_cache(**{**OPEN, **config})]), retries=0)],
+                             **{"workers": 2, **(settings or {})})
+        self.clients = []
+
+    def answer(self, connection, request):
+        return self.answers.pop(0)(connection, request)
+
+    def says(self, *fields, status=200, body=BODY):
+        self.answers.append(lambda connection, request: connection.send(reply(status, *fields, body=body)))
+        return self
+
+    def then(self, answer):
+        self.answers.append(answer)
+        return self
+
+    def send(self, target="/x", *fields, **options):
+        client = self.gateway.client(**options)
+        client.request("GET", target, *fields)
+        self.clients.append(client)
+        return client
+
+    @property
+    def count(self):
+        return len(self.origin.requests)
+
+
+@pytest.fixture
+def held(origins, start):
+    made = []
+
+    def make(**config):
+        made.append(Held(origins, start, **config))
+        return made[-1]
+    yield make
+    for it in made:
+        for client in it.clients:
+            client.close()
+
+
+def settle():
+    """Until requests that were sent have arrived in their workers."""
+    time.sleep(0.3)
+
+
+def in_halves(go, *fields, length=True):
+    """An answer whose second half comes when it is told to."""
+    def answer(connection, _request):
+        framing = f"Content-Length: {len(BODY)}" if length else "Transfer-Encoding: chunked"
+        half = len(BODY) // 2
+        connection.send("\r\n".join(["HTTP/1.1 200 OK", *fields, framing]).encode() + b"\r\n\r\n")
+        for part in (BODY[:half], BODY[half:]):
+            connection.send(part if length else b"%x\r\n%s\r\n" % (len(part), part))
+            go.wait(PATIENCE)
+        if not length:
+            connection.send(b"0\r\n\r\n")
+    return answer
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("wanted,part", [("0-9", slice(0, 10)), ("5-", slice(5, None)), ("-7", slice(-7, None))])
+def test_range_of_what_is_being_refreshed(held, wanted, part, length):
+    """It waits for the object, and gets the part that it asked for: no byte more, and not less."""
+    it = held().says('ETag: "one"', "Cache-Control: max-age=60", "Age: 1000", body=b"old")
+    go = threading.Event()
+    it.then(in_halves(go, 'ETag: "two"', "Cache-Control: max-age=60", length=length))
+    assert it.gateway.get("/x").body == b"old"
+    first = it.send()
+    wait_until(lambda: it.count == 2, "the refresh at the origin")
+    second = it.send("/x", f"Range: bytes={wanted}")
+    settle()
+    go.set()
+    assert first.response().body == BODY
+    answer = second.response()
+    assert (answer.status, answer.body) == (206, BODY[part]), str(answer.fields)
+    again = second.ask("GET", "/x")
+    assert (again.status, again.body) == (200, BODY)
+    assert it.count == 2
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_requests_with_authorization_leave_what_is_shared(held, status):
+    it = held(response_code=[200]).says("Cache-Control: max-age=60")
+    assert it.gateway.get("/x").get("X-Cache-Status") == "Miss"
+    it.says("Cache-Control: max-age=60", status=status, body=b"theirs")
+    assert it.gateway.get("/x", "Authorization: Basic eDp5").body == b"theirs"
+    assert it.gateway.get("/x").get("X-Cache-Status") == "Hit"
+    assert it.count == 2
+
+
+def test_no_store_condition_leaves_what_is_stored(held):
+    it = held(no_store={"headers": ["X-Preview"]}).says("Cache-Control: max-age=60")
+    assert it.gateway.get("/x").get("X-Cache-Status") == "Miss"
+    it.says("Cache-Control: max-age=60", body=b"preview")
+    assert it.gateway.get("/x", "Cache-Control: no-cache", "X-Preview: 1").body == b"preview"
+    assert it.gateway.get("/x").get("X-Cache-Status") == "Hit"
+
+
+def test_validation_without_a_date_counts_from_now(held):
+    """A 304 that does not say when it was made was made now (RFC 9110 section 6.6.1)."""
+    it = held().says('ETag: "one"', "Cache-Control: max-age=60", "Date: Sun, 06 Nov 1994 08:49:37 GMT")
+    it.then(lambda connection, request: connection.send(reply(304, 'ETag: "one"', length=False)))
+    assert it.gateway.get("/x").body == BODY
+    assert it.gateway.get("/x").get("X-Cache-Status") == "Revalidated"
+    answer = it.gateway.get("/x")
+    assert answer.get("X-Cache-Status") == "Hit" and "1994" not in answer.get("Date")
+    assert int(answer.get("Age")) < 30
+
+
+def test_readers_of_what_outgrows_its_limit_get_it_all(held):
+    it = held(max_object_size="2k")
+    go = threading.Event()
+    for _ in range(4):
+        it.then(in_halves(go, "Cache-Control: max-age=60", length=False))
+    clients = [it.send() for _ in range(4)]
+    wait_until(lambda: it.count == 1, "a request at the origin")
+    settle()
+    go.set()
+    assert [c.response().body for c in clients] == [BODY] * 4
