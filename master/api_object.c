@@ -233,6 +233,24 @@ static struct slice sent_lines(const struct cache_hit *hit)
     return slice_of(hit->head + own, hit->head_n - own);
 }
 
+/* What requests have to say in the fields that Vary names: ":name: value", "!name: " for absent. */
+static json_t *selected_json(struct slice own)
+{
+    json_t *o = json_object();
+
+    while (own.n > 1) {
+        const char *stop = memmem(own.p, own.n, "\r\n", 2);
+        struct slice line = slice_of(own.p, stop != NULL ? (size_t)(stop - own.p) : own.n);
+        const char *colon = line.n > 1 ? memchr(line.p + 1, ':', line.n - 1) : NULL;
+        if (colon != NULL) {
+            struct slice value = field_trim(skip(line, (size_t)(colon - line.p) + 1));
+            add_field(o, slice_of(line.p + 1, (size_t)(colon - line.p) - 1), value);
+        }
+        own = skip(own, line.n + (stop != NULL ? 2 : 0));
+    }
+    return o;
+}
+
 /* The values of ETag and Last-Modified that a refresh asks with; null: it has none. */
 static json_t *validators_json(const struct cache_hit *hit)
 {
@@ -271,7 +289,7 @@ static void add_details(const struct api *api, json_t *o, size_t dict, const str
     json_object_set_new(o, "freshness", api_lifetime_json(hit->meta, api->now));
     json_object_set_new(o, "validators", validators_json(hit));
     json_object_set_new(o, "sizes", sizes_json(api->caches[dict], hit));
-    json_object_set_new(o, "selected_by", fields_json(own.p, own.n));
+    json_object_set_new(o, "selected_by", selected_json(own));
     json_object_set_new(o, "headers", fields_json(sent.p, sent.n));
 }
 
