@@ -12,8 +12,14 @@
 /* Kind, name, default priority (the table of the Kong documents; proxy-cache after the access
  * plugins). */
 #define CONF_PLUGINS(X)                                                                            \
+    X(IP_RESTRICTION, "ip-restriction", 3000)                                                      \
+    X(BOT_DETECTION, "bot-detection", 2500)                                                        \
+    X(CORS, "cors", 2000)                                                                          \
     X(JWT, "jwt", 1005)                                                                            \
     X(KEY_AUTH, "key-auth", 1003)                                                                  \
+    X(ACL, "acl", 950)                                                                             \
+    X(SECURITY_HEADERS, "security-headers", 790)                                                   \
+    X(REDIRECT, "redirect", 779)                                                                   \
     X(PROXY_CACHE, "proxy-cache", 100)                                                             \
     X(REQUEST_TERMINATION, "request-termination", 2)                                               \
     X(CORRELATION_ID, "correlation-id", 1)

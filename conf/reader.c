@@ -247,6 +247,15 @@ static void unknown_keys(struct reader *r, const struct fields_table *table,
     }
 }
 
+static void missing(struct reader *r, const config_setting_t *at, const char *key)
+{
+    if (at)
+        report_key(r->report, at, key, "is missing");
+    else
+        report_key(r->report, r->around, memory_format(r->scratch, "%s.%s", r->around_key, key).s,
+                   "is missing");
+}
+
 void reader_group(struct reader *r, const struct fields_table *table, const config_setting_t *at,
                   void *object)
 {
@@ -258,10 +267,12 @@ void reader_group(struct reader *r, const struct fields_table *table, const conf
     for (size_t i = 0; i < table->rows_n; i++) {
         const struct fields_row *row = &table->rows[i];
         const config_setting_t *s = at ? config_setting_get_member(at, row->key) : NULL;
+        if (row->type == FIELDS_VARIANT)
+            r->around = at, r->around_key = row->key;
         if (s || row->type == FIELDS_VARIANT)
             read_row(r, row, s, object);
         else if (row->flags & FIELDS_REQUIRED)
-            report_key(r->report, at, row->key, "is missing");
+            missing(r, at, row->key);
     }
 }
 

@@ -13,7 +13,9 @@ struct reader {
     struct memory *memory;  /* what objects are made of */
     struct memory *scratch; /* what is dropped when the load ends */
     struct report *report;
-    struct reader_preset *presets; /* one prototype a table, made when first asked for */
+    struct reader_preset *presets;  /* one prototype a table, made when first asked for */
+    const config_setting_t *around; /* where a group that is not written would be, under... */
+    const char *around_key;         /* ...this key */
 };
 
 /* An empty libconfig object that lives until the load ends. */

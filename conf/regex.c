@@ -28,10 +28,11 @@ static struct regex_context {
 
 /* The newline of "$" is taken away: a path has none, and "$" then means the end and nothing else.
  */
-static const uint32_t options = PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF |
-                                PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+static const uint32_t options =
+    PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
 
-static pcre2_code *compile(const char *text, size_t n, size_t from, char *why, size_t why_size)
+static pcre2_code *compile(const char *text, size_t n, size_t from, uint32_t with, char *why,
+                           size_t why_size)
 {
     if (n - from > REGEX_PATTERN_MAX) {
         snprintf(why, why_size, "longer than %d bytes", REGEX_PATTERN_MAX);
@@ -39,7 +40,8 @@ static pcre2_code *compile(const char *text, size_t n, size_t from, char *why, s
     }
     int error = 0;
     PCRE2_SIZE at = 0;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)text + from, n - from, options, &error, &at, NULL);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR)text + from, n - from, options | with, &error, &at, NULL);
     if (!code) {
         PCRE2_UCHAR reason[160];
         pcre2_get_error_message(error, reason, sizeof reason);
@@ -48,15 +50,16 @@ static pcre2_code *compile(const char *text, size_t n, size_t from, char *why, s
     return code;
 }
 
-struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why,
-                                      size_t why_size)
+/* `with`: PCRE2_ANCHORED or 0, beside the options of all. */
+static struct conf_regex *make(const char *text, size_t n, size_t from, uint32_t with, char *why,
+                               size_t why_size)
 {
     struct conf_regex *re = calloc(1, sizeof *re);
     if (!re) {
         snprintf(why, why_size, "out of memory");
         return NULL;
     }
-    re->code = compile(text, n, from, why, why_size);
+    re->code = compile(text, n, from, with, why, why_size);
     if (!re->code) {
         regex_free(&re);
         return NULL;
@@ -76,6 +79,17 @@ struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, c
     pcre2_set_match_limit(re->limits, REGEX_MATCH_LIMIT);
     pcre2_set_heap_limit(re->limits, REGEX_HEAP_LIMIT);
     return re;
+}
+
+struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why,
+                                      size_t why_size)
+{
+    return make(text, n, from, PCRE2_ANCHORED, why, why_size);
+}
+
+struct conf_regex *regex_compile_search(const char *pattern, size_t n, char *why, size_t why_size)
+{
+    return make(pattern, n, 0, 0, why, why_size);
 }
 
 struct conf_regex *regex_compile(const char *pattern, size_t n, char *why, size_t why_size)

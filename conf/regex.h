@@ -19,11 +19,14 @@ struct conf_regex *regex_compile(const char *pattern, size_t n, char *why, size_
  * it. */
 struct conf_regex *regex_compile_from(const char *text, size_t n, size_t from, char *why,
                                       size_t why_size);
+/* One that regex_match() looks for anywhere in the subject. */
+struct conf_regex *regex_compile_search(const char *pattern, size_t n, char *why, size_t why_size);
 void regex_free(struct conf_regex **re);
 
-/* Matches at the start of the subject only. Returns the number of spans set (>= 1, whole match
- * first), 0 for no match, REGEX_UNDECIDED when a limit was reached: the caller must not take that
- * for "no match" where something is protected by the pattern. Not for two threads at once. */
+/* Matches at the start of the subject only, or anywhere in it (regex_compile_search). Returns the
+ * number of spans set (>= 1, whole match first), 0 for no match, REGEX_UNDECIDED when a limit was
+ * reached: the caller must not take that for "no match" where something is protected by the
+ * pattern. Not for two threads at once. */
 enum { REGEX_UNDECIDED = -1 };
 int regex_match(const struct conf_regex *re, const char *s, size_t n, struct regex_span *spans,
                 int max);

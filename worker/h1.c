@@ -227,7 +227,7 @@ static bool rewind_body(struct stream *s)
 static bool overridden(const struct extra_field *extra, struct slice name)
 {
     for (; extra; extra = extra->next)
-        if (slice_equal_nocase(extra->name, name))
+        if (!extra->beside && slice_equal_nocase(extra->name, name))
             return true;
     return false;
 }

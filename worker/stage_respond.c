@@ -40,13 +40,14 @@ enum step {
 static void run_filters(struct stream *s)
 {
     const struct conf_chain *chain = s->route ? s->route->chain : s->w->conf->chain_unrouted;
+    unsigned protocol = s->request.secure ? CONF_HTTPS : CONF_HTTP;
 
     for (size_t i = 0; chain && i < chain->links_n; i++) {
         const struct plugin_ops *ops = plugins_table[chain->links[i].kind];
         if (!ops->header_filter)
             continue;
         const struct conf_plugin *plugin = plugin_pick(&chain->links[i], s->consumer);
-        if (plugin)
+        if (plugin && (plugin->protocols & protocol))
             ops->header_filter(s, plugin->config);
     }
 }

@@ -63,7 +63,6 @@ struct stream *stream_begin(struct worker *w, struct conn *conn, const struct ca
     s->conn = conn;
     s->carrier = carrier;
     s->request.head = &s->head;
-    s->response_extra_end = &s->response_extra;
     s->intake.done = true;
     s->began = w->loop.now.us;
     arena_init(&s->arena, s->first_block, STREAM_FIRST_BLOCK);
@@ -220,16 +219,16 @@ static struct extra_field *make_extra(struct stream *s, struct slice name, struc
 
     if (!e)
         return NULL;
-    *e = (struct extra_field){ NULL, arena_copy(&s->arena, name), { NULL, 0 } };
+    *e = (struct extra_field){ .name = arena_copy(&s->arena, name) };
     if (value.p)
         e->value = arena_copy(&s->arena, value);
     return e->name.p ? e : NULL;
 }
 
-/* In place of an earlier one with that name. */
+/* In place of an earlier one with that name, but for those that stand beside others. */
 static void put_extra(struct extra_field **list, struct extra_field *e)
 {
-    while (*list && !slice_equal_nocase((*list)->name, e->name))
+    while (*list && ((*list)->beside || !slice_equal_nocase((*list)->name, e->name)))
         list = &(*list)->next;
     e->next = *list ? (*list)->next : NULL;
     *list = e;
@@ -256,6 +255,22 @@ void stream_set_response(struct stream *s, struct slice name, struct slice value
 
     if (e)
         put_extra(&s->response_extra, e);
+}
+
+void stream_add_response(struct stream *s, struct slice name, struct slice value)
+{
+    struct extra_field *e = make_extra(s, name, value);
+
+    if (!e)
+        return;
+    e->beside = true;
+    e->next = s->response_extra;
+    s->response_extra = e;
+}
+
+void stream_drop_response(struct stream *s, struct slice name)
+{
+    stream_set_response(s, name, (struct slice){ NULL, 0 });
 }
 
 static void set_or_drop(struct stream *s, const char *name, struct slice value)

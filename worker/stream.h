@@ -19,6 +19,7 @@
 struct extra_field {
     struct extra_field *next;
     struct slice name, value;
+    bool beside; /* responses: sent beside fields of that name, not in place of them */
 };
 
 struct request {
@@ -61,6 +62,10 @@ void stream_set_upstream(struct stream *s, struct slice name, struct slice value
 void stream_drop_upstream(struct stream *s, struct slice name);
 /* Sets a field of the response that goes to the client, whoever makes it. */
 void stream_set_response(struct stream *s, struct slice name, struct slice value);
+/* Adds one beside those of the same name that the response has: for lists, such as Vary. */
+void stream_add_response(struct stream *s, struct slice name, struct slice value);
+/* Takes a field out of it. */
+void stream_drop_response(struct stream *s, struct slice name);
 
 /* Ends the request with an answer of the gateway's own: {"message": "...", "request_id": "..."} as
  * JSON. `message` is copied and escaped. Always returns STAGE_DONE. */

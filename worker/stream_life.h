@@ -142,7 +142,7 @@ struct stream {
     /* answer */
     enum answer_kind answer;
     struct reply reply;
-    struct extra_field *response_extra, **response_extra_end;
+    struct extra_field *response_extra;
     struct slice own_body;
     enum head_framing out_framing; /* of the peer's response */
     bool out_done;

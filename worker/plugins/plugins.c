@@ -6,6 +6,12 @@
 static const struct plugin_ops proxy_cache = { .kind = CONF_PLUGIN_PROXY_CACHE };
 
 const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS] = {
+    [CONF_PLUGIN_IP_RESTRICTION] = &ip_restriction_ops,
+    [CONF_PLUGIN_BOT_DETECTION] = &bot_detection_ops,
+    [CONF_PLUGIN_CORS] = &cors_ops,
+    [CONF_PLUGIN_ACL] = &acl_ops,
+    [CONF_PLUGIN_SECURITY_HEADERS] = &security_headers_ops,
+    [CONF_PLUGIN_REDIRECT] = &redirect_ops,
     [CONF_PLUGIN_JWT] = &jwt_ops,
     [CONF_PLUGIN_KEY_AUTH] = &key_auth_ops,
     [CONF_PLUGIN_PROXY_CACHE] = &proxy_cache,

@@ -6,6 +6,12 @@
 
 #include "worker/plugin.h"
 
+extern const struct plugin_ops ip_restriction_ops;      /* worker/plugins/ip_restriction.c */
+extern const struct plugin_ops bot_detection_ops;       /* worker/plugins/bot_detection.c */
+extern const struct plugin_ops cors_ops;                /* worker/plugins/cors.c */
+extern const struct plugin_ops acl_ops;                 /* worker/plugins/acl.c */
+extern const struct plugin_ops security_headers_ops;    /* worker/plugins/security_headers.c */
+extern const struct plugin_ops redirect_ops;            /* worker/plugins/redirect.c */
 extern const struct plugin_ops jwt_ops;                 /* worker/plugins/jwt.c */
 extern const struct plugin_ops key_auth_ops;            /* worker/plugins/key_auth.c */
 extern const struct plugin_ops request_termination_ops; /* worker/plugins/request_termination.c */

@@ -183,6 +183,19 @@ void stream_set_response(struct stream *s, struct slice name, struct slice value
     set(s, &s->response, name, value);
 }
 
+void stream_add_response(struct stream *s, struct slice name, struct slice value)
+{
+    struct extra_field *e = arena_take(&s->arena, sizeof(*e));
+    assert_non_null(e);
+    *e = (struct extra_field){ s->response, name, arena_copy(&s->arena, value), true };
+    s->response = e;
+}
+
+void stream_drop_response(struct stream *s, struct slice name)
+{
+    set(s, &s->response, name, slice_of(NULL, 0));
+}
+
 enum stage_result stream_answer(struct stream *s, int status, const char *message)
 {
     s->status = status;

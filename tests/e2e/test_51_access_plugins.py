@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins that let pass or turn away, and those that change what browsers are told: ip-restriction, bot-detection, acl,
+cors, redirect, security-headers."""
+from harness import plugin, proxy_cache, reply, route, service
+
+ALICE = {"username": "alice", "keyauth_credentials": ({"key": "alice-key"},), "acls": ({"group": "staff"}, {"group": "eu"})}
+BOB = {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)}
+
+
+def gateway_with(start, origin, *plugins, **settings):
+    return start([service(origin.port, route(plugins=plugins))], consumers=(ALICE, BOB), **settings)
+
+
+def test_ip_restriction(origin, start):
+    gateway = gateway_with(start, origin, plugin("ip-restriction", allow=["10.0.0.0/8", "2001:db8::/32"], deny=["10.9.0.0/16"]),
+                           trusted_ips=["127.0.0.1"])
+    for client, status in (("10.1.2.3", 200), ("2001:db8::1", 200), ("10.9.1.1", 403), ("192.0.2.1", 403)):
+        assert gateway.get("/", f"X-Real-IP: {client}").status == status, client
+    answer = gateway.get("/")
+    assert answer.status == 403 and answer.json()["message"] == "Your IP address is not allowed"
+    gateway = gateway_with(start, origin, plugin("ip-restriction", deny=["127.0.0.0/8"], status=451, message="Not from here"))
+    answer = gateway.get("/")
+    assert answer.status == 451 and answer.json()["message"] == "Not from here"
+
+
+def test_ip_restriction_of_a_hundred_thousand(origin, start):
+    many = [f"10.{a}.{b}.{c}/31" for a in range(2) for b in range(250) for c in range(0, 200, 1)]
+    gateway = gateway_with(start, origin, plugin("ip-restriction", allow=many), trusted_ips=["127.0.0.1"])
+    assert gateway.get("/", "X-Real-IP: 10.1.249.199").status == 200
+    assert gateway.get("/", "X-Real-IP: 10.1.250.0").status == 403
+
+
+def test_bot_detection(origin, start):
+    gateway = gateway_with(start, origin, plugin("bot-detection", allow=["^Googlebot"], deny=["(?i)badclient"]))
+    assert gateway.get("/").status == 200
+    assert gateway.get("/", "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0").status == 200
+    assert gateway.get("/", "User-Agent: Googlebot/2.1").status == 200
+    origin.requests.clear()
+    answer = gateway.get("/", "User-Agent: Mozilla/5.0 (compatible; bingbot/2.0)")
+    assert answer.status == 403 and answer.json()["message"] == "Forbidden"
+    assert gateway.get("/", "User-Agent: BadClient").status == 403
+    assert gateway.get("/", "User-Agent: a", "User-Agent: b").status == 400
+    assert origin.requests == []
+
+
+def test_acl(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth"), plugin("acl", allow=["staff"]))
+    assert gateway.get("/", "apikey: alice-key", "X-Consumer-Groups: root").status == 200
+    assert origin.last.all("X-Consumer-Groups") == ["staff, eu"]
+    answer = gateway.get("/", "apikey: bob-key")
+    assert answer.status == 403 and answer.json()["message"] == "You cannot consume this service"
+    gateway = gateway_with(start, origin, plugin("key-auth"), plugin("acl", deny=["staff"], hide_groups_header=True))
+    assert gateway.get("/", "apikey: alice-key").status == 403
+    assert gateway.get("/", "apikey: bob-key", "X-Consumer-Groups: root").status == 200
+    assert "X-Consumer-Groups" not in origin.last
+    gateway = gateway_with(start, origin, plugin("acl", allow=["staff"]))
+    assert gateway.get("/", "X-Consumer-Groups: staff").status == 401
+
+
+PREFLIGHT = ("Origin: https://app.example", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-a")
+
+
+def test_cors_preflight_is_answered_before_authentication(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth"),
+                           plugin("cors", origins=["https://app.example", "https://other.example"], max_age=600, credentials=True))
+    answer = gateway.ask("OPTIONS", "/", *PREFLIGHT)
+    assert answer.status == 200 and answer.body == b"" and origin.requests == []
+    assert answer.get("Access-Control-Allow-Origin") == "https://app.example" and answer.get("Vary") == "Origin"
+    assert answer.get("Access-Control-Allow-Methods") == "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT"
+    assert answer.get("Access-Control-Allow-Headers") == "x-a" and answer.get("Access-Control-Max-Age") == "600"
+    assert answer.get("Access-Control-Allow-Credentials") == "true"
+    assert gateway.ask("OPTIONS", "/").status == 401  # no preflight: like any other request
+    answer = gateway.get("/", "Origin: https://app.example")
+    assert answer.status == 401 and answer.get("Access-Control-Allow-Origin") == "https://app.example"
+
+
+def test_cors_of_responses(origin, start):
+    origin.handler = lambda connection, request: connection.send(reply(200, "Vary: Accept", "Access-Control-Allow-Origin: https://wrong.example", body="x"))
+    gateway = gateway_with(start, origin, plugin("cors", origins=[r"https://.*\.app\.example", "b.example"], exposed_headers=["X-One", "X-Two"]))
+    answer = gateway.get("/", "Origin: https://a.app.example")
+    assert answer.all("Access-Control-Allow-Origin") == ["https://a.app.example"]
+    assert sorted(answer.all("Vary")) == ["Accept", "Origin"] and answer.get("Access-Control-Expose-Headers") == "X-One,X-Two"
+    for other in ("https://a.app.example.evil", "http://a.app.example", "null"):
+        assert "Access-Control-Allow-Origin" not in gateway.get("/", f"Origin: {other}"), other
+    assert gateway.get("/", "Origin: http://b.example:8080").get("Access-Control-Allow-Origin") == "http://b.example:8080"
+    gateway = gateway_with(start, origin, plugin("cors"))
+    answer = gateway.get("/")
+    assert answer.all("Access-Control-Allow-Origin") == ["*"] and answer.all("Vary") == ["Accept"]
+
+
+def test_cors_of_a_cached_response(origin, start):
+    origin.handler = lambda connection, request: connection.send(reply(200, "Content-Type: text/plain", body="x"))
+    gateway = gateway_with(start, origin, plugin("cors", origins=["https://a.example", "https://b.example"]), proxy_cache())
+    for name, state in (("a", "Miss"), ("b", "Hit"), ("a", "Hit")):
+        answer = gateway.get("/", f"Origin: https://{name}.example")
+        assert answer.get("X-Cache-Status") == state
+        assert answer.all("Access-Control-Allow-Origin") == [f"https://{name}.example"]
+
+
+def test_cors_preflight_continue(origin, start):
+    gateway = gateway_with(start, origin, plugin("cors", preflight_continue=True))
+    assert gateway.ask("OPTIONS", "/", *PREFLIGHT).status == 200 and origin.last.method == "OPTIONS"
+
+
+def test_redirect(origin, start):
+    gateway = gateway_with(start, origin, plugin("redirect", location="https://new.example/start"))
+    answer = gateway.get("/old?x=1")
+    assert answer.status == 301 and answer.get("Location") == "https://new.example/start" and origin.requests == []
+    gateway = gateway_with(start, origin, plugin("redirect", location="https://new.example/start", status_code=308, keep_incoming_path=True))
+    answer = gateway.get("/old/%0d%0aX:y?x=1")
+    assert answer.status == 308 and answer.get("Location") == "https://new.example/old/%0D%0AX:y?x=1"
+
+
+def test_security_headers(origin, start):
+    origin.handler = lambda connection, request: connection.send(reply(200, "X-Frame-Options: ALLOWALL", body="x"))
+    gateway = gateway_with(start, origin, plugin("security-headers", content_security_policy="default-src 'self'"))
+    answer = gateway.get("/")
+    assert answer.all("X-Frame-Options") == ["SAMEORIGIN"] and answer.get("X-Content-Type-Options") == "nosniff"
+    assert answer.get("Content-Security-Policy") == "default-src 'self'"
+    assert answer.get("Referrer-Policy") == "strict-origin-when-cross-origin"
+    assert "Strict-Transport-Security" not in answer
+    gateway = start([service(origin.port, route())], plugins=(plugin("security-headers"),))
+    assert gateway.get("/").get("X-Content-Type-Options") == "nosniff"
+
+
+def test_filters_heed_the_protocols_of_their_instance(origin, start):
+    gateway = gateway_with(start, origin, plugin("security-headers", scope={"protocols": ["https"]}))
+    assert "X-Content-Type-Options" not in gateway.get("/")
