@@ -38,9 +38,9 @@ static const struct {
     void (*finish)(struct load *load);
     bool sound; /* runs only when nothing is wrong so far */
 } steps[] = {
-    { process_finish, false },   { certificates_finish, false }, { upstreams_finish, false },
-    { services_finish, false },  { routes_finish, false },       { upstreams_number, false },
-    { consumers_finish, false }, { plugin_finish, false },       { chains_finish, true },
+    { process_finish, false },  { certificates_finish, false }, { upstreams_finish, false },
+    { services_finish, false }, { routes_finish, false },       { consumers_finish, false },
+    { plugin_finish, false },   { chains_finish, true },
 };
 
 /* The folder of the file, absolute: the configuration outlives a change of the working directory.

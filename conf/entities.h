@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 struct conf_regex; /* conf/regex.h */
+struct conf_address;
 
 /* --- upstreams ------------------------------------------------------------------------------ */
 
@@ -39,22 +40,11 @@ struct conf_target {
     struct conf_text target; /* as written: host:port, ip:port, [ip6]:port, unix:/path */
     struct conf_text host;   /* without the port; "" for a Unix socket */
     int port;
-    int weight;          /* 0..65535; 0 drains */
-    int max_connections; /* over all workers; 0: no limit */
-    bool backup;         /* used while no other is available */
-};
-
-/* One address that can be connected to; a target whose name has several addresses gives several
- * peers. */
-struct conf_peer {
-    const struct conf_target *target;
-    const struct conf_upstream *upstream;
-    struct sockaddr_storage addr;
-    socklen_t addr_len;
-    struct conf_text text; /* "127.0.0.1:9001", for logs */
-    uint64_t identity;     /* hash of upstream name and address: the same over reloads */
-    int weight;
-    uint32_t index; /* over all peers of the configuration, dense */
+    int weight;                        /* 0..65535; 0 drains */
+    int max_connections;               /* over all workers; 0: no limit */
+    bool backup;                       /* used while no other is available */
+    const struct conf_address *places; /* what can be connected to, with texts as in logs */
+    size_t places_n;
 };
 
 struct conf_check_side {
@@ -100,8 +90,6 @@ struct conf_upstream {
     int retry_budget_percent;      /* of the active requests */
     const struct conf_target *targets;
     size_t targets_n;
-    const struct conf_peer *peers;
-    size_t peers_n;
     struct conf_healthchecks healthchecks;
     struct conf_texts tags;
 };

@@ -77,7 +77,6 @@ void certificates_finish(struct load *load);
 void upstreams_finish(struct load *load);
 void services_finish(struct load *load);
 void routes_finish(struct load *load);
-void upstreams_number(struct load *load); /* peers, after the last upstream was made */
 void consumers_finish(struct load *load); /* and credentials */
 void plugin_finish(struct load *load);
 void chains_finish(struct load *load);

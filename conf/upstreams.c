@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Upstreams as checked: targets become peers, one for each address. A service whose host is no
+ * Upstreams as checked: targets with the addresses that they stand for. A service whose host is no
  * upstream's name gets an implied upstream with one target, shared by all services with the same
  * host and port.
  */
@@ -47,47 +47,34 @@ static struct upstreams_hosts addresses(struct load *load, const struct conf_tar
     return *resolve(load, target->host);
 }
 
-static void fill_peer(struct load *load, struct conf_peer *peer,
-                      const struct sockaddr_storage *addr)
+static void fill_place(struct load *load, struct conf_address *place,
+                       const struct sockaddr_storage *addr, int port)
 {
     char text[ENDPOINT_TEXT];
-    peer->addr = *addr;
-    endpoint_set_port(&peer->addr, peer->target->port);
-    peer->addr_len = addr->ss_family == AF_INET    ? sizeof(struct sockaddr_in)
-                     : addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                   : sizeof(struct sockaddr_un);
-    endpoint_text(&peer->addr, text);
-    peer->text = memory_text(&load->memory, text, strlen(text));
-    peer->identity = ids_peer(peer->upstream->name, text);
-    peer->weight = peer->target->weight;
+    struct sockaddr_storage with_port = *addr;
+    endpoint_set_port(&with_port, port);
+    place->len = addr->ss_family == AF_INET    ? sizeof(struct sockaddr_in)
+                 : addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                               : sizeof(struct sockaddr_un);
+    memcpy(&place->u, &with_port, place->len);
+    endpoint_text(&with_port, text);
+    place->text = memory_text(&load->memory, text, strlen(text));
 }
 
-/* Makes the peers of all targets. `at` of a target that does not resolve is where the error is, at
- * member `key`. */
-static void make_peers(struct load *load, struct conf_upstream *up,
-                       const config_setting_t *const *ats, const char *key)
+/* Where a target can be reached. If it does not resolve, the error is at member `key` of `at`. */
+static void find_places(struct load *load, struct conf_target *target, const config_setting_t *at,
+                        const char *key)
 {
-    struct upstreams_hosts *found = memory_array(&load->scratch, up->targets_n, sizeof *found);
-    struct sockaddr_storage *ones = memory_array(&load->scratch, up->targets_n, sizeof *ones);
-    size_t total = 0, used = 0;
-    for (size_t i = 0; i < up->targets_n; i++) {
-        found[i] = addresses(load, &up->targets[i], &ones[i]);
-        total += found[i].n;
-        if (found[i].n == 0 && up->targets[i].target.n > 0)
-            report_key(&load->report, ats[i], key, "the host name %s cannot be resolved: %s",
-                       report_quote(&load->report, up->targets[i].host.s, up->targets[i].host.n),
-                       found[i].why);
-    }
-    struct conf_peer *peers = memory_array(&load->memory, total, sizeof *peers);
-    for (size_t i = 0; i < up->targets_n; i++) {
-        for (size_t k = 0; k < found[i].n; k++) {
-            peers[used].target = &up->targets[i];
-            peers[used].upstream = up;
-            fill_peer(load, &peers[used++], &found[i].addrs[k]);
-        }
-    }
-    up->peers = peers;
-    up->peers_n = total;
+    struct sockaddr_storage one;
+    struct upstreams_hosts found = addresses(load, target, &one);
+    struct conf_address *places = memory_array(&load->memory, found.n, sizeof *places);
+    for (size_t i = 0; i < found.n; i++)
+        fill_place(load, &places[i], &found.addrs[i], target->port);
+    target->places = places;
+    target->places_n = found.n;
+    if (found.n == 0)
+        report_key(&load->report, at, key, "the host name %s cannot be resolved: %s",
+                   report_quote(&load->report, target->host.s, target->host.n), found.why);
 }
 
 /* Host and port of a target's text. What is malformed keeps an empty target, which has no peer. */
@@ -111,7 +98,6 @@ static void read_targets(struct load *load, struct source_upstream *from, struct
     struct source_target *targets = from->targets.v;
     size_t used = 0;
     struct conf_target *out = memory_array(&load->memory, from->targets.n, sizeof *out);
-    const config_setting_t **ats = memory_array(&load->scratch, from->targets.n, sizeof *ats);
     struct names seen = { 0 };
     for (size_t i = 0; i < from->targets.n; i++) {
         read_target(load, &targets[i]);
@@ -123,12 +109,11 @@ static void read_targets(struct load *load, struct source_upstream *from, struct
                            : target->target;
         struct load_claim claim = { &seen, "target", "target", place, target, targets[i].at };
         load_claim(load, &claim);
-        ats[used] = targets[i].at;
+        find_places(load, target, targets[i].at, "target");
         out[used++] = *target;
     }
     up->targets = out;
     up->targets_n = used;
-    make_peers(load, up, ats, "target");
 }
 
 static void need(struct load *load, const struct source_upstream *from, bool wanted,
@@ -214,16 +199,6 @@ const struct conf_upstream *upstreams_implied(struct load *load, struct conf_tex
     struct load_claim claim = { &load->upstreams, "upstream", key, name, up, at };
     load_claim(load, &claim);
     load_id(load, &claim, &up->id);
-    make_peers(load, up, &at, key);
+    find_places(load, target, at, key);
     return up;
-}
-
-void upstreams_number(struct load *load)
-{
-    uint32_t next = 0;
-    for (size_t i = 0; i < load->conf->upstreams_n; i++) {
-        const struct conf_upstream *up = &load->conf->upstreams[i];
-        for (size_t k = 0; k < up->peers_n; k++)
-            ((struct conf_peer *)up->peers)[k].index = next++;
-    }
 }

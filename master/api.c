@@ -118,6 +118,8 @@ static bool admitted(const struct api_request *request, struct api_reply *reply)
 void api_dispatch(struct api *api, struct api_request *request, struct api_reply *reply)
 {
     *reply = (struct api_reply){ 0 };
+    if (peers_stale(&api->peers))
+        peers_renew(&api->peers);
     request->method = request->head->method == METHOD_HEAD ? METHOD_GET : request->head->method;
     if (!admitted(request, reply))
         return;

@@ -11,6 +11,7 @@
 #include "shm/cache.h"
 #include "worker/base/channel.h"
 #include "worker/base/heritage.h"
+#include "worker/base/peers.h"
 #include "worker/http/head.h"
 #include <jansson.h>
 
@@ -31,6 +32,7 @@ struct api_caller {
 /* What handlers may use; one in the control process. */
 struct api {
     const struct heritage *heritage;
+    struct peers peers;                       /* renewed at the begin of each call */
     struct cache *caches[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts; NULL: could not
                                                  be attached */
     int64_t now;                              /* seconds since 1970 */

@@ -137,13 +137,13 @@ void api_entity_services(struct api *api, const struct api_request *request,
     api_reply_json(reply, 200, value);
 }
 
-static json_t *peer_json(const struct api *api, const struct conf_peer *peer)
+static json_t *peer_json(const struct api *api, const struct peer *peer)
 {
     const struct zone *zone = &api->heritage->health;
-    const struct health_peer_shm *row = health_peer(zone, peer->identity);
+    const struct health_peer_shm *row = peer->row;
     json_t *o = json_object();
 
-    json_object_set_new(o, "target", api_conf_text(peer->target->target));
+    json_object_set_new(o, "target", api_conf_text(peer->target));
     json_object_set_new(o, "address", api_conf_text(peer->text));
     json_object_set_new(o, "weight", json_integer(peer->weight));
     if (row == NULL)
@@ -169,10 +169,11 @@ static const char *algorithm_name(enum conf_algorithm algorithm)
 
 static json_t *upstream_json(const struct api *api, const struct conf_upstream *upstream)
 {
+    const struct peer_set *set = peers_of(&api->peers, upstream);
     json_t *o = json_object(), *peers = json_array();
 
-    for (size_t i = 0; i < upstream->peers_n; i++)
-        json_array_append_new(peers, peer_json(api, &upstream->peers[i]));
+    for (size_t i = 0; i < set->n; i++)
+        json_array_append_new(peers, peer_json(api, set->v[i]));
     json_object_set_new(o, "name", api_conf_text(upstream->name));
     json_object_set_new(o, "id", api_conf_text(upstream->id));
     json_object_set_new(o, "implied", json_boolean(upstream->implied));

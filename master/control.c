@@ -195,7 +195,7 @@ static bool set_up(struct control *c)
     c->conns = (struct control_conns){ .loop = &c->loop, .api = &c->api };
     c->api.heritage = c->heritage;
     c->api.ask = ask;
-    if (!loop_init(&c->loop))
+    if (!peers_open(&c->api.peers, c->heritage, NULL, NULL) || !loop_init(&c->loop))
         return false;
     c->channel = (struct loop_io){ .fd = c->heritage->channel, .ready = channel_ready };
     c->signals = (struct loop_io){ .fd = open_signals(), .ready = signals_ready };
@@ -238,6 +238,7 @@ int control_main(const struct heritage *heritage)
     for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
         if (c->api.caches[i] != NULL)
             cache_detach(&c->api.caches[i]);
+    peers_close(&c->api.peers);
     loop_close(&c->loop);
     close(c->signals.fd);
     free(c);

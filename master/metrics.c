@@ -457,30 +457,17 @@ static const struct {
       health_in_flight_sum },
 };
 
-/* A name that resolves twice to one address, or a target listed twice, is one row in shared memory.
- */
-static bool repeated(const struct conf_upstream *upstream, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (upstream->peers[i].identity == upstream->peers[at].identity)
-            return true;
-    return false;
-}
-
-static void target(const struct source *s, size_t kind, const struct conf_upstream *upstream,
-                   size_t at)
+static void target(const struct source *s, size_t kind, const struct peer *peer)
 {
     const struct zone *zone = &s->api->heritage->health;
-    const struct conf_peer *peer = &upstream->peers[at];
-    const struct health_peer_shm *row = health_peer(zone, peer->identity);
 
-    if (row == NULL || repeated(upstream, at))
+    if (peer->row == NULL)
         return;
     fprintf(s->out, "%s{", target_values[kind].name);
-    metrics_label(s->out, "upstream", upstream->name.s);
+    metrics_label(s->out, "upstream", peer->upstream->name.s);
     fputc(',', s->out);
     metrics_label(s->out, "target", peer->text.s);
-    fprintf(s->out, "} %" PRIu64 "\n", target_values[kind].value(zone, row));
+    fprintf(s->out, "} %" PRIu64 "\n", target_values[kind].value(zone, peer->row));
 }
 
 static void targets(const struct source *s)
@@ -490,9 +477,11 @@ static void targets(const struct source *s)
     for (size_t kind = 0; kind < sizeof target_values / sizeof target_values[0]; kind++) {
         family(s->out, target_values[kind].name, target_values[kind].type,
                target_values[kind].help);
-        for (size_t i = 0; i < conf->upstreams_n; i++)
-            for (size_t k = 0; k < conf->upstreams[i].peers_n; k++)
-                target(s, kind, &conf->upstreams[i], k);
+        for (size_t i = 0; i < conf->upstreams_n; i++) {
+            const struct peer_set *set = peers_of(&s->api->peers, &conf->upstreams[i]);
+            for (size_t k = 0; k < set->n; k++)
+                target(s, kind, set->v[k]);
+        }
     }
 }
 

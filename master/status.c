@@ -148,9 +148,9 @@ static json_t *upstream_json(const struct api *api, const struct status_sums *su
     unsigned up = 0, down = 0;
 
     for (size_t i = 0; i < conf->upstreams_n; i++) {
-        for (size_t k = 0; k < conf->upstreams[i].peers_n; k++) {
-            const struct health_peer_shm *row =
-                health_peer(&api->heritage->health, conf->upstreams[i].peers[k].identity);
+        const struct peer_set *set = peers_of(&api->peers, &conf->upstreams[i]);
+        for (size_t k = 0; k < set->n; k++) {
+            const struct health_peer_shm *row = set->v[k]->row;
             up += row != NULL && health_state(row) == HEALTH_UP;
             down += row != NULL && health_state(row) != HEALTH_UP;
         }

@@ -9,13 +9,14 @@
 #include "master/zones.h"
 #include "shm/cache.h"
 #include "shm/health.h"
+#include "shm/roster.h"
 #include "shm/stats.h"
 #include "shm/tickets.h"
 #include "worker/base/log.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { ZONES_ROUTES_MIN = 16384 };
+enum { ZONES_ROUTES_MIN = 16384, ZONES_NAME_PEERS = 16 };
 
 struct zones_kind {
     enum zone_kind kind;
@@ -32,6 +33,7 @@ static const struct zones_kind zones_table[] = {
     { ZONE_TICKETS, TICKETS_VERSION, ZONES_ONE(tickets), true, NULL },
     { ZONE_STATS, STATS_VERSION, ZONES_ONE(stats), false, stats_settle },
     { ZONE_HEALTH, HEALTH_VERSION, ZONES_ONE(health), false, health_forget },
+    { ZONE_ROSTER, ROSTER_VERSION, ZONES_ONE(roster), false, roster_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, false,
       cache_break },
 };
@@ -96,51 +98,45 @@ static bool zones_take_stats(struct generation *g, const struct generation *old,
 
 /* --- health ---------------------------------------------------------------------------- */
 
-static bool zones_claim_upstream(const struct heritage *h, const struct conf_upstream *u)
+/* How many peers a configuration may come to have: a name stands for some addresses, nobody knows
+ * how many. */
+static uint32_t zones_peers(const struct conf *conf)
 {
-    char name[128];
+    uint64_t peers = 0;
 
-    if (!health_claim_upstream(&h->health, health_upstream_identity(u->id.s), u->name.s,
-                               h->generation))
-        return false;
-    for (size_t i = 0; i < u->peers_n; i++) {
-        const struct conf_peer *p = &u->peers[i];
-        (void)snprintf(name, sizeof name, "%s/%s", u->name.s, p->text.s);
-        if (!health_claim_peer(&h->health, p->identity, name, h->generation))
-            return false;
-    }
-    return true;
-}
-
-static bool zones_claim_upstreams(const struct generation *g)
-{
-    for (size_t i = 0; i < g->conf->upstreams_n; i++)
-        if (!zones_claim_upstream(&g->heritage, &g->conf->upstreams[i]))
-            return false;
-    return true;
+    for (size_t i = 0; i < conf->upstreams_n; i++)
+        for (size_t k = 0; k < conf->upstreams[i].targets_n; k++)
+            peers += conf->upstreams[i].targets[k].places_n == 1 ? 1 : ZONES_NAME_PEERS;
+    return peers < UINT32_MAX / 8 ? (uint32_t)peers : UINT32_MAX / 8;
 }
 
 static bool zones_take_health(struct generation *g, const struct generation *old,
                               struct refusal *refusal)
 {
     struct heritage *h = &g->heritage;
-    uint32_t peers = 0, upstreams = (uint32_t)g->conf->upstreams_n;
+    uint32_t peers = zones_peers(g->conf), upstreams = (uint32_t)g->conf->upstreams_n;
 
-    for (size_t i = 0; i < upstreams; i++)
-        peers += (uint32_t)g->conf->upstreams[i].peers_n;
     if (old && old->heritage.health.shm == NULL)
         old = NULL;
     if (old && health_fits(&old->heritage.health, peers, upstreams)) {
         h->health = old->heritage.health;
-        if (zones_claim_upstreams(g))
-            return true;
+        return true;
     }
     if (!health_make(&h->health, peers, upstreams))
         return refusal_errno(refusal, "no shared memory for the health of %u targets", peers);
-    if (!zones_claim_upstreams(g))
-        return refusal_say(refusal, "too many targets: %u", peers);
     if (old)
         health_copy(&h->health, &old->heritage.health);
+    return true;
+}
+
+/* What DNS said and what was asked for by hand is not the file's: it is the same zone for all. */
+static bool zones_take_roster(struct generation *g, const struct generation *old,
+                              struct refusal *refusal)
+{
+    if (old && old->heritage.roster.shm)
+        g->heritage.roster = old->heritage.roster;
+    else if (!roster_make(&g->heritage.roster))
+        return refusal_errno(refusal, "no shared memory for the roster of targets");
     return true;
 }
 
@@ -194,7 +190,7 @@ static bool zones_take_dicts(struct generation *g, const struct generation *old,
 bool zones_take(struct generation *g, const struct generation *old, struct refusal *refusal)
 {
     return zones_take_stats(g, old, refusal) && zones_take_health(g, old, refusal) &&
-           zones_take_dicts(g, old, refusal);
+           zones_take_roster(g, old, refusal) && zones_take_dicts(g, old, refusal);
 }
 
 /* --- from another master --------------------------------------------------------------- */

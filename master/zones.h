@@ -9,7 +9,7 @@
 /* All zones empty, so that zones_drop() may follow at any time. */
 void zones_clear(struct heritage *heritage);
 
-/* Fills stats, health and the dictionaries, and names routes, peers and upstreams in them. A
+/* Fills stats, health, the roster and the dictionaries, and names routes in the first. A
  * dictionary of the same name and size as in `old` (may be NULL) is the same zone. */
 bool zones_take(struct generation *g, const struct generation *old, struct refusal *refusal);
 

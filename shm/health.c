@@ -3,8 +3,8 @@
  * Layout: a head, the rows of peers, the rows of upstreams, the logs of peers by row, then one
  * array of in-flight counters a slot, each on cache lines of its own. Rows are found by identity,
  * which is a hash already: open addressing in the table of rows itself. A row is never freed; one
- * that neither this load nor the one before named is given to the next identity that probes past
- * it. Only the master claims. Capacities are checked against the size of the mapping at each call.
+ * that nobody has named for a while is given to the next identity that probes past it. Rows are
+ * claimed under a lock. Capacities are checked against the size of the mapping at each call.
  */
 #include "shm/board.h"
 #include "shm/health_parts.h"
@@ -100,9 +100,9 @@ static uint32_t health_place(uint64_t identity, uint32_t step, uint32_t size)
     return ((uint32_t)(h >> 32) + step) & (size - 1);
 }
 
-static bool health_stale(uint64_t row_generation, uint64_t generation)
+static bool health_stale(uint64_t named, uint64_t era)
 {
-    return row_generation + 1 < generation;
+    return named + 1 < era;
 }
 
 struct health_peer_shm *health_peer(const struct zone *zone, uint64_t identity)
@@ -139,23 +139,51 @@ struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t id
     return NULL;
 }
 
+static uint64_t health_sum(const struct health_view *v, int64_t number)
+{
+    uint64_t sum = 0;
+    uint32_t slots = atomic_load_explicit(&v->head->slots, memory_order_relaxed);
+
+    for (uint32_t slot = 0; slot < slots && slot < BOARD_SLOTS; slot++) {
+        _Atomic uint32_t *row = (void *)(v->counters + slot * health_stride(v->peers_n));
+        sum += atomic_load_explicit(&row[number], memory_order_relaxed);
+    }
+    return sum;
+}
+
+/* A claim that was cut short leaves a row that is still the old one's, or nobody's: nothing has to
+ * be mended. */
+void health_hold(const struct zone *zone, uint32_t slot)
+{
+    struct health_shm *head = region_body(zone);
+    if (lock_take(&head->claims, slot) == LOCK_SUSPECT)
+        lock_sound(&head->claims);
+}
+
+void health_release(const struct zone *zone, uint32_t slot)
+{
+    struct health_shm *head = region_body(zone);
+    lock_give(&head->claims, slot);
+}
+
 static struct health_peer_shm *health_spare_peer(const struct health_view *v, uint64_t identity,
-                                                 uint64_t generation)
+                                                 uint64_t era)
 {
     for (uint32_t i = 0; i < v->peers_n; i++) {
         struct health_peer_shm *p = &v->peers[health_place(identity, i, v->peers_n)];
-        if (atomic_load(&p->identity) == 0 || health_stale(atomic_load(&p->generation), generation))
+        if (atomic_load(&p->identity) == 0 ||
+            (health_stale(atomic_load(&p->era), era) && health_sum(v, p - v->peers) == 0))
             return p;
     }
     return NULL;
 }
 
 static struct health_upstream_shm *health_spare_upstream(const struct health_view *v,
-                                                         uint64_t identity, uint64_t generation)
+                                                         uint64_t identity, uint64_t era)
 {
     for (uint32_t i = 0; i < v->upstreams_n; i++) {
         struct health_upstream_shm *u = &v->upstreams[health_place(identity, i, v->upstreams_n)];
-        if (atomic_load(&u->identity) == 0 || health_stale(atomic_load(&u->generation), generation))
+        if (atomic_load(&u->identity) == 0 || health_stale(atomic_load(&u->era), era))
             return u;
     }
     return NULL;
@@ -163,8 +191,9 @@ static struct health_upstream_shm *health_spare_upstream(const struct health_vie
 
 static void health_name(char to[64], const char *name)
 {
-    strncpy(to, name, 63);
-    to[63] = '\0';
+    size_t n = strnlen(name, 63);
+    memcpy(to, name, n);
+    memset(to + n, 0, 64 - n);
 }
 
 static void health_open_peer(const struct health_view *v, struct health_peer_shm *p,
@@ -190,7 +219,7 @@ static void health_open_peer(const struct health_view *v, struct health_peer_shm
 }
 
 struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t identity,
-                                          const char *name, uint64_t generation)
+                                          const char *name, uint64_t era)
 {
     struct health_view v;
     struct health_peer_shm *p = health_peer(zone, identity);
@@ -199,10 +228,10 @@ struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t iden
     if (identity == 0 || !health_view_of(zone, &v))
         return NULL;
     if (fresh)
-        p = health_spare_peer(&v, identity, generation);
+        p = health_spare_peer(&v, identity, era);
     if (p == NULL)
         return NULL;
-    atomic_store(&p->generation, generation);
+    atomic_store(&p->era, era);
     health_name(p->name, name);
     if (fresh)
         health_open_peer(&v, p, identity);
@@ -210,7 +239,7 @@ struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t iden
 }
 
 struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint64_t identity,
-                                                  const char *name, uint64_t generation)
+                                                  const char *name, uint64_t era)
 {
     struct health_view v;
     struct health_upstream_shm *u = health_upstream(zone, identity);
@@ -219,10 +248,10 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
     if (identity == 0 || !health_view_of(zone, &v))
         return NULL;
     if (fresh)
-        u = health_spare_upstream(&v, identity, generation);
+        u = health_spare_upstream(&v, identity, era);
     if (u == NULL)
         return NULL;
-    atomic_store(&u->generation, generation);
+    atomic_store(&u->era, era);
     health_name(u->name, name);
     if (fresh) {
         atomic_store(&u->turn, 0);
@@ -251,18 +280,11 @@ _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_
 uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer)
 {
     struct health_view v;
-    uint64_t sum = 0;
-    uint32_t slots;
     int64_t number;
 
     if (!health_view_of(zone, &v) || (number = health_number(&v, peer)) < 0)
         return 0;
-    slots = atomic_load_explicit(&v.head->slots, memory_order_relaxed);
-    for (uint32_t slot = 0; slot < slots && slot < BOARD_SLOTS; slot++) {
-        _Atomic uint32_t *row = (void *)(v.counters + slot * health_stride(v.peers_n));
-        sum += atomic_load_explicit(&row[number], memory_order_relaxed);
-    }
-    return sum;
+    return health_sum(&v, number);
 }
 
 void health_forget(const struct zone *zone, uint32_t slot)
@@ -270,6 +292,7 @@ void health_forget(const struct zone *zone, uint32_t slot)
     struct health_view v;
     if (slot >= BOARD_SLOTS || !health_view_of(zone, &v))
         return;
+    (void)lock_break(&v.head->claims, slot);
     if (slot < atomic_load(&v.head->slots))
         memset(v.counters + slot * health_stride(v.peers_n), 0, health_stride(v.peers_n));
     health_state_forget(&v, slot);
@@ -288,6 +311,19 @@ static void health_copy_peer(struct health_peer_shm *p, const struct health_peer
     atomic_store(&p->connects, atomic_load(&old->connects));
 }
 
+static void health_copy_turns(const struct zone *to, const struct health_view *v)
+{
+    for (uint32_t i = 0; i < v->upstreams_n; i++) {
+        const struct health_upstream_shm *old = &v->upstreams[i];
+        char name[sizeof old->name];
+        health_name(name, old->name);
+        struct health_upstream_shm *u =
+            health_claim_upstream(to, atomic_load(&old->identity), name, atomic_load(&old->era));
+        if (u)
+            atomic_store(&u->turn, atomic_load(&old->turn));
+    }
+}
+
 /* A word that no process wrote would still be a state: every word unpacks to one. */
 void health_copy(const struct zone *to, const struct zone *from)
 {
@@ -298,7 +334,10 @@ void health_copy(const struct zone *to, const struct zone *from)
         return;
     for (uint32_t i = 0; i < v.peers_n; i++) {
         const struct health_peer_shm *old = &v.peers[i];
-        struct health_peer_shm *p = health_peer(to, atomic_load(&old->identity));
+        char name[sizeof old->name];
+        health_name(name, old->name);
+        struct health_peer_shm *p =
+            health_claim_peer(to, atomic_load(&old->identity), name, atomic_load(&old->era));
         if (p == NULL)
             continue;
         health_copy_peer(p, old);
@@ -306,4 +345,5 @@ void health_copy(const struct zone *to, const struct zone *from)
         for (uint32_t k = 0; k < n; k++)
             health_log_add(to, p, &entries[k]);
     }
+    health_copy_turns(to, &v);
 }

@@ -17,13 +17,13 @@
 #include "shm/verdict.h"
 #include <stdatomic.h>
 
-enum { HEALTH_VERSION = 2 };
+enum { HEALTH_VERSION = 3 };
 
 struct health_peer_shm {
     _Atomic uint64_t identity;        /* 0 = free */
     _Atomic uint64_t verdict;         /* shm/verdict.h, packed */
     _Atomic uint64_t since;           /* of the state; milliseconds since 1970; 0: from the begin */
-    _Atomic uint64_t generation;      /* the latest load that named it */
+    _Atomic uint64_t era;             /* when it was named last: health_era() */
     _Atomic uint64_t probed;          /* when the last probe began; CLOCK_MONOTONIC ms; 0: never */
     _Atomic uint32_t asked, answered; /* probes out of turn: wanted and done so far */
     _Atomic uint32_t cause;           /* of the last change: enum health_cause */
@@ -38,7 +38,7 @@ struct health_upstream_shm {
     _Atomic uint64_t identity;
     _Atomic uint64_t
         turn; /* round-robin: the next position of the one sequence that all workers share */
-    _Atomic uint64_t generation;
+    _Atomic uint64_t era;
     char name[64];
 } __attribute__((aligned(64)));
 
@@ -46,11 +46,22 @@ struct health_upstream_shm {
 bool health_make(struct zone *zone, uint32_t peers, uint32_t upstreams);
 /* Whether a load of that size can be claimed beside the rows of the load that still runs. */
 bool health_fits(const struct zone *zone, uint32_t peers, uint32_t upstreams);
-/* Master, at load. Finds or gives a row; NULL: full. */
+
+/* Rows are claimed by the process that needs one, between health_hold() and health_release(), which
+ * take and give the lock on claims for the caller's board slot. */
+void health_hold(const struct zone *zone, uint32_t slot);
+void health_release(const struct zone *zone, uint32_t slot);
+/* Finds or gives a row; NULL: full. A row that was named neither in this era nor in the one before,
+ * and has nothing in flight, may be given to another: who uses one names it again now and then. */
 struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t identity,
-                                          const char *name, uint64_t generation);
+                                          const char *name, uint64_t era);
 struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint64_t identity,
-                                                  const char *name, uint64_t generation);
+                                                  const char *name, uint64_t era);
+enum { HEALTH_ERA_MS = 10 * 60 * 1000 };
+static inline uint64_t health_era(int64_t monotonic_ms)
+{
+    return (uint64_t)(monotonic_ms / HEALTH_ERA_MS) + 1;
+}
 /* The identity of an upstream's row, made of its id (a UUID in text, the same over reloads): master
  * and workers have to ask for the same one. Never 0. */
 static inline uint64_t health_upstream_identity(const char *uuid)
@@ -70,10 +81,11 @@ struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t id
 _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
                                    uint32_t slot);
 uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer);
-/* Master, at reap: zeroes all counters of a slot, and gives up the trials that it held. */
+/* Master, at reap: zeroes all counters of a slot, gives up the trials that it held, and breaks its
+ * lock. */
 void health_forget(const struct zone *zone, uint32_t slot);
-/* Master: carries state and counts of the peers that a fresh, larger zone has claimed over from the
- * old one. */
+/* Master: carries all rows over from the old zone to a fresh, larger one that no other process has
+ * yet. */
 void health_copy(const struct zone *to, const struct zone *from);
 
 /* --- state: health_state.c ------------------------------------------------------------------ */

@@ -4,12 +4,14 @@
 #define SHM_HEALTH_PARTS_H
 
 #include "shm/health.h"
+#include "shm/lock.h"
 
 struct health_shm {
     _Atomic uint32_t peers, upstreams; /* capacities, powers of two; fixed */
     _Atomic uint32_t slots;            /* 1 + highest slot that ever counted */
     _Atomic uint32_t asks;             /* probes out of turn, so far */
     _Atomic uint64_t changes;          /* of any peer's state, so far */
+    struct lock_shm claims;            /* of rows */
 } __attribute__((aligned(64)));
 
 /* `number` is 0 while the entry is being written, and stays so when its writer dies. */

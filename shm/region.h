@@ -15,7 +15,7 @@
 
 enum { REGION_NAME_MAX = 64, REGION_ZONES_MAX = 64 };
 
-enum zone_kind { ZONE_BOARD = 1, ZONE_STATS, ZONE_HEALTH, ZONE_TICKETS, ZONE_CACHE };
+enum zone_kind { ZONE_BOARD = 1, ZONE_STATS, ZONE_HEALTH, ZONE_TICKETS, ZONE_CACHE, ZONE_ROSTER };
 
 struct zone_shm { /* at offset 0 of every zone */
     uint64_t magic;

@@ -12,6 +12,7 @@
 #include "worker/balance/balance.h"
 #include "worker/base/heritage.h"
 #include "worker/base/loop.h"
+#include "worker/base/peers.h"
 #include "worker/base/pool.h"
 #include "worker/router.h"
 #include "worker/tls.h"
@@ -25,29 +26,13 @@ struct route_state {
     bool cached;                   /* the chain holds a proxy-cache instance */
 };
 
-/* Idle connections to one peer with one kind of transport, newest first. */
-struct idle_pool {
-    struct upconn *newest, *oldest;
-    uint32_t n;
-};
-
 struct upstream_state {
-    struct balancer *balancer;
-    struct idle_pool *plain; /* by position of the peer in the upstream */
-    uint32_t idle_n;         /* over all its pools */
+    struct balancer *balancer; /* of the upstream's set of peers; NULL: no memory for it */
+    uint32_t idle_n;           /* connections to its peers that are kept idle */
 };
 
 struct service_state {
-    struct tls_client *tls;   /* NULL: plain HTTP */
-    struct idle_pool *secure; /* as upstream_state.plain, for this service's TLS settings */
-};
-
-/* One peer, by its index: its row in shared memory, and what was counted since the row was told
- * last. */
-struct peer_state {
-    struct health_peer_shm *row; /* NULL: none */
-    _Atomic uint32_t *in_flight; /* this worker's own */
-    uint64_t requests, connects, failures;
+    struct tls_client *tls; /* NULL: plain HTTP */
 };
 
 struct worker {
@@ -59,8 +44,7 @@ struct worker {
     struct route_state *routes;
     struct upstream_state *upstreams;
     struct service_state *services;
-    struct peer_state *peers;
-    size_t peers_n;
+    struct peers peers;
     struct cache **dicts;
     struct tls_server *tls;
     struct accesslog *accesslog;

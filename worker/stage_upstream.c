@@ -32,7 +32,7 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
 
     s->cause = cause;
     stats_add(&s->w->stats->upstream_failures, 1);
-    s->w->peers[s->peer->index].failures++;
+    s->peer->failures++;
     log_rarely(stale ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "upstream %s: %s%s%s", s->peer->text.s,
                cause, u && u->t.tls ? ": " : "", u && u->t.tls ? tls_error(u->t.tls) : "");
     if (s->up)

@@ -87,6 +87,14 @@ bool stream_copy_head(struct head *to, const struct head *from, struct arena *ar
     return to->reason.p != NULL;
 }
 
+void stream_take_peer(struct stream *s, struct peer *peer)
+{
+    if (peer)
+        peers_hold(peer);
+    peers_let_go(&s->peer);
+    s->peer = peer;
+}
+
 void stream_release(struct stream *s)
 {
     if (s->up)
@@ -110,6 +118,7 @@ void stream_free(struct stream **stream)
     if (!s->ended)
         stage_log(s);
     stream_release(s);
+    peers_let_go(&s->peer);
     if (s->head_buffer)
         pool_give(s->head_buffer_cap == w->heads.size ? &w->heads : &w->windows, s->head_buffer);
     if (s->arena.blocks)

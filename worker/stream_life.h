@@ -127,7 +127,7 @@ struct stream {
     const struct carrier *left; /* the client is gone, the fill goes on: what carried it */
 
     /* upstream */
-    const struct conf_peer *peer;
+    struct peer *peer; /* held; stream_take_peer() */
     struct upconn *up;
     struct balance_query tried;
     int tries;
@@ -189,6 +189,9 @@ void stream_free(struct stream **stream);
 /* A copy of a head that does not point into a read buffer: its fields and reason; other slices are
  * still the caller's to copy. False: no memory. */
 bool stream_copy_head(struct head *to, const struct head *from, struct arena *arena);
+
+/* The stream's peer from now on; NULL: none. */
+void stream_take_peer(struct stream *s, struct peer *peer);
 
 /* Lets go of everything that the stream holds outside: upstream connection, pins, fill, spools. */
 void stream_release(struct stream *s);

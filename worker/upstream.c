@@ -11,6 +11,7 @@
 #include "worker/conn.h"
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ static struct upstream_state *state_of(const struct upconn *u)
 /* A request more or less under way to the peer; only this worker writes its count. */
 static void in_flight(const struct upconn *u, int step)
 {
-    _Atomic uint32_t *count = u->w->peers[u->peer->index].in_flight;
+    _Atomic uint32_t *count = u->peer->in_flight;
 
     if (count)
         atomic_store_explicit(count,
@@ -37,17 +38,37 @@ static void engage(struct upconn *u, struct stream *s)
     u->s = s;
     u->progress = 0;
     u->requests++;
-    u->w->peers[u->peer->index].requests++;
+    u->peer->requests++;
     in_flight(u, 1);
 }
 
-static struct idle_pool *pool_of(struct stream *s)
+/* Where idle connections are that the stream may use; NULL: there were none yet. */
+static struct peer_pool *pool_of(const struct stream *s)
 {
-    struct service_state *service = &s->w->services[s->service->index];
-    struct idle_pool *pools =
-        service->tls ? service->secure : s->w->upstreams[s->peer->upstream->index].plain;
+    const struct service_state *service = &s->w->services[s->service->index];
+    const void *kind = service->tls ? service : NULL;
+    struct peer_pool *pool = s->peer->pools;
 
-    return &pools[s->peer - s->peer->upstream->peers];
+    while (pool && pool->kind != kind)
+        pool = pool->next;
+    return pool;
+}
+
+/* The same, made when there is none; NULL: no memory. */
+static struct peer_pool *pool_for(struct stream *s)
+{
+    const struct service_state *service = &s->w->services[s->service->index];
+    struct peer_pool *pool = pool_of(s);
+
+    if (pool)
+        return pool;
+    pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return NULL;
+    pool->kind = service->tls ? service : NULL;
+    pool->next = s->peer->pools;
+    s->peer->pools = pool;
+    return pool;
 }
 
 static void unlink_idle(struct upconn *u)
@@ -89,6 +110,7 @@ static void destroy(struct upconn *u)
     upstream_give_buffer(u);
     outbuf_free(&u->out);
     transport_close(&u->t, false);
+    peers_let_go(&u->peer);
     timer_drop(&u->w->loop.timers, &u->timer);
     worker_dismiss(u->w);
     loop_defer(&u->w->loop, &u->later, free_upconn);
@@ -154,7 +176,8 @@ static uint64_t hash_of(struct slice name)
 
 struct upconn *upstream_reuse(struct stream *s)
 {
-    struct upconn *u = pool_of(s)->newest;
+    const struct peer_pool *pool = pool_of(s);
+    struct upconn *u = pool ? pool->newest : NULL;
     uint64_t sni = hash_of(sni_of(s));
 
     for (int i = 0; u && u->sni != sni; i++)
@@ -169,18 +192,18 @@ struct upconn *upstream_reuse(struct stream *s)
     return u;
 }
 
-static int open_socket(const struct conf_peer *peer)
+static int open_socket(const struct conf_address *address)
 {
     int on = 1;
-    int fd = socket(peer->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
-    if (peer->addr.ss_family != AF_UNIX)
+    if (address->u.any.sa_family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int rc;
     do
-        rc = connect(fd, (const struct sockaddr *)&peer->addr, peer->addr_len);
+        rc = connect(fd, &address->u.any, address->len);
     while (rc < 0 && errno == EINTR);
     /* an interrupted connect may have gone on: the second call says so */
     if (rc < 0 && errno != EINPROGRESS && errno != EALREADY && errno != EISCONN) {
@@ -196,7 +219,7 @@ static bool start(struct upconn *u, struct stream *s)
 {
     struct service_state *service = &s->w->services[s->service->index];
 
-    u->t.io = (struct loop_io){ .fd = open_socket(s->peer), .ready = event };
+    u->t.io = (struct loop_io){ .fd = open_socket(&s->peer->address), .ready = event };
     if (u->t.io.fd < 0)
         return false;
     if (service->tls) {
@@ -221,16 +244,18 @@ struct upconn *upstream_connect(struct stream *s)
         errno = EMFILE;
         return NULL;
     }
-    struct upconn *u = pool_take(&w->upconns);
+    struct peer_pool *pool = pool_for(s);
+    struct upconn *u = pool ? pool_take(&w->upconns) : NULL;
     if (u) {
         memset(u, 0, sizeof *u);
         u->w = w;
         u->peer = s->peer;
-        u->pool = pool_of(s);
+        u->pool = pool;
         u->t.writable = true;
         if (start(u, s)) {
+            peers_hold(u->peer);
             stats_add(&w->stats->upstream_connects, 1);
-            w->peers[u->peer->index].connects++;
+            u->peer->connects++;
             engage(u, s);
             return u;
         }
@@ -258,10 +283,11 @@ void upstream_keep(struct upconn **up)
     struct upconn *u = *up;
     struct upstream_state *state = state_of(u);
     const struct conf_upstream *conf = u->peer->upstream;
-    struct idle_pool *pool = u->pool;
+    struct peer_pool *pool = u->pool;
 
     *up = NULL;
-    if (conf->keepalive_pool_size <= 0 || u->w->retiring || !quiet(u)) {
+    if (conf->keepalive_pool_size <= 0 || u->w->retiring || u->peer->at == PEERS_GONE ||
+        !quiet(u)) {
         destroy(u);
         return;
     }
@@ -316,33 +342,34 @@ ssize_t upstream_read(struct upconn *u)
     return got;
 }
 
-static void sweep_pool(struct idle_pool *pool, int64_t before)
+static void sweep_peer(struct peer *peer, int64_t before)
 {
-    while (pool->oldest && pool->oldest->idle_since < before) {
-        struct upconn *u = pool->oldest;
-        unlink_idle(u);
-        destroy(u);
+    for (struct peer_pool *pool = peer->pools; pool; pool = pool->next) {
+        while (pool->oldest && pool->oldest->idle_since < before) {
+            struct upconn *u = pool->oldest;
+            unlink_idle(u);
+            destroy(u);
+        }
     }
+}
+
+/* The set that it left still holds it: it does not go with its last connection. */
+void upstream_gone(struct worker *w, struct peer *peer)
+{
+    (void)w;
+    sweep_peer(peer, INT64_MAX);
 }
 
 void upstream_sweep(struct worker *w)
 {
     for (size_t i = 0; i < w->conf->upstreams_n; i++) {
         const struct conf_upstream *conf = &w->conf->upstreams[i];
+        const struct peer_set *set = peers_of(&w->peers, conf);
         int64_t before = w->loop.now.ms - (int64_t)(conf->keepalive_idle_timeout * 1000);
 
         if (w->retiring)
             before = INT64_MAX;
-        for (size_t k = 0; w->upstreams[i].idle_n && k < conf->peers_n; k++)
-            sweep_pool(&w->upstreams[i].plain[k], before);
-    }
-    for (size_t i = 0; i < w->conf->services_n; i++) {
-        const struct conf_upstream *conf = w->conf->services[i].upstream;
-        int64_t before = w->loop.now.ms - (int64_t)(conf->keepalive_idle_timeout * 1000);
-
-        if (w->retiring)
-            before = INT64_MAX;
-        for (size_t k = 0; w->services[i].tls && k < conf->peers_n; k++)
-            sweep_pool(&w->services[i].secure[k], before);
+        for (size_t k = 0; w->upstreams[i].idle_n && k < set->n; k++)
+            sweep_peer(set->v[k], before);
     }
 }

@@ -14,8 +14,8 @@ struct upconn {
     struct timer timer;
     struct loop_later later;
     struct worker *w;
-    const struct conf_peer *peer;
-    struct idle_pool *pool;
+    struct peer *peer; /* held */
+    struct peer_pool *pool;
     struct upconn *newer, *older; /* while idle */
     struct stream *s;             /* NULL: idle */
     char *buf;                    /* response bytes; NULL: none */
@@ -50,6 +50,9 @@ void upstream_deadline(struct upconn *u, int ms);
 /* Makes room for response bytes and reads. > 0: bytes; 0: the end; -1: errno (EAGAIN, ENOBUFS: the
  * buffer is full). */
 ssize_t upstream_read(struct upconn *u);
+
+/* The peer left its set: its idle connections are closed, others finish what they do. */
+void upstream_gone(struct worker *w, struct peer *peer);
 
 /* Closes connections that were idle for longer than their upstream's keepalive_idle_timeout. Called
  * about once a second. */

@@ -59,36 +59,28 @@ static bool make_routes(struct worker *w)
     return w->routes && w->router;
 }
 
-static bool make_upstreams(struct worker *w)
+static void peer_gone(void *owner, struct peer *peer)
 {
-    w->upstreams = calloc(w->conf->upstreams_n + 1, sizeof *w->upstreams);
-    for (size_t i = 0; w->upstreams && i < w->conf->upstreams_n; i++) {
-        const struct conf_upstream *u = &w->conf->upstreams[i];
-        w->upstreams[i].balancer = balance_make(u, w->heritage);
-        w->upstreams[i].plain = calloc(u->peers_n + 1, sizeof(struct idle_pool));
-        if (!w->upstreams[i].balancer || !w->upstreams[i].plain)
-            return false;
-    }
-    return w->upstreams != NULL;
+    upstream_gone(owner, peer);
 }
 
-static bool make_peers(struct worker *w)
+static void set_changed(void *owner, const struct peer_set *set)
 {
-    const struct heritage *h = w->heritage;
+    struct worker *w = owner;
+    struct upstream_state *state = &w->upstreams[set->upstream->index];
 
-    for (size_t i = 0; i < w->conf->upstreams_n; i++)
-        w->peers_n += w->conf->upstreams[i].peers_n;
-    w->peers = calloc(w->peers_n + 1, sizeof *w->peers);
-    for (size_t i = 0; w->peers && i < w->conf->upstreams_n; i++) {
-        const struct conf_upstream *u = &w->conf->upstreams[i];
-        for (size_t k = 0; k < u->peers_n; k++) {
-            struct peer_state *state = &w->peers[u->peers[k].index];
-            state->row = health_peer(&h->health, u->peers[k].identity);
-            if (state->row)
-                state->in_flight = health_in_flight(&h->health, state->row, h->slot);
-        }
-    }
-    return w->peers != NULL;
+    balance_free(&state->balancer);
+    state->balancer = balance_make(set, w->heritage);
+    if (!state->balancer)
+        log_errno(LOG_LEVEL_ERROR, "upstream \"%s\" takes no requests", set->upstream->name.s);
+}
+
+static bool make_upstreams(struct worker *w)
+{
+    static const struct peers_ops ops = { .gone = peer_gone, .changed = set_changed };
+
+    w->upstreams = calloc(w->conf->upstreams_n + 1, sizeof *w->upstreams);
+    return w->upstreams && peers_open(&w->peers, w->heritage, &ops, w);
 }
 
 static bool make_services(struct worker *w)
@@ -99,8 +91,7 @@ static bool make_services(struct worker *w)
         if (service->protocol != CONF_HTTPS)
             continue;
         w->services[i].tls = tls_client_make(service);
-        w->services[i].secure = calloc(service->upstream->peers_n + 1, sizeof(struct idle_pool));
-        if (!w->services[i].tls || !w->services[i].secure)
+        if (!w->services[i].tls)
             return false;
     }
     return w->services != NULL;
@@ -169,7 +160,7 @@ static bool make_worker(struct worker *w, const struct heritage *h)
     w->accesslog = accesslog_open(w->conf->access_log.s, w->conf->access_log_format);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
     return loop_init(&w->loop) && w->scratch && w->reply_head && w->listeners && make_routes(w) &&
-           make_upstreams(w) && make_peers(w) && make_services(w) && make_caches(w) && make_tls(w);
+           make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
 }
 
 static bool listen_all(struct worker *w)
@@ -221,24 +212,13 @@ static void hear(struct loop_io *io, uint32_t events)
 
 /* --- the loop ------------------------------------------------------------------------------- */
 
-/* Counts go to shared rows about once a second, so that workers do not pass a cache line around for
- * each request. */
-static void tell_peers(struct worker *w)
-{
-    for (size_t i = 0; i < w->peers_n; i++) {
-        struct peer_state *p = &w->peers[i];
-        if (!p->row || (p->requests | p->connects | p->failures) == 0)
-            continue;
-        atomic_fetch_add_explicit(&p->row->requests, p->requests, memory_order_relaxed);
-        atomic_fetch_add_explicit(&p->row->connects, p->connects, memory_order_relaxed);
-        atomic_fetch_add_explicit(&p->row->failures, p->failures, memory_order_relaxed);
-        p->requests = p->connects = p->failures = 0;
-    }
-}
-
 static void keep_house(struct worker *w)
 {
-    tell_peers(w);
+    if (peers_stale(&w->peers))
+        peers_renew(&w->peers);
+    /* Counts go to shared rows about once a second, so that workers do not pass a cache line around
+     * for each request. */
+    peers_tell(&w->peers, w->loop.now.ms);
     accesslog_flush(w->accesslog);
     upstream_sweep(w);
 }
@@ -290,7 +270,7 @@ int worker_main(const struct heritage *heritage)
     atomic_store(&w.row->state, BOARD_RUNNING);
     channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0);
     turn_until_done(&w);
-    tell_peers(&w);
+    peers_tell(&w.peers, w.loop.now.ms);
     accesslog_close(&w.accesslog);
     log_write(LOG_LEVEL_INFO, "ends");
     return 0;

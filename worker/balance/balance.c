@@ -10,7 +10,8 @@
 
 struct balancer {
     const struct balance_ops *ops;
-    void *state; /* NULL: the upstream has no peers */
+    const struct peer_set *set;
+    void *state; /* NULL: the set has no peers */
 };
 
 static const struct {
@@ -23,25 +24,28 @@ static const struct {
     [CONF_LATENCY] = { "latency", &round_robin_ops },
 };
 
-static const struct balance_ops *ops_for(const struct conf_upstream *u, const struct heritage *h)
+static const struct balance_ops *ops_for(const struct peer_set *set, const struct heritage *h)
 {
+    const struct conf_upstream *u = set->upstream;
     must((size_t)u->algorithm < sizeof(algorithms) / sizeof(*algorithms));
     const struct balance_ops *ops = algorithms[u->algorithm].ops;
-    if (h->index == 0 && strcmp(ops->name, algorithms[u->algorithm].name) != 0)
+    if (h->index == 0 && set->version <= h->conf->upstreams_n &&
+        strcmp(ops->name, algorithms[u->algorithm].name) != 0)
         log_write(LOG_LEVEL_NOTICE, "upstream \"%s\": %s is not available yet, balancing by %s",
                   u->name.s, algorithms[u->algorithm].name, ops->name);
     return ops;
 }
 
-struct balancer *balance_make(const struct conf_upstream *u, const struct heritage *h)
+struct balancer *balance_make(const struct peer_set *set, const struct heritage *h)
 {
     struct balancer *b = calloc(1, sizeof(*b));
     if (!b)
         return NULL;
-    b->ops = ops_for(u, h);
-    if (u->peers_n == 0)
+    b->set = set;
+    b->ops = ops_for(set, h);
+    if (set->n == 0)
         return b;
-    b->state = b->ops->make(u, h);
+    b->state = b->ops->make(set, h);
     if (!b->state)
         balance_free(&b);
     return b;
@@ -58,15 +62,35 @@ void balance_free(struct balancer **balancer)
     free(b);
 }
 
-const struct conf_peer *balance_pick(struct balancer *b, const struct balance_query *q)
+static void mark(struct balance_query *q, const struct peer *peer)
 {
+    if (peer->at < 64)
+        q->tried |= UINT64_C(1) << peer->at;
+}
+
+/* The set is not the one that earlier tries were made in: positions mean other peers. */
+static void find_tried(const struct balancer *b, struct balance_query *q)
+{
+    uint32_t known = q->tries < BALANCE_TRIES_KEPT ? q->tries : BALANCE_TRIES_KEPT;
+    q->tried = 0;
+    q->version = b->set->version;
+    for (size_t i = 0; i < b->set->n && i < 64; i++)
+        for (uint32_t k = 0; k < known; k++)
+            if (b->set->v[i]->identity == q->identities[k])
+                mark(q, b->set->v[i]);
+}
+
+struct peer *balance_pick(struct balancer *b, struct balance_query *q)
+{
+    if (q->tries && q->version != b->set->version)
+        find_tried(b, q);
     return b->state ? b->ops->pick(b->state, q) : NULL;
 }
 
-void balance_tried(struct balance_query *q, const struct conf_peer *peer)
+void balance_tried(struct balancer *b, struct balance_query *q, const struct peer *peer)
 {
-    size_t position = (size_t)(peer - peer->upstream->peers);
-    must(position < peer->upstream->peers_n);
-    if (position < 64)
-        q->tried |= UINT64_C(1) << position;
+    must(peer->at < b->set->n && b->set->v[peer->at] == peer);
+    q->version = b->set->version;
+    q->identities[q->tries++ % BALANCE_TRIES_KEPT] = peer->identity;
+    mark(q, peer);
 }

@@ -13,17 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CYCLE_MAX = 65536 }; /* entries; heavier weights are scaled down to it */
+enum { CYCLE_MAX = 65536 };     /* entries; heavier weights are scaled down to it */
+enum { LAY_OUT_MAX = 1 << 20 }; /* steps */
 
 struct entry {
-    uint32_t peer; /* position in the upstream */
+    uint32_t peer; /* position in the set */
     uint32_t run; /* how many entries from here on name the same peer, up to the end of the cycle */
 };
 
 struct round_robin {
-    const struct conf_upstream *upstream;
-    struct health_peer_shm **health; /* by position; NULL: no row, taken as up */
-    _Atomic uint64_t *turn;          /* in shared memory, or `own` when there is no row */
+    const struct peer_set *set;
+    _Atomic uint64_t *turn; /* in shared memory, or `own` when there is no row */
     _Atomic uint64_t own;
     struct entry *cycle;
     uint64_t cycle_n; /* 0: no peer has a weight */
@@ -42,16 +42,16 @@ static int64_t gcd(int64_t a, int64_t b)
 }
 
 /* The entries that each peer has in a cycle; their sum is returned. */
-static uint64_t shares(const struct conf_upstream *u, int64_t *share)
+static uint64_t shares(const struct peer_set *set, int64_t *share)
 {
     int64_t divisor = 0, sum = 0;
     uint64_t n = 0;
-    for (size_t i = 0; i < u->peers_n; i++) {
-        divisor = gcd(u->peers[i].weight, divisor);
-        sum += u->peers[i].weight;
+    for (size_t i = 0; i < set->n; i++) {
+        divisor = gcd(set->v[i]->weight, divisor);
+        sum += set->v[i]->weight;
     }
-    for (size_t i = 0; i < u->peers_n; i++) {
-        int64_t weight = u->peers[i].weight;
+    for (size_t i = 0; i < set->n; i++) {
+        int64_t weight = set->v[i]->weight;
         share[i] = weight ? weight / divisor : 0;
         if (weight && sum / divisor > CYCLE_MAX)
             share[i] = weight * CYCLE_MAX / sum + 1; /* never none */
@@ -64,7 +64,7 @@ static uint64_t shares(const struct conf_upstream *u, int64_t *share)
  * share demands. */
 static void lay_out(struct round_robin *rr, const int64_t *share, int64_t *credit)
 {
-    size_t peers = rr->upstream->peers_n;
+    size_t peers = rr->set->n;
     for (uint64_t step = 0; step < rr->cycle_n; step++) {
         size_t richest = 0;
         for (size_t i = 0; i < peers; i++) {
@@ -73,67 +73,84 @@ static void lay_out(struct round_robin *rr, const int64_t *share, int64_t *credi
                 richest = i;
         }
         credit[richest] -= (int64_t)rr->cycle_n;
-        rr->cycle[step] = (struct entry){ (uint32_t)richest, 1 };
+        rr->cycle[step].peer = (uint32_t)richest;
     }
-    for (uint64_t i = rr->cycle_n; i-- > 1;)
-        if (rr->cycle[i - 1].peer == rr->cycle[i].peer)
-            rr->cycle[i - 1].run = rr->cycle[i].run + 1;
+}
+
+/* That takes peers x entries steps, too many for a large set that is made while requests wait.
+ * There each turn of a peer is put where it is due, in the middle of its part of the cycle:
+ * counted first by the place that it falls on, then laid out in that order. */
+static bool lay_out_large(struct round_robin *rr, const int64_t *share)
+{
+    uint64_t n = rr->cycle_n;
+    uint32_t *next = calloc(n + 1, sizeof(*next));
+    if (!next)
+        return false;
+    for (size_t i = 0; i < rr->set->n; i++)
+        for (int64_t k = 0; k < share[i]; k++)
+            next[(uint64_t)(2 * k + 1) * n / (uint64_t)(2 * share[i]) + 1]++;
+    for (uint64_t i = 0; i < n; i++)
+        next[i + 1] += next[i];
+    for (size_t i = 0; i < rr->set->n; i++)
+        for (int64_t k = 0; k < share[i]; k++)
+            rr->cycle[next[(uint64_t)(2 * k + 1) * n / (uint64_t)(2 * share[i])]++].peer =
+                (uint32_t)i;
+    free(next);
+    return true;
+}
+
+static void count_runs(struct round_robin *rr)
+{
+    for (uint64_t i = rr->cycle_n; i-- > 0;) {
+        bool same = i + 1 < rr->cycle_n && rr->cycle[i].peer == rr->cycle[i + 1].peer;
+        rr->cycle[i].run = same ? rr->cycle[i + 1].run + 1 : 1;
+    }
 }
 
 static bool make_cycle(struct round_robin *rr)
 {
-    size_t peers = rr->upstream->peers_n;
+    size_t peers = rr->set->n;
     int64_t *share = calloc(peers * 2, sizeof(*share));
+    bool made;
     if (!share)
         return false;
-    rr->cycle_n = shares(rr->upstream, share);
+    rr->cycle_n = shares(rr->set, share);
     rr->cycle = calloc(rr->cycle_n + 1, sizeof(*rr->cycle));
-    if (rr->cycle)
+    made = rr->cycle != NULL;
+    if (made && peers * rr->cycle_n <= LAY_OUT_MAX)
         lay_out(rr, share, share + peers);
+    else if (made)
+        made = lay_out_large(rr, share);
+    if (made)
+        count_runs(rr);
     free(share);
-    return rr->cycle != NULL;
+    return made;
 }
 
 /* --- what is shared ------------------------------------------------------------------------- */
 
-static void find_rows(struct round_robin *rr, const struct heritage *h)
-{
-    const struct conf_upstream *u = rr->upstream;
-    rr->turn = &rr->own;
-    if (!h->health.shm)
-        return;
-    for (size_t i = 0; i < u->peers_n; i++)
-        rr->health[i] = health_peer(&h->health, u->peers[i].identity);
-    struct health_upstream_shm *row =
-        health_upstream(&h->health, health_upstream_identity(u->id.s));
-    if (row)
-        rr->turn = &row->turn;
-    else
-        log_write(LOG_LEVEL_WARN,
-                  "upstream \"%s\" has no row in shared memory, each worker balances alone",
-                  u->name.s);
-}
-
 static void round_robin_free(void *state)
 {
     struct round_robin *rr = state;
-    free(rr->health);
     free(rr->cycle);
     free(rr);
 }
 
-static void *round_robin_make(const struct conf_upstream *u, const struct heritage *h)
+static void *round_robin_make(const struct peer_set *set, const struct heritage *h)
 {
     struct round_robin *rr = calloc(1, sizeof(*rr));
     if (!rr)
         return NULL;
-    rr->upstream = u;
-    rr->health = calloc(u->peers_n, sizeof(*rr->health));
-    if (!rr->health || !make_cycle(rr)) {
+    rr->set = set;
+    if (!make_cycle(rr)) {
         round_robin_free(rr);
         return NULL;
     }
-    find_rows(rr, h);
+    rr->turn = set->row ? &set->row->turn : &rr->own;
+    if (!set->row && h->health.shm)
+        log_write(LOG_LEVEL_WARN,
+                  "upstream \"%s\" has no row in shared memory, each worker balances alone",
+                  set->upstream->name.s);
     return rr;
 }
 
@@ -141,7 +158,7 @@ static void *round_robin_make(const struct conf_upstream *u, const struct herita
 
 static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried)
 {
-    const struct health_peer_shm *row = rr->health[peer];
+    const struct health_peer_shm *row = rr->set->v[peer]->row;
     if (peer < 64 && (tried >> peer & 1))
         return false;
     return !row || health_state(row) == HEALTH_UP;
@@ -161,7 +178,7 @@ static int64_t distance(const struct round_robin *rr, uint64_t at, uint64_t trie
 }
 
 /* Moves the shared position behind the next usable entry. NULL: there is none. */
-static const struct conf_peer *advance(struct round_robin *rr, uint64_t tried)
+static struct peer *advance(struct round_robin *rr, uint64_t tried)
 {
     uint64_t at = atomic_load_explicit(rr->turn, memory_order_relaxed);
     for (;;) {
@@ -171,21 +188,21 @@ static const struct conf_peer *advance(struct round_robin *rr, uint64_t tried)
         uint64_t taken = at + (uint64_t)skip;
         if (atomic_compare_exchange_weak_explicit(rr->turn, &at, taken + 1, memory_order_relaxed,
                                                   memory_order_relaxed))
-            return &rr->upstream->peers[rr->cycle[taken % rr->cycle_n].peer];
+            return rr->set->v[rr->cycle[taken % rr->cycle_n].peer];
     }
 }
 
-static const struct conf_peer *round_robin_pick(void *state, const struct balance_query *q)
+static struct peer *round_robin_pick(void *state, const struct balance_query *q)
 {
     struct round_robin *rr = state;
     if (rr->cycle_n == 0)
         return NULL;
     uint64_t at = atomic_fetch_add_explicit(rr->turn, 1, memory_order_relaxed);
     uint32_t peer = rr->cycle[at % rr->cycle_n].peer;
-    must(peer < rr->upstream->peers_n);
+    must(peer < rr->set->n);
     if (usable(rr, peer, q->tried))
-        return &rr->upstream->peers[peer];
-    const struct conf_peer *other = advance(rr, q->tried);
+        return rr->set->v[peer];
+    struct peer *other = advance(rr, q->tried);
     return other || q->tried == 0 ? other : advance(rr, 0);
 }
 

@@ -45,7 +45,7 @@ static void test_example(void **state)
     assert_int_equal(conf->shared_dicts[0].size, 128 << 20);
     assert_int_equal(conf->upstreams_n, 1);
     assert_int_equal(conf->upstreams[0].targets[1].weight, 50);
-    assert_int_equal(conf->upstreams[0].peers_n, 2);
+    assert_int_equal(conf->upstreams[0].targets_n, 2);
     assert_ptr_equal(conf->services[0].upstream, &conf->upstreams[0]);
     assert_int_equal(conf->routes_n, 1);
     assert_ptr_equal(conf->routes[0].service, &conf->services[0]);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Upstreams: peers of targets, implied upstreams, names that do not resolve, what hashing needs. */
+/* Upstreams: where targets are, implied upstreams, names that do not resolve, what hashing needs.
+ */
 #include "loading.h"
 #include <arpa/inet.h>
 
-static void test_peers(void **state)
+static void test_places(void **state)
 {
     (void)state;
     const struct conf *conf = loaded(
@@ -17,20 +18,17 @@ static void test_peers(void **state)
                                          "127.0.0.2:8000" };
     static const int weights[] = { 3, 0, 100, 100 },
                      families[] = { AF_INET, AF_INET6, AF_UNIX, AF_INET };
-    assert_int_equal(a->peers_n, 4);
+    assert_int_equal(a->targets_n, 4);
     for (size_t i = 0; i < 4; i++) {
-        assert_string_equal(a->peers[i].text.s, texts[i]);
-        assert_int_equal(a->peers[i].weight, weights[i]);
-        assert_int_equal(a->peers[i].addr.ss_family, families[i]);
-        assert_int_equal(a->peers[i].index, i);
-        assert_ptr_equal(a->peers[i].upstream, a);
-        assert_ptr_equal(a->peers[i].target, &a->targets[i]);
+        assert_int_equal(a->targets[i].places_n, 1);
+        assert_string_equal(a->targets[i].places[0].text.s, texts[i]);
+        assert_int_equal(a->targets[i].places[0].u.any.sa_family, families[i]);
+        assert_int_equal(a->targets[i].weight, weights[i]);
     }
-    assert_int_equal(ntohs(((const struct sockaddr_in6 *)&a->peers[1].addr)->sin6_port), 2);
+    assert_int_equal(ntohs(a->targets[1].places[0].u.in6.sin6_port), 2);
     assert_string_equal(a->targets[2].host.s, "");
-    assert_int_equal(b->peers[0].index, 4);
-    assert_true(a->peers[0].identity != b->peers[0].identity);
-    assert_int_equal(conf->upstreams[2].peers_n, 0);
+    assert_string_equal(b->targets[0].places[0].text.s, "127.0.0.1:1");
+    assert_int_equal(conf->upstreams[2].targets_n, 0);
     assert_int_equal(a->healthchecks.active.unhealthy.http_statuses.n, 8);
     conf_free(&conf);
 }
@@ -43,7 +41,8 @@ static void test_identity_survives_reload(void **state)
     const struct conf *two = loaded("upstreams = ( { name = \"x\"; }, { name = \"a\"; slots = 99; "
                                     "targets = ( { target = \"127.0.0.1:9\"; }, "
                                     "{ target = \"127.0.0.1:1\"; weight = 7; } ); } );");
-    assert_true(one->upstreams[0].peers[0].identity == two->upstreams[1].peers[1].identity);
+    assert_string_equal(one->upstreams[0].targets[0].places[0].text.s,
+                        two->upstreams[1].targets[1].places[0].text.s);
     assert_string_equal(one->upstreams[0].id.s, two->upstreams[1].id.s);
     conf_free(&one);
     conf_free(&two);
@@ -61,12 +60,12 @@ static void test_implied(void **state)
     assert_false(conf->upstreams[0].implied);
     assert_true(conf->upstreams[1].implied);
     assert_string_equal(conf->upstreams[1].name.s, "127.0.0.1:81");
-    assert_string_equal(conf->upstreams[1].peers[0].text.s, "127.0.0.1:81");
+    assert_string_equal(conf->upstreams[1].targets[0].places[0].text.s, "127.0.0.1:81");
     assert_int_equal(conf->upstreams[1].keepalive_pool_size, 512);
     assert_int_equal(conf->upstreams[1].index, 1);
     assert_ptr_equal(conf->services[0].upstream, &conf->upstreams[1]);
     assert_ptr_equal(conf->services[1].upstream, &conf->upstreams[1]);
-    assert_string_equal(conf->services[2].upstream->peers[0].text.s, "[::1]:443");
+    assert_string_equal(conf->services[2].upstream->targets[0].places[0].text.s, "[::1]:443");
     assert_ptr_equal(conf->services[3].upstream, &conf->upstreams[0]);
     conf_free(&conf);
 }
@@ -76,9 +75,7 @@ static void test_localhost(void **state)
     (void)state;
     const struct conf *conf =
         loaded("upstreams = ( { name = \"a\"; targets = ( { target = \"localhost:5\"; } ); } );");
-    assert_true(conf->upstreams[0].peers_n >= 1);
-    for (size_t i = 0; i < conf->upstreams[0].peers_n; i++)
-        assert_ptr_equal(conf->upstreams[0].peers[i].target, &conf->upstreams[0].targets[0]);
+    assert_true(conf->upstreams[0].targets[0].places_n >= 1);
     conf_free(&conf);
 }
 
@@ -125,7 +122,7 @@ static void test_hashing_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_peers),           cmocka_unit_test(test_identity_survives_reload),
+        cmocka_unit_test(test_places),          cmocka_unit_test(test_identity_survives_reload),
         cmocka_unit_test(test_implied),         cmocka_unit_test(test_localhost),
         cmocka_unit_test(test_targets_refused), cmocka_unit_test(test_hashing_refused),
     };

@@ -42,31 +42,32 @@ static struct conf_text fixture_methods[] = { TEXT("GET") };
 static struct conf_path fixture_paths[] = { { TEXT("/orders"), NULL } };
 static struct conf_link fixture_links[] = { { CONF_PLUGIN_PROXY_CACHE, 100, NULL, NULL, 0 } };
 static struct conf_chain fixture_chain = { fixture_links, 1 };
+#define PLACE(port)                                                                                \
+    (const struct conf_address[])                                                                  \
+    {                                                                                              \
+        {                                                                                          \
+            .text = TEXT("127.0.0.1:" #port)                                                       \
+        }                                                                                          \
+    }
 static struct conf_target fixture_targets[] = {
-    { .target = TEXT("127.0.0.1:9001"), .host = TEXT("127.0.0.1"), .port = 9001, .weight = 100 },
-    { .target = TEXT("127.0.0.1:9002"), .host = TEXT("127.0.0.1"), .port = 9002, .weight = 50 },
-};
-static struct conf_upstream fixture_upstream;
-static struct conf_peer fixture_peers[] = {
-    { .target = &fixture_targets[0],
-      .upstream = &fixture_upstream,
-      .text = TEXT("127.0.0.1:9001"),
-      .identity = 71,
-      .weight = 100 },
-    { .target = &fixture_targets[1],
-      .upstream = &fixture_upstream,
-      .text = TEXT("127.0.0.1:9002"),
-      .identity = 72,
+    { .target = TEXT("127.0.0.1:9001"),
+      .host = TEXT("127.0.0.1"),
+      .port = 9001,
+      .weight = 100,
+      .places = PLACE(9001),
+      .places_n = 1 },
+    { .target = TEXT("127.0.0.1:9002"),
+      .host = TEXT("127.0.0.1"),
+      .port = 9002,
       .weight = 50,
-      .index = 1 },
+      .places = PLACE(9002),
+      .places_n = 1 },
 };
 static struct conf_upstream fixture_upstream = {
     .name = TEXT("orders.v1"),
     .id = TEXT("up"),
     .targets = fixture_targets,
     .targets_n = 2,
-    .peers = fixture_peers,
-    .peers_n = 2,
 };
 static struct conf_service fixture_service = {
     .name = TEXT("orders"),
@@ -142,6 +143,7 @@ static inline struct fixture *fixture_make(void)
     h->master = getpid();
     h->control = h->status = h->admin = h->channel = -1;
     made = board_make(&h->board) && stats_make(&h->stats, 16) && health_make(&h->health, 8, 8) &&
+           roster_make(&h->roster) &&
            region_make(&h->dicts[0], ZONE_CACHE, CACHE_VERSION, "gateway_cache", 4 << 20) &&
            cache_format(&h->dicts[0]);
     if (!made)
@@ -154,10 +156,11 @@ static inline struct fixture *fixture_make(void)
     for (uint32_t i = 0; i < 2; i++) {
         int slot = board_claim(board, ROLE_WORKER, i, 3);
         board->rows[slot].state = BOARD_RUNNING;
-        health_claim_peer(&h->health, fixture_peers[i].identity, fixture_peers[i].text.s, 3);
         stats_claim(&h->stats, fixture_routes[i].id.s, fixture_routes[i].name.s, 3);
     }
     h->slot = (uint32_t)board_claim(board, ROLE_CONTROL, 0, 3);
+    if (!peers_open(&f->api.peers, h, NULL, NULL))
+        return NULL;
     f->api.heritage = h;
     f->api.now = FIXTURE_NOW;
     f->api.now_ns = UINT64_C(1) << 62;
@@ -167,12 +170,20 @@ static inline struct fixture *fixture_make(void)
     return f->api.caches[0] != NULL && f->filler != NULL ? f : NULL;
 }
 
+/* The row of the i-th target of the upstream. */
+static inline struct health_peer_shm *fixture_row(const struct fixture *f, size_t i)
+{
+    return peers_of(&f->api.peers, &fixture_upstream)->v[i]->row;
+}
+
 static inline void fixture_free(struct fixture *f)
 {
     cache_detach(&f->api.caches[0]);
     cache_detach(&f->filler);
+    peers_close(&f->api.peers);
     region_drop(&f->heritage.dicts[0]);
     region_drop(&f->heritage.health);
+    region_drop(&f->heritage.roster);
     region_drop(&f->heritage.stats);
     region_drop(&f->heritage.board);
     free(f);

@@ -62,7 +62,7 @@ static void test_services(void **state)
 static void test_upstreams(void **state)
 {
     struct fixture *f = *state;
-    struct health_peer_shm *row = health_peer(&f->heritage.health, 72);
+    struct health_peer_shm *row = fixture_row(f, 1);
 
     row->verdict = HEALTH_DOWN;
     row->failures = 4;

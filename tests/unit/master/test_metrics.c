@@ -199,12 +199,12 @@ static void test_a_target_down(void **state)
 {
     struct fixture *f = *state;
 
-    health_peer(&f->heritage.health, 72)->verdict = HEALTH_DOWN;
+    fixture_row(f, 1)->verdict = HEALTH_DOWN;
     char *text = text_of(f);
     assert_non_null(strstr(
         text, "gateway_upstream_target_up{upstream=\"orders.v1\",target=\"127.0.0.1:9002\"} 0\n"));
     free(text);
-    health_peer(&f->heritage.health, 72)->verdict = HEALTH_UP;
+    fixture_row(f, 1)->verdict = HEALTH_UP;
 }
 
 static void assert_label(const char *value, const char *wanted)

@@ -35,7 +35,7 @@ static void test_status(void **state)
     stats_add(&stats_process(&f->heritage.stats, 1)->unrouted.status[4], 2);
     stats_add(&stats_route(&f->heritage.stats, 1, 1)->status[4], 3);
     stats_add(&stats_route(&f->heritage.stats, 0, 1)->bytes_out, 100);
-    health_peer(&f->heritage.health, 71)->verdict = HEALTH_DOWN;
+    fixture_row(f, 0)->verdict = HEALTH_DOWN;
     json_t *o = fixture_json(fixture_ask_for(f, "GET /status", ""));
     assert_int_equal(json_integer_value(json_object_get(o, "uptime")), 100);
     assert_int_equal(json_integer_value(json_object_get(o, "generation")), 3);

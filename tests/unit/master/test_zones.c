@@ -11,6 +11,7 @@
 #include "master/zones.h"
 #include "shm/cache.h"
 #include "shm/health.h"
+#include "shm/roster.h"
 #include "shm/stats.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ struct world {
     struct conf_dict dicts[3];
     struct conf_route *routes;
     struct conf_upstream upstream;
-    struct conf_peer peer;
+    struct conf_target target;
+    struct conf_address place;
     struct generation g;
 };
 
@@ -49,10 +51,10 @@ static void begin(struct world *w, uint64_t generation)
     w->conf.upstreams_n = 1;
     w->upstream.name = text("orders");
     w->upstream.id = text("11111111-0000-4000-8000-000000000000");
-    w->upstream.peers = &w->peer;
-    w->upstream.peers_n = 1;
-    w->peer =
-        (struct conf_peer){ .upstream = &w->upstream, .text = text("127.0.0.1:9"), .identity = 99 };
+    w->upstream.targets = &w->target;
+    w->upstream.targets_n = 1;
+    w->target =
+        (struct conf_target){ .target = text("127.0.0.1:9"), .places = &w->place, .places_n = 1 };
     w->g.conf = &w->conf;
     w->g.heritage.generation = generation;
     zones_clear(&w->g.heritage);
@@ -96,9 +98,8 @@ static void makes_what_is_asked_for(void **state)
     assert_string_equal(one.g.heritage.dicts[0].shm->name, "gateway_cache");
     assert_null(one.g.heritage.dicts[1].shm);
     assert_int_equal(stats_row(&one.g.heritage.stats, ids[1]), 1);
-    assert_string_equal(health_peer(&one.g.heritage.health, 99)->name, "orders/127.0.0.1:9");
-    assert_non_null(
-        health_upstream(&one.g.heritage.health, health_upstream_identity(one.upstream.id.s)));
+    assert_true(health_fits(&one.g.heritage.health, 1, 1));
+    assert_int_equal(atomic_load(roster_epoch(&one.g.heritage.roster)), 0);
 }
 
 static void what_stays_is_the_same_zone(void **state)
@@ -114,6 +115,7 @@ static void what_stays_is_the_same_zone(void **state)
     assert_true(zones_take(&two.g, &one.g, &refusal));
     assert_ptr_equal(two.g.heritage.stats.shm, one.g.heritage.stats.shm);
     assert_ptr_equal(two.g.heritage.health.shm, one.g.heritage.health.shm);
+    assert_ptr_equal(two.g.heritage.roster.shm, one.g.heritage.roster.shm);
     assert_ptr_equal(two.g.heritage.dicts[2].shm, one.g.heritage.dicts[0].shm);
     assert_ptr_not_equal(two.g.heritage.dicts[0].shm, one.g.heritage.dicts[1].shm);
     assert_int_equal(two.g.heritage.dicts[0].size, 4 << 20);
@@ -177,7 +179,7 @@ static void the_dead_leave_nothing(void **state)
     (void)state;
     add_dict(&one, "cache", 2 << 20);
     assert_true(zones_take(&one.g, NULL, &refusal));
-    peer = health_peer(&one.g.heritage.health, 99);
+    peer = health_claim_peer(&one.g.heritage.health, 99, "orders/127.0.0.1:9", 1);
     atomic_fetch_add(health_in_flight(&one.g.heritage.health, peer, 7), 3);
     stats_process(&one.g.heritage.stats, 7)->active = 5;
     zones_repair(&one.g, 7);
@@ -196,7 +198,7 @@ static void another_master_inherits_what_it_knows(void **state)
     add_dict(&one, "other_size", 2 << 20);
     assert_true(zones_take(&one.g, NULL, &refusal));
     n = zones_list(&one.g.heritage, fds, 8);
-    assert_int_equal(n, 4); /* counters, health, two dictionaries */
+    assert_int_equal(n, 5); /* counters, health, roster, two dictionaries */
     for (size_t i = 0; i < n; i++)
         assert_true(zones_inherit(&legacy, dup(fds[i])));
     add_dict(&two, "other_size", 4 << 20);
@@ -218,7 +220,8 @@ static void what_was_not_inherited_is_made_anew(void **state)
     add_dict(&two, "kept", 2 << 20);
     assert_true(zones_take(&two.g, &legacy, &refusal));
     assert_int_equal(stats_row(&two.g.heritage.stats, ids[1]), 1);
-    assert_non_null(health_peer(&two.g.heritage.health, 99));
+    assert_non_null(two.g.heritage.health.shm);
+    assert_non_null(two.g.heritage.roster.shm);
     assert_int_equal(two.g.heritage.dicts[0].size, 2 << 20);
 }
 

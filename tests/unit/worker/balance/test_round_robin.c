@@ -18,12 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PEERS_MAX = 100 };
+enum { PEERS_MAX = 3000 };
 
 struct site {
+    struct conf conf;
     struct conf_upstream upstream;
-    struct conf_peer peers[PEERS_MAX];
-    struct health_peer_shm *rows[PEERS_MAX];
+    struct peer peers[PEERS_MAX];
+    struct peer *order[PEERS_MAX];
+    struct peer_set set;
     struct heritage heritage;
     struct balancer *balancer;
 };
@@ -33,18 +35,22 @@ static struct site *site_new(const int *weights, size_t n)
     struct site *s = calloc(1, sizeof(*s));
     assert_non_null(s);
     assert_true(health_make(&s->heritage.health, PEERS_MAX, 1));
-    s->upstream = (struct conf_upstream){
-        .name = { "orders", 6 }, .id = { "0a-1b", 5 }, .peers = s->peers, .peers_n = n
-    };
+    s->upstream = (struct conf_upstream){ .name = { "orders", 6 }, .id = { "0a-1b", 5 } };
+    s->conf = (struct conf){ .upstreams = &s->upstream, .upstreams_n = 1 };
+    s->heritage.conf = &s->conf;
+    s->set = (struct peer_set){ .upstream = &s->upstream, .version = 1, .n = n, .v = s->order };
     for (size_t i = 0; i < n; i++) {
-        s->peers[i] =
-            (struct conf_peer){ .upstream = &s->upstream, .identity = i + 1, .weight = weights[i] };
-        s->rows[i] = health_claim_peer(&s->heritage.health, i + 1, "peer", 1);
-        assert_non_null(s->rows[i]);
+        s->order[i] = &s->peers[i];
+        s->peers[i] = (struct peer){
+            .upstream = &s->upstream, .identity = i + 1, .at = (uint32_t)i, .weight = weights[i]
+        };
+        s->peers[i].row = health_claim_peer(&s->heritage.health, i + 1, "peer", 1);
+        assert_non_null(s->peers[i].row);
     }
-    assert_non_null(health_claim_upstream(&s->heritage.health,
-                                          health_upstream_identity(s->upstream.id.s), "orders", 1));
-    s->balancer = balance_make(&s->upstream, &s->heritage);
+    s->set.row = health_claim_upstream(&s->heritage.health,
+                                       health_upstream_identity(s->upstream.id.s), "orders", 1);
+    assert_non_null(s->set.row);
+    s->balancer = balance_make(&s->set, &s->heritage);
     assert_non_null(s->balancer);
     return s;
 }
@@ -63,20 +69,20 @@ static void site_free(struct site *s)
 static long next(struct site *s, uint64_t tried)
 {
     struct balance_query q = { .tried = tried };
-    const struct conf_peer *p = balance_pick(s->balancer, &q);
+    const struct peer *p = balance_pick(s->balancer, &q);
     return p ? p - s->peers : -1;
 }
 
 static void set_down(struct site *s, size_t peer, bool down)
 {
-    atomic_store(&s->rows[peer]->verdict, down ? HEALTH_DOWN : HEALTH_UP);
+    atomic_store(&s->peers[peer].row->verdict, down ? HEALTH_DOWN : HEALTH_UP);
 }
 
 /* The plain algorithm, one pick. */
 static long twin_next(const struct site *s, long credit[PEERS_MAX])
 {
     long sum = 0, richest = 0;
-    for (size_t i = 0; i < s->upstream.peers_n; i++) {
+    for (size_t i = 0; i < s->set.n; i++) {
         credit[i] += s->peers[i].weight;
         sum += s->peers[i].weight;
         if (credit[i] > credit[richest])
@@ -158,10 +164,10 @@ static void tried_peers_are_avoided(void **state)
         struct balance_query q = { 0 };
         unsigned seen = 0;
         for (int i = 0; i < 3; i++) {
-            const struct conf_peer *p = balance_pick(s->balancer, &q);
+            const struct peer *p = balance_pick(s->balancer, &q);
             assert_non_null(p);
             seen |= 1u << (p - s->peers);
-            balance_tried(&q, p);
+            balance_tried(s->balancer, &q, p);
         }
         assert_int_equal(seen, 7);
         assert_non_null(balance_pick(s->balancer, &q));
@@ -174,14 +180,33 @@ static void positions_past_63_are_not_remembered(void **state)
     int weights[PEERS_MAX];
     struct balance_query q = { 0 };
     (void)state;
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < 100; i++)
         weights[i] = 1;
-    struct site *s = site_new(weights, PEERS_MAX);
-    balance_tried(&q, &s->peers[63]);
-    balance_tried(&q, &s->peers[99]);
+    struct site *s = site_new(weights, 100);
+    balance_tried(s->balancer, &q, &s->peers[63]);
+    balance_tried(s->balancer, &q, &s->peers[99]);
     assert_true(q.tried == UINT64_C(1) << 63);
     for (int i = 0; i < 1000; i++)
         assert_true(balance_pick(s->balancer, &q) != &s->peers[63]);
+    site_free(s);
+}
+
+/* A retry after the set has changed: the peer that failed is known by who it is, not where. */
+static void tries_outlive_a_set(void **state)
+{
+    struct site *s = SITE(1, 1);
+    struct balance_query q = { 0 };
+    (void)state;
+    balance_tried(s->balancer, &q, &s->peers[0]);
+    balance_free(&s->balancer);
+    s->order[0] = &s->peers[1];
+    s->order[1] = &s->peers[0];
+    s->peers[1].at = 0;
+    s->peers[0].at = 1;
+    s->set.version = 2;
+    s->balancer = balance_make(&s->set, &s->heritage);
+    for (int i = 0; i < 10; i++)
+        assert_ptr_equal(balance_pick(s->balancer, &q), &s->peers[1]);
     site_free(s);
 }
 
@@ -202,6 +227,27 @@ static void heavy_weights_are_scaled(void **state)
     site_free(s);
 }
 
+/* A set that is too large for the plain algorithm: the shares are as exact, and nobody waits more
+ * than twice as long as its share demands. */
+static void large_sets_are_spread_evenly(void **state)
+{
+    static int weights[PEERS_MAX], got[PEERS_MAX], last[PEERS_MAX];
+    int sum = 0;
+    (void)state;
+    for (int i = 0; i < PEERS_MAX; i++)
+        sum += weights[i] = 1 + i % 7;
+    struct site *s = site_new(weights, PEERS_MAX);
+    for (int pick = 0; pick < sum; pick++) {
+        long peer = next(s, 0);
+        if (got[peer]++)
+            assert_true(pick - last[peer] <= 2 * sum / weights[peer]);
+        last[peer] = pick;
+    }
+    for (int i = 0; i < PEERS_MAX; i++)
+        assert_int_equal(got[i], weights[i]);
+    site_free(s);
+}
+
 static void other_algorithms_fall_back(void **state)
 {
     struct site *s = SITE(1, 1);
@@ -210,7 +256,7 @@ static void other_algorithms_fall_back(void **state)
     for (int a = CONF_ROUND_ROBIN; a <= CONF_LATENCY; a++) {
         balance_free(&s->balancer);
         s->upstream.algorithm = (enum conf_algorithm)a;
-        s->balancer = balance_make(&s->upstream, &s->heritage);
+        s->balancer = balance_make(&s->set, &s->heritage);
         assert_int_equal(next(s, 0) + next(s, 0), 1);
     }
     site_free(s);
@@ -231,7 +277,7 @@ static void workers_share_one_sequence(void **state)
         assert_true(pid >= 0);
         if (pid > 0)
             continue;
-        struct balancer *own = balance_make(&s->upstream, &s->heritage);
+        struct balancer *own = balance_make(&s->set, &s->heritage);
         struct balance_query q = { 0 };
         for (int i = 0; own && i < PICKS; i++)
             atomic_fetch_add(&got[balance_pick(own, &q) - s->peers], 1);
@@ -256,7 +302,9 @@ int main(void)
         cmocka_unit_test(peers_that_are_down_leave_fair_shares),
         cmocka_unit_test(tried_peers_are_avoided),
         cmocka_unit_test(positions_past_63_are_not_remembered),
+        cmocka_unit_test(tries_outlive_a_set),
         cmocka_unit_test(heavy_weights_are_scaled),
+        cmocka_unit_test(large_sets_are_spread_evenly),
         cmocka_unit_test(other_algorithms_fall_back),
         cmocka_unit_test(workers_share_one_sequence),
     };

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who can be asked now: for each upstream the set of its peers, one peer an address. A set is what
+ * the process makes of its file and of the roster (shm/roster.h): the file's targets, changed by
+ * overrides, with names replaced by the addresses that they resolve to. When the roster's epoch has
+ * moved, sets whose parts changed are made anew; a peer that stays is the same object, with its row
+ * in shared memory, its counters and its idle connections; one that went is told by `at` and lives
+ * on until the last who holds it lets go. Process-local, one thread.
+ */
+#ifndef BASE_PEERS_H
+#define BASE_PEERS_H
+
+#include "shm/health.h"
+#include "shm/roster.h"
+#include "worker/base/heritage.h"
+
+enum { PEERS_GONE = UINT32_MAX };
+
+/* Idle connections of one kind, newest first; the worker's. */
+struct peer_pool {
+    struct peer_pool *next;
+    const void *kind; /* NULL: plain; or the service whose TLS settings they have */
+    struct upconn *newest, *oldest;
+    uint32_t n;
+};
+
+struct peer {
+    const struct conf_upstream *upstream;
+    uint64_t identity; /* of upstream and address: the same over reloads */
+    struct conf_address address;
+    struct conf_text text;       /* "127.0.0.1:9001" */
+    struct conf_text target;     /* the target it comes from, as written; of several, the first */
+    uint32_t at;                 /* its position in the upstream's set; PEERS_GONE: in none */
+    uint32_t refs;               /* peers_hold() */
+    int weight;                  /* what it counts now: 0 takes no traffic */
+    int max_connections;         /* over all workers; 0: no limit */
+    uint32_t tier;               /* peers of a higher one are used while no lower one is up */
+    struct health_peer_shm *row; /* NULL: no room for one */
+    _Atomic uint32_t *in_flight; /* this worker's own count in shared memory; NULL: none */
+    struct peer_pool *pools;     /* NULL: nothing was kept yet */
+    uint64_t requests, connects, failures; /* since the row was told last */
+};
+
+struct peer_set {
+    const struct conf_upstream *upstream;
+    uint64_t version;                /* another one for each set of the process; never 0 */
+    struct health_upstream_shm *row; /* what its sets share over processes; NULL: no room */
+    size_t n;
+    size_t unresolved; /* targets of which no address is known */
+    struct peer **v;   /* by position, in the order of the file */
+};
+
+/* What the owner of the sets does about changes; each may be NULL. */
+struct peers_ops {
+    void (*gone)(void *owner, struct peer *peer); /* it has just left its set */
+    void (*changed)(void *owner, const struct peer_set *set);
+};
+
+struct peers {
+    const struct heritage *heritage;
+    const _Atomic uint64_t *epoch;
+    uint64_t seen; /* the epoch of the sets */
+    uint64_t versions;
+    struct peers_entry *entries; /* by index of the upstream */
+    size_t n;
+    const struct peers_ops *ops;
+    void *owner;
+};
+
+/* Makes the sets of all upstreams; `ops` and `owner` outlive them; changed() is called for each.
+ * False: no memory. peers_close() ends it, in any case. */
+bool peers_open(struct peers *peers, const struct heritage *heritage, const struct peers_ops *ops,
+                void *owner);
+void peers_close(struct peers *peers);
+
+/* Whether something may have changed since the sets were made: one load. */
+static inline bool peers_stale(const struct peers *peers)
+{
+    return atomic_load_explicit(peers->epoch, memory_order_relaxed) != peers->seen;
+}
+
+/* Makes anew what has changed. Without memory the old sets stay, and the next call tries again. */
+void peers_renew(struct peers *peers);
+
+/* The set of an upstream, until the next peers_renew(). */
+const struct peer_set *peers_of(const struct peers *peers, const struct conf_upstream *upstream);
+
+/* Whoever keeps a peer beyond the next peers_renew() holds it. */
+static inline struct peer *peers_hold(struct peer *peer)
+{
+    peer->refs++;
+    return peer;
+}
+void peers_let_go(struct peer **peer);
+
+/* Adds the counters of all peers to their rows, and names these so that nobody else claims them. */
+void peers_tell(struct peers *peers, int64_t monotonic_ms);
+
+#endif
