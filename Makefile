@@ -15,7 +15,7 @@ SANITIZE ?=
 FUZZ_SECONDS ?= 60
 
 PYTHON := /usr/bin/python3
-LIBS   := -lconfig -lpcre2-8 -lssl -lcrypto -ljwt -ljansson
+LIBS   := -lconfig -lpcre2-8 -lssl -lcrypto -ljansson
 FLAGS  := -std=gnu17 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion $(WERROR) \
           -fPIE -fstack-protector-strong -fno-common -ffunction-sections -I. -DGATEWAY_VERSION='"$(VERSION)"'
 ifeq ($(SANITIZE),)
@@ -162,7 +162,7 @@ $(BUILD)/gatewayctl: $(BUILD)/obj/master/gatewayctl.o $(LIBRARY)
 # A test may include the .c that it tests, or helpers beside it; everything else comes out of the archive.
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lcmocka -ljwt $(LIBS)
 
 $(BUILD)/proc/%: tests/proc/%.c $(LIBRARY) $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct evp_pkey_st;
+
 struct conf_consumer {
     struct conf_text username, custom_id, id; /* username or custom_id may be "" */
     uint32_t index;
@@ -32,14 +34,19 @@ enum conf_jwt_algorithm {
     CONF_RS512,
     CONF_ES256,
     CONF_ES384,
-    CONF_ES512
+    CONF_ES512,
+    CONF_PS256,
+    CONF_PS384,
+    CONF_PS512,
+    CONF_EDDSA, /* Ed25519 */
+    CONF_JWT_ALGORITHMS
 };
 
 struct conf_jwt_secret {
     struct conf_text key, id; /* key: what the token's key claim (iss) names */
     enum conf_jwt_algorithm algorithm;
-    struct conf_text secret;         /* HS* */
-    struct conf_text rsa_public_key; /* PEM, for RS* and ES* */
+    struct conf_text secret;        /* HS* */
+    struct evp_pkey_st *public_key; /* of all others: fits the algorithm; NULL with HS* */
     bool secret_is_base64;
     const struct conf_consumer *consumer;
 };

@@ -6,17 +6,15 @@
  */
 #include "conf/credentials.h"
 #include "conf/ids.h"
+#include "conf/jwt_key.h"
 #include "conf/load.h"
 #include "conf/value.h"
 #include <errno.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONSUMERS_PEM_MAX = 16384, CONSUMERS_RSA_BITS = 2048 };
+enum { CONSUMERS_PEM_MAX = 16384 };
 
 #define KEY struct source_key
 static const struct fields_row key_rows[] = {
@@ -37,7 +35,9 @@ static const struct fields_name jwt_algorithms[] = {
     { "HS512", CONF_HS512 }, { "RS256", CONF_RS256 },
     { "RS384", CONF_RS384 }, { "RS512", CONF_RS512 },
     { "ES256", CONF_ES256 }, { "ES384", CONF_ES384 },
-    { "ES512", CONF_ES512 }, { 0 }
+    { "ES512", CONF_ES512 }, { "PS256", CONF_PS256 },
+    { "PS384", CONF_PS384 }, { "PS512", CONF_PS512 },
+    { "EdDSA", CONF_EDDSA }, { 0 }
 };
 
 #define SECRET struct source_jwt_secret
@@ -54,7 +54,9 @@ static const struct fields_row jwt_rows[] = {
     { FIELDS_ROW_BOOL(SECRET, as.secret_is_base64, "secret_is_base64"), .preset = "false",
       .doc = "Whether the secret is written in base64." },
     { FIELDS_ROW_TEXT(SECRET, rsa_public_key, "rsa_public_key"), .preset = "\"\"",
-      .doc = "The public key with RS and ES algorithms: PEM text, or \"@\" and a file's path." },
+      .doc =
+          "The public key with all other algorithms (RSA, EC or Ed25519): PEM text, or \"@\" and "
+          "a file's path." },
 };
 static const struct fields_table jwt_fields = { .title = "consumers.jwt_secrets",
                                                 .doc =
@@ -134,7 +136,7 @@ static struct conf_text pem_text(struct load *load, const struct source_jwt_secr
     struct conf_text path = { from->rsa_public_key.s + 1, from->rsa_public_key.n - 1 };
     path = load_path(load, path);
     if (read_file(path.s, bytes))
-        return memory_text(&load->memory, bytes, strlen(bytes));
+        return memory_text(&load->scratch, bytes, strlen(bytes));
     int error = errno;
     report_key(&load->report, from->at, "rsa_public_key", "%s cannot be read: %s",
                report_quote(&load->report, path.s, path.n),
@@ -142,38 +144,19 @@ static struct conf_text pem_text(struct load *load, const struct source_jwt_secr
     return (struct conf_text){ "", 0 };
 }
 
-/* Why the key does not fit the algorithm, or NULL. */
-static const char *misfit(EVP_PKEY *pkey, enum conf_jwt_algorithm algorithm)
+/* The key behind rsa_public_key, which lives as long as the configuration; NULL: said why. */
+static EVP_PKEY *public_key(struct load *load, const struct source_jwt_secret *from)
 {
-    static const int bits[] = { [CONF_ES256] = 256, [CONF_ES384] = 384, [CONF_ES512] = 521 };
-    if (algorithm >= CONF_ES256)
-        return EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_bits(pkey) == bits[algorithm]
-                   ? NULL
-                   : "is not a key on the curve of the algorithm";
-    if (!EVP_PKEY_is_a(pkey, "RSA"))
-        return "is not an RSA key";
-    return EVP_PKEY_get_bits(pkey) < CONSUMERS_RSA_BITS ? "is an RSA key of less than 2048 bits"
-                                                        : NULL;
-}
-
-/* Without this OpenSSL would ask at the terminal for the pass phrase of an encrypted block. */
-static int no_password(char *buf, int size, int writing, void *arg)
-{
-    (void)buf, (void)size, (void)writing, (void)arg;
-    return -1;
-}
-
-static void check_public_key(struct load *load, const struct source_jwt_secret *from)
-{
-    struct conf_text pem = from->as.rsa_public_key;
-    BIO *bio = BIO_new_mem_buf(pem.s, (int)pem.n);
-    EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
-    const char *reason = pkey ? misfit(pkey, from->as.algorithm) : "is not a public key in PEM";
-    EVP_PKEY_free(pkey);
-    BIO_free(bio);
-    ERR_clear_error();
+    struct conf_text pem = pem_text(load, from);
+    if (!pem.n)
+        return NULL;
+    EVP_PKEY *key = jwt_key_read(pem);
+    const char *reason =
+        key ? jwt_key_misfit(key, from->as.algorithm) : "is not a public key in PEM";
+    memory_duty(&load->memory, jwt_key_free, key);
     if (reason)
         report_key(&load->report, from->at, "rsa_public_key", "%s", reason);
+    return reason ? NULL : key;
 }
 
 static bool is_base64(struct conf_text text)
@@ -185,11 +168,18 @@ static bool is_base64(struct conf_text text)
     return ok;
 }
 
+static const char *names_algorithm(enum conf_jwt_algorithm algorithm)
+{
+    const struct fields_name *row = jwt_algorithms;
+    while (row->name && row->value != (int)algorithm)
+        row++;
+    return row->name ? row->name : "its algorithm";
+}
+
 static void read_jwt(struct load *load, struct source_jwt_secret *from)
 {
     struct conf_jwt_secret *secret = &from->as;
     bool shared = secret->algorithm <= CONF_HS512;
-    secret->rsa_public_key = (struct conf_text){ "", 0 };
     if (shared && secret->secret.n == 0)
         report_key(&load->report, from->at, "secret", "is missing: an HS algorithm needs it");
     if (shared && secret->secret_is_base64 && !is_base64(secret->secret))
@@ -197,13 +187,11 @@ static void read_jwt(struct load *load, struct source_jwt_secret *from)
     if (shared)
         return;
     if (from->rsa_public_key.n == 0) {
-        report_key(&load->report, from->at, "rsa_public_key",
-                   "is missing: an RS or ES algorithm needs it");
+        report_key(&load->report, from->at, "rsa_public_key", "is missing: %s needs it",
+                   names_algorithm(secret->algorithm));
         return;
     }
-    secret->rsa_public_key = pem_text(load, from);
-    if (secret->rsa_public_key.n)
-        check_public_key(load, from);
+    secret->public_key = public_key(load, from);
 }
 
 static void finish_keys(struct load *load, struct source_consumer *from,

@@ -760,7 +760,7 @@ def base64url(data):
 
 
 def token(claims, secret="", algorithm="HS256", key_file=None, header=None):
-    """A JWT. HS* by `secret`, RS* and ES* by openssl with the private key in key_file, "none" unsigned."""
+    """A JWT. HS* by `secret`, "none" unsigned, all others by openssl with the private key in key_file."""
     head = base64url(json.dumps(header or {"typ": "JWT", "alg": algorithm}).encode())
     signed = f"{head}.{base64url(json.dumps(claims).encode())}"
     bits = algorithm[2:]
@@ -768,8 +768,15 @@ def token(claims, secret="", algorithm="HS256", key_file=None, header=None):
         return signed + "."
     if algorithm.startswith("HS"):
         digest = hmac.new(secret.encode(), signed.encode(), getattr(hashlib, f"sha{bits}")).digest()
+    elif algorithm == "EdDSA":
+        with tempfile.NamedTemporaryFile() as text:
+            text.write(signed.encode())
+            text.flush()
+            digest = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", str(key_file), "-in", text.name],
+                                    capture_output=True, check=True).stdout
     else:
-        digest = subprocess.run(["openssl", "dgst", f"-sha{bits}", "-sign", str(key_file)], input=signed.encode(),
+        padding = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:-1"] if algorithm.startswith("PS") else []
+        digest = subprocess.run(["openssl", "dgst", f"-sha{bits}", *padding, "-sign", str(key_file)], input=signed.encode(),
                                 capture_output=True, check=True).stdout
         if algorithm.startswith("ES"):
             digest = ecdsa_raw(digest, {"256": 32, "384": 48, "512": 66}[bits])

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from harness import plugin, raw, route, scratch, service, status_of, token
+from harness import check, conf_text, plugin, raw, route, service, status_of, token
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 ALICE = {"username": "alice", "custom_id": "42", "keyauth_credentials": ({"key": "alice-key"},),
@@ -166,25 +166,55 @@ def test_jwt_hmac(origin, start, algorithm):
     assert gateway.get("/", bearer(token({"iss": "k"}, SECRET * 3, algorithm))).status == 401
 
 
-CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+KEYS = {"RS": "RSA -pkeyopt rsa_keygen_bits:2048", "PS": "RSA -pkeyopt rsa_keygen_bits:2048", "Ed": "ED25519",
+        "ES256": "EC -pkeyopt ec_paramgen_curve:P-256", "ES384": "EC -pkeyopt ec_paramgen_curve:P-384",
+        "ES512": "EC -pkeyopt ec_paramgen_curve:P-521"}
+PUBLIC_KEY_ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"]
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])
-def test_jwt_public_key(origin, start, algorithm):
-    directory = scratch()
+def make_key(directory, options):
+    """A private key's file, and the public key in PEM."""
     key = directory / "key.pem"
-    options = (["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{CURVES[algorithm]}"] if algorithm in CURVES
-               else ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
-    subprocess.run(["openssl", "genpkey", *options, "-out", str(key)], check=True, capture_output=True)
-    public = subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout"], check=True, capture_output=True, text=True).stdout
+    subprocess.run(["openssl", "genpkey", "-algorithm", *options.split(), "-out", str(key)], check=True, capture_output=True)
+    return key, subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout"], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("algorithm", PUBLIC_KEY_ALGORITHMS)
+def test_jwt_public_key(origin, start, tmp_path, algorithm):
+    key, public = make_key(tmp_path, KEYS.get(algorithm) or KEYS[algorithm[:2]])
     consumer = {"username": "c", "jwt_secrets": ({"key": "k", "algorithm": algorithm, "rsa_public_key": public},)}
     gateway = gateway_with(start, origin, plugin("jwt"), consumers=(consumer,))
     good = token({"iss": "k"}, algorithm=algorithm, key_file=key)
     assert gateway.get("/", bearer(good)).status == 200
-    assert gateway.get("/", bearer(good[:-6] + ("AAAAAA" if not good.endswith("AAAAAA") else "BBBBBB"))).status == 401
-    # The public key must never serve as the secret of an HMAC.
+    at = good.rindex(".") + 10
+    assert gateway.get("/", bearer(good[:at] + ("A" if good[at] != "A" else "B") + good[at + 1:])).status == 401
+    # The public key must never serve as the secret of an HMAC, nor a key of RSA for the other padding.
     assert gateway.get("/", bearer(token({"iss": "k"}, public, "HS256"))).status == 401
-    subprocess.run(["rm", "-r", str(directory)], check=True)
+    other = {"RS256": "PS256", "PS256": "RS256"}.get(algorithm)
+    if other:
+        assert gateway.get("/", bearer(token({"iss": "k"}, algorithm=other, key_file=key))).status == 401
+        lying = token({"iss": "k"}, algorithm=other, key_file=key, header={"typ": "JWT", "alg": algorithm})
+        assert gateway.get("/", bearer(lying)).json()["message"] == "Invalid signature"
+
+
+def test_jwt_access_token_of_rfc9068(origin, start, tmp_path):
+    """A head's typ says what a token is for ("at+jwt"); it is no reason to refuse a signature that holds."""
+    key, public = make_key(tmp_path, KEYS["ES256"])
+    consumer = {"username": "c", "jwt_secrets": ({"key": "k", "algorithm": "ES256", "rsa_public_key": public},
+                                                 {"key": "h", "secret": SECRET})}
+    gateway = gateway_with(start, origin, plugin("jwt"), consumers=(consumer,))
+    for typ in ({"typ": "at+jwt"}, {"typ": "JWT"}, {"typ": "jwt"}, {}):
+        head = {**typ, "alg": "ES256"}
+        assert gateway.get("/", bearer(token({"iss": "k"}, algorithm="ES256", key_file=key, header=head))).status == 200
+        assert gateway.get("/", bearer(token({"iss": "h"}, SECRET, header={**typ, "alg": "HS256"}))).status == 200
+
+
+def test_jwt_key_on_another_curve_is_refused_at_once(tmp_path):
+    _, public = make_key(tmp_path, "EC -pkeyopt ec_paramgen_curve:secp256k1")
+    (tmp_path / "public.pem").write_text(public)
+    done = check(conf_text({"consumers": ({"username": "c", "jwt_secrets": (
+        {"key": "k", "algorithm": "ES256", "rsa_public_key": f"@{tmp_path}/public.pem"},)},)}))
+    assert done.returncode != 0 and "rsa_public_key: is not a key on the curve of the algorithm" in done.stderr
 
 
 def test_jwt_maximum_expiration(origin, start):

@@ -142,11 +142,9 @@ static bool is_symmetric(enum conf_jwt_algorithm algorithm)
     return algorithm <= CONF_HS512;
 }
 
-/* The bytes to verify with; {NULL, 0} when there are none. */
-static struct slice key_of(struct attempt *a, const struct conf_jwt_secret *secret)
+/* The shared secret's bytes; {NULL, 0} when there are none. */
+static struct slice secret_of(struct attempt *a, const struct conf_jwt_secret *secret)
 {
-    if (!is_symmetric(secret->algorithm))
-        return slice_of(secret->rsa_public_key.s, secret->rsa_public_key.n);
     struct slice text = slice_of(secret->secret.s, secret->secret.n);
     if (!a->config->secret_is_base64 && !secret->secret_is_base64)
         return text;
@@ -160,13 +158,15 @@ static bool signature_holds(struct attempt *a, const struct jwt_token *token,
 {
     if (strcmp(token->alg, jwt_token_algorithm(secret->algorithm)) != 0)
         return fail(a, "Invalid algorithm");
-    struct slice key = key_of(a, secret);
-    if (key.n == 0)
+    bool shared = is_symmetric(secret->algorithm), holds;
+    struct slice key = shared ? secret_of(a, secret) : slice_of(NULL, 0);
+    if (shared ? key.n == 0 : secret->public_key == NULL)
         return fail(a, "Invalid key/secret");
-    struct slice text = arena_copy(stream_arena(a->s), a->token); /* terminated */
-    if (!text.p || !jwt_verify_signature(text.p, secret->algorithm, key))
-        return fail(a, "Invalid signature");
-    return true;
+    if (shared)
+        holds = jwt_verify_shared(a->token, secret->algorithm, key);
+    else
+        holds = jwt_verify_public(a->token, secret->algorithm, secret->public_key);
+    return holds || fail(a, "Invalid signature");
 }
 
 static bool times_hold(struct attempt *a, const struct jwt_token *token)

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The signature of a token, by libjwt. The only place that knows of that library. */
+/*
+ * The signature of a token (RFC 7515 section 5.2), by OpenSSL. What the token says of itself is not
+ * looked at: the caller's algorithm and key alone decide, so there is nothing to confuse.
+ */
 #ifndef PLUGINS_JWT_VERIFY_H
 #define PLUGINS_JWT_VERIFY_H
 
 #include "conf/entities.h"
 #include "worker/base/slice.h"
 
-/* True when `token` (NUL-terminated, found sound by jwt_token_read) is signed with `algorithm` and
- * `key`: the shared secret's bytes for HS*, a public key in PEM for RS* and ES*. An empty key
- * verifies nothing. */
-bool jwt_verify_signature(const char *token, enum conf_jwt_algorithm algorithm, struct slice key);
+struct evp_pkey_st;
+
+/* True when `token`, found sound by jwt_token_read, is signed with the shared `secret` by an HS*
+ * algorithm. An empty secret verifies nothing, nor does any other algorithm. */
+bool jwt_verify_shared(struct slice token, enum conf_jwt_algorithm algorithm, struct slice secret);
+
+/* The same with a public key (may be NULL: false) and one of the other algorithms. False when the
+ * key is not of the algorithm's kind or curve. */
+bool jwt_verify_public(struct slice token, enum conf_jwt_algorithm algorithm,
+                       struct evp_pkey_st *key);
 
 #endif
