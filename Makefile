@@ -46,7 +46,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests asan asan-gateway fuzz fuzz-targets lint format bench install man clean
+.PHONY: all help run test unit proc e2e tests asan asan-gateway fuzz fuzz-targets lint format bench bench-evict install man clean
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -115,6 +115,10 @@ bench: all
 	@scripts/deps bench
 	@$(PYTHON) tests/bench/bench.py --gateway $(BUILD)/gateway $(ARGS)
 
+## make bench-evict  misses of the cache beside LRU, FIFO, S3-FIFO, SIEVE and what is possible (a minute)
+bench-evict: $(BUILD)/bench/eviction
+	@$<
+
 ## make install    DESTDIR and PREFIX (/usr/local): programs, configuration, systemd unit, manual pages
 install: all man
 	install -D -m 755 $(BUILD)/gateway $(DESTDIR)$(PREFIX)/sbin/gateway
@@ -166,7 +170,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) $(BUILD)/flags
 
 $(BUILD)/proc/%: tests/proc/%.c $(LIBRARY) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lcmocka -lm $(LIBS)
+
+$(BUILD)/bench/%: tests/bench/%.c $(LIBRARY) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lm $(LIBS)
 
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(LIBRARY) $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -176,4 +184,4 @@ $(BUILD)/e2e/%.so: tests/e2e/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,TEST)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d)
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(BUILD)/bench/eviction.d

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Room is made in batches of about a page, so that the pins of all processes are read once for many
- * objects. Who goes is the policy's choice (queue.c), unless more than a sixteenth of the shard's
- * memory lies in chunks that are free but of sizes that nobody asks for: then the page that is
- * least in use is emptied and goes back to the pool, whence it returns cut to the size in demand.
- * So a shift in sizes costs a few objects more than their bytes, and never a "no memory". A large
- * object is freed in steps, its chain shortened chunk by chunk, to keep the lock for short.
+ * objects. Who goes is the policy's choice (queue.c), unless more than a thirty-second of the
+ * shard's memory lies in chunks that are free but of sizes that nobody asks for: then one of the
+ * pages that are least in use is emptied and goes back to the pool, whence it returns cut to the
+ * size in demand. So a shift in sizes costs a few objects more than their bytes, and never a "no
+ * memory". A large object is freed in steps, its chain shortened chunk by chunk, to keep the lock
+ * for short.
  */
 #include "shm/evict.h"
 #include "shm/assert.h"
@@ -17,8 +18,9 @@ enum {
     FREE_CHUNKS = 1024,
     TIDY_AT = 32,
     SPARSE_TRIES = 8,
-    IDLE_SHARE = 16,
-    IDLE_FLOOR = 3 * PAGES_SIZE
+    REQUEST_PRICE = 4096,
+    IDLE_SHARE = 32,
+    IDLE_FLOOR = 2 * PAGES_SIZE
 };
 
 static void retire(struct cache *cache, struct store_shard_shm *shard, uint32_t ref)
@@ -147,14 +149,42 @@ static void evict(struct cache *cache, uint32_t number, uint32_t ref)
     evict_unlink(cache, number, ref);
 }
 
+/* The entry that chunk number `i` of a page is part of, if it can go; *last: there is no such
+ * chunk. */
+static uint32_t goer(const struct cache *cache, uint32_t shard, uint32_t page, uint32_t i,
+                     bool *last)
+{
+    uint32_t ref = slab_nth(cache, page, i);
+    *last = ref == 0;
+    if (*last)
+        return 0;
+    uint32_t owner = atomic_load_explicit(&store_chunk(cache, ref)->owner, memory_order_relaxed);
+    enum queue_list list = owner ? queue_of(cache, &cache->shards[shard], owner) : QUEUE_NONE;
+    return list == QUEUE_SMALL || list == QUEUE_MAIN || list == QUEUE_DEAD ? owner : 0;
+}
+
+/* What it costs to empty a page: the whole of each object that has a chunk there goes, which may be
+ * many times the page. An object counts for its bytes and for the request that misses it, once more
+ * for each recent hit. 0: nothing can go. */
+static uint64_t page_price(const struct cache *cache, uint32_t shard, uint32_t page)
+{
+    uint64_t price = 0;
+    bool last;
+    for (uint32_t i = 0, owner; owner = goer(cache, shard, page, i, &last), !last; i++) {
+        uint8_t heat =
+            owner ? atomic_load_explicit(&store_entry(cache, owner)->heat, memory_order_relaxed)
+                  : 0;
+        price += owner ? (queue_bytes(cache, owner) + REQUEST_PRICE) * (1u + heat) : 0;
+    }
+    return price;
+}
+
 static uint32_t evict_page(struct cache *cache, uint32_t shard, uint32_t page)
 {
-    uint32_t count = 0, ref;
-    for (uint32_t i = 0; (ref = slab_nth(cache, page, i)) != 0; i++) {
-        uint32_t owner =
-            atomic_load_explicit(&store_chunk(cache, ref)->owner, memory_order_relaxed);
-        enum queue_list list = owner ? queue_of(cache, &cache->shards[shard], owner) : QUEUE_NONE;
-        if (list == QUEUE_SMALL || list == QUEUE_MAIN || list == QUEUE_DEAD) {
+    uint32_t count = 0;
+    bool last;
+    for (uint32_t i = 0, owner; owner = goer(cache, shard, page, i, &last), !last; i++) {
+        if (owner) {
             evict(cache, shard, owner);
             count++;
         }
@@ -162,15 +192,20 @@ static uint32_t evict_page(struct cache *cache, uint32_t shard, uint32_t page)
     return count;
 }
 
-/* The least used page in which anything can go. Pages with unfinished fills or pinned objects may
- * have nothing. */
+/* Of the least used pages the one that costs least. Pages with unfinished fills or pinned objects
+ * may have nothing that can go. */
 static uint32_t evict_sparse(struct cache *cache, uint32_t shard)
 {
-    uint32_t count = 0, page;
-    for (uint32_t n = 0;
-         n < SPARSE_TRIES && count == 0 && (page = slab_sparse(cache, shard, n)) != 0; n++)
-        count = evict_page(cache, shard, page);
-    return count;
+    uint32_t best = 0, page;
+    uint64_t least = UINT64_MAX;
+    for (uint32_t n = 0; n < SPARSE_TRIES && (page = slab_sparse(cache, shard, n)) != 0; n++) {
+        uint64_t price = page_price(cache, shard, page);
+        if (price > 0 && price < least) {
+            least = price;
+            best = page;
+        }
+    }
+    return best ? evict_page(cache, shard, best) : 0;
 }
 
 static uint32_t evict_policy(struct cache *cache, uint32_t number)

@@ -14,7 +14,7 @@
 #include "shm/store.h"
 #include <string.h>
 
-enum { SMALL_SHARE = 10, PROMOTE = 2, ROUNDS = 256, GHOST_SHIFT = 16 };
+enum { SMALL_SHARE = 20, PROMOTE = 1, ROUNDS = 256, GHOST_SHIFT = 16 };
 
 static enum queue_list entry_list(const struct cache_entry_shm *entry)
 {

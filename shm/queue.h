@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lists that every entry is on, one at a time, and the order of eviction: S3-FIFO, counted in
- * bytes. A new object enters a small queue (a tenth of the bytes); if it was asked for at least
- * twice by the time it reaches the end, it moves to the main queue, else it goes and leaves a
+ * bytes. A new object enters a small queue (a twentieth of the bytes); if it was asked for again
+ * by the time it reaches the end, it moves to the main queue, else it goes and leaves a
  * fingerprint behind. An object whose fingerprint is still there when it comes back enters the main
  * queue at once; there it gets another round for each of up to three recent hits. A scan of objects
  * that nobody asks for twice passes through the small queue alone. Under the shard's lock.

@@ -10,12 +10,7 @@
 #include "shm/assert.h"
 #include "shm/store.h"
 
-enum {
-    PARTS = 45, /* from this many parts of a page downwards, sizes are fractions of a page */
-    FEW_PAGES =
-        256, /* a shard with fewer has fewer sizes, each an eighth larger than the one before: */
-    COARSE_SHARE = 8, /* half-filled pages would take more than rounding does */
-};
+enum { PARTS = 45 }; /* from this many parts of a page downwards, sizes are fractions of a page */
 
 static uint32_t next_size(uint32_t units)
 {
@@ -27,19 +22,16 @@ static uint32_t next_size(uint32_t units)
     return SLAB_UNITS / parts;
 }
 
-void slab_sizes(struct slab_sizes *sizes, uint32_t pages)
+void slab_sizes(struct slab_sizes *sizes)
 {
-    uint32_t n = 0, last = 0;
-    for (uint32_t units = 2; n == 0 || last < SLAB_UNITS;
-         units = units < SLAB_UNITS ? next_size(units) : units) {
-        if (pages < FEW_PAGES && units < SLAB_UNITS && (units - last) * COARSE_SHARE < last)
-            continue;
+    uint32_t n = 0, units = 2;
+    for (; units < SLAB_UNITS; units = next_size(units))
         sizes->units[n++] = (uint16_t)units;
-        last = units;
-    }
+    sizes->units[n++] = SLAB_UNITS;
     must(n <= SLAB_CLASSES);
     sizes->count = (uint8_t)n;
-    for (uint32_t units = 0, class = 0; units <= SLAB_UNITS; units++) {
+    uint32_t class = 0;
+    for (units = 0; units <= SLAB_UNITS; units++) {
         if (units > sizes->units[class])
             class ++;
         sizes->up[units] = (uint8_t) class;

@@ -45,8 +45,7 @@ struct slab_sizes {               /* process-local, the same in all processes */
     uint8_t count;
 };
 
-/* For shards of about that many pages. */
-void slab_sizes(struct slab_sizes *sizes, uint32_t pages);
+void slab_sizes(struct slab_sizes *sizes);
 
 /* The smallest class for that many bytes, header included; the largest that is not larger. bytes <=
  * PAGES_SIZE. */

@@ -57,7 +57,7 @@ void store_view(struct cache *cache, const struct zone *zone, const struct store
     cache->pages = (void *)(cache->base + geometry->rows_at);
     cache->tickets = (void *)(cache->base + geometry->tickets_at);
     cache->marks = (void *)(cache->base + geometry->marks_at);
-    slab_sizes(&cache->sizes, geometry->pages / geometry->shards);
+    slab_sizes(&cache->sizes);
 }
 
 struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard)

@@ -63,6 +63,39 @@ static void test_shifting_sizes(void **state)
     fixture_drop(&f);
 }
 
+/* Bytes of what can be found, entries included. */
+static uint64_t found(const struct cache *cache)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < cache->g.shards; i++)
+        sum += cache->shards[i].lists[QUEUE_SMALL].bytes + cache->shards[i].lists[QUEUE_MAIN].bytes;
+    return sum;
+}
+
+/* From 1 KiB to 100 KiB and back: at each moment of the change nine tenths of the whole zone are
+ * objects that can be found, and an object of 1 KiB costs 200 bytes more than its own. */
+static void test_shift_at_each_moment(void **state)
+{
+    static const size_t sizes[] = { 1024, 1024, 102400, 1024 };
+    struct fixture f = fixture_make(32 << 20);
+    struct cache_stats stats;
+    uint32_t number = 0;
+    (void)state;
+    for (size_t phase = 0; phase < sizeof sizes / sizeof *sizes; phase++) {
+        uint32_t count = (uint32_t)((32u << 20) / (sizes[phase] + 170));
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(objects_put(f.cache, number++, 1, sizes[phase], sizes[phase]));
+            if (phase > 0)
+                assert_true(found(f.cache) * 10 >= f.zone.size * UINT64_C(9));
+        }
+        cache_stats(f.cache, &stats);
+        assert_int_equal(stats.no_memory, 0);
+        if (sizes[phase] == 1024)
+            assert_true(stats.overhead <= 200 * stats.objects);
+    }
+    fixture_drop(&f);
+}
+
 /* All sizes at once. */
 static void test_mixed_sizes(void **state)
 {
@@ -105,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shifting_sizes),
+        cmocka_unit_test(test_shift_at_each_moment),
         cmocka_unit_test(test_mixed_sizes),
         cmocka_unit_test(test_shards_share),
     };
