@@ -13,7 +13,7 @@
 #include "shm/region.h"
 #include <sys/uio.h>
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 4, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 5, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
