@@ -18,9 +18,7 @@ enum {
     FREE_CHUNKS = 1024,
     TIDY_AT = 32,
     SPARSE_TRIES = 8,
-    REQUEST_PRICE = 4096,
-    IDLE_SHARE = 32,
-    IDLE_FLOOR = 2 * PAGES_SIZE
+    REQUEST_PRICE = 4096
 };
 
 static void retire(struct cache *cache, struct store_shard_shm *shard, uint32_t ref)
@@ -229,10 +227,7 @@ bool evict_some(struct cache *cache, uint32_t number)
     if (evict_reclaim(cache, number) > 0)
         return true;
     queue_sync(cache, shard);
-    uint64_t held =
-        (uint64_t)atomic_load_explicit(&shard->slab.pages, memory_order_relaxed) * PAGES_SIZE;
-    if (shard->lists[QUEUE_DEAD].count == 0 &&
-        held - shard->slab.used > held / IDLE_SHARE + IDLE_FLOOR)
+    if (shard->lists[QUEUE_DEAD].count == 0 && slab_idle(cache, number))
         count = evict_sparse(cache, number);
     if (count == 0)
         count = evict_policy(cache, number);

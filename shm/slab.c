@@ -10,7 +10,11 @@
 #include "shm/assert.h"
 #include "shm/store.h"
 
-enum { PARTS = 45 }; /* from this many parts of a page downwards, sizes are fractions of a page */
+enum {
+    PARTS = 45, /* from this many parts of a page downwards, sizes are fractions of a page */
+    IDLE_SHARE = 32,
+    IDLE_FLOOR = 2 * PAGES_SIZE
+};
 
 static uint32_t next_size(uint32_t units)
 {
@@ -156,17 +160,35 @@ static uint32_t new_page(struct cache *cache, uint32_t shard, uint32_t class)
     return page;
 }
 
-/* Sizes up to an eighth larger will do when there is no page to cut: better than to evict for a
- * size. */
-static uint32_t page_for(struct cache *cache, uint32_t shard, uint32_t class)
+/* A page with room for a size that is up to an eighth larger. */
+static uint32_t page_near(const struct cache *cache, uint32_t shard, uint32_t class)
 {
     const struct slab_shm *slab = shard_slab(cache, shard);
-    if (slab->partial[class])
-        return slab->partial[class];
-    uint32_t page = new_page(cache, shard, class), limit = class_bytes(cache, class) * 9 / 8;
+    uint32_t page = 0, limit = class_bytes(cache, class) * 9 / 8;
     while (page == 0 && ++class < cache->sizes.count && class_bytes(cache, class) <= limit)
         page = slab->partial[class];
     return page;
+}
+
+/* A near size will do when much is idle in pages of other sizes already, so that in a small
+ * dictionary not each size has a page to itself; or when there is no page to cut: better than to
+ * evict for a size. */
+static uint32_t page_for(struct cache *cache, uint32_t shard, uint32_t class)
+{
+    uint32_t page = shard_slab(cache, shard)->partial[class];
+    bool near = page == 0 && slab_idle(cache, shard);
+    if (near)
+        page = page_near(cache, shard, class);
+    if (page == 0)
+        page = new_page(cache, shard, class);
+    return page == 0 && !near ? page_near(cache, shard, class) : page;
+}
+
+bool slab_idle(const struct cache *cache, uint32_t shard)
+{
+    const struct slab_shm *slab = shard_slab(cache, shard);
+    uint64_t held = (uint64_t)atomic_load_explicit(&slab->pages, memory_order_relaxed) * PAGES_SIZE;
+    return held - slab->used > held / IDLE_SHARE + IDLE_FLOOR;
 }
 
 uint32_t slab_nth(const struct cache *cache, uint32_t page, uint32_t i)

@@ -52,14 +52,16 @@ void slab_sizes(struct slab_sizes *sizes);
 uint32_t slab_class(const struct slab_sizes *sizes, uint32_t bytes);
 uint32_t slab_class_below(const struct slab_sizes *sizes, uint32_t bytes);
 
-/* A chunk of that class, or of a slightly larger one when the pool is empty; it is still marked
- * free: the caller sets its owner before it gives up the shard's lock. 0: neither. */
+/* A chunk of that class, or of a slightly larger one when much is idle or the pool is empty; it is
+ * still marked free: the caller sets its owner before it gives up the shard's lock. 0: neither. */
 uint32_t slab_take(struct cache *cache, uint32_t shard, uint32_t class);
 /* The chunk becomes free; its page goes to the pool when it was the last one. */
 void slab_give(struct cache *cache, uint32_t shard, uint32_t ref);
 /* Bytes of the chunk, header included. */
 uint32_t slab_size(const struct cache *cache, uint32_t ref);
 
+/* Whether more of the shard's pages than a small share lies in chunks that are free. */
+bool slab_idle(const struct cache *cache, uint32_t shard);
 /* The page with room that is least in use, `nth` in that order (0 = the least); 0: none. */
 uint32_t slab_sparse(const struct cache *cache, uint32_t shard, uint32_t nth);
 /* Chunk number `i` of a page, 0 past the last that was carved. */

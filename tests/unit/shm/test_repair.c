@@ -15,7 +15,7 @@
 
 static void test_all_from_the_truth(void **state)
 {
-    struct fixture f = fixture_make(4 << 20);
+    struct fixture f = fixture_make(8 << 20); /* a page for each of the many sizes */
     struct cache_stats before, after;
     (void)state;
     for (uint32_t i = 0; i < 300; i++)
