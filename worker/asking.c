@@ -8,9 +8,9 @@
 
 #include "worker/http/build.h"
 #include "worker/http/cache_key.h"
+#include "worker/http/field.h"
 #include "worker/http/labels.h"
 #include "worker/http/lines.h"
-#include "worker/http/list.h"
 #include "worker/http/reuse.h"
 #include "worker/http/tags.h"
 #include "worker/http/vary.h"
@@ -213,7 +213,7 @@ static bool take_snapshot(struct stream *s)
     char *text = s->w->scratch, *to = text;
 
     while (names.n && to) {
-        struct slice name = list_cut(&names, ','), value;
+        struct slice name = field_cut(&names, ','), value;
         to = asking_value(s, name, &value) ? vary_line(to, text + SNAPSHOT_MAX, name, value) : NULL;
     }
     if (!to)

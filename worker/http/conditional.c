@@ -5,7 +5,7 @@
  */
 #include "worker/http/conditional.h"
 #include "worker/http/date.h"
-#include "worker/http/list.h"
+#include "worker/http/field.h"
 
 static bool is_weak(struct slice tag)
 {
@@ -28,7 +28,7 @@ static bool any_matches(const struct head *request, const struct field *f, struc
         if (slice_equal(rest, SLICE("*")))
             return true;
         while (rest.n)
-            if (conditional_weak_match(field_trim(list_cut(&rest, ',')), etag))
+            if (conditional_weak_match(field_trim(field_cut_tag(&rest)), etag))
                 return true;
     }
     return false;

@@ -137,28 +137,43 @@ enum field_id field_identify(struct field *fields, unsigned n, uint8_t first[FIE
     return twice;
 }
 
-/* The end of the element at p: a comma outside quotes, or end. An open quote runs to the end. */
-static const char *element_end(const char *p, const char *end)
+/* Where the next `mark` outside quotes is, or end. An open quote runs to the end. */
+static const char *mark_in(const char *p, const char *end, char mark, bool escapes)
 {
     bool quoted = false;
     for (; p < end; p++) {
         if (*p == '"')
             quoted = !quoted;
-        else if (*p == '\\' && quoted && p + 1 < end)
+        else if (*p == '\\' && quoted && escapes && p + 1 < end)
             p++;
-        else if (*p == ',' && !quoted)
+        else if (*p == mark && !quoted)
             break;
     }
     return p;
 }
 
+static struct slice cut(struct slice *rest, char mark, bool escapes)
+{
+    const char *p = rest->p, *end = rest->n ? p + rest->n : p;
+    const char *at = mark_in(p, end, mark, escapes);
+    *rest = slice_of(at < end ? at + 1 : end, at < end ? (size_t)(end - at - 1) : 0);
+    return slice_of(p, (size_t)(at - p));
+}
+
+struct slice field_cut(struct slice *rest, char mark)
+{
+    return cut(rest, mark, true);
+}
+
+struct slice field_cut_tag(struct slice *rest)
+{
+    return cut(rest, ',', false);
+}
+
 bool field_list_next(struct slice *rest, struct slice *element)
 {
     while (rest->n) {
-        const char *p = rest->p, *end = rest->p + rest->n;
-        const char *q = element_end(p, end);
-        *rest = slice_of(q < end ? q + 1 : end, q < end ? (size_t)(end - q - 1) : 0);
-        *element = field_trim(slice_of(p, (size_t)(q - p)));
+        *element = field_trim(field_cut(rest, ','));
         if (element->n)
             return true;
     }

@@ -42,6 +42,13 @@ unsigned field_flags(enum field_id id);
  * when there is none. */
 enum field_id field_identify(struct field *fields, unsigned n, uint8_t first[FIELD_IDS]);
 
+/* What comes before the next `mark` outside quoted strings, untrimmed, may be empty; *rest becomes
+ * what follows the mark, empty at the end. */
+struct slice field_cut(struct slice *rest, char mark);
+/* The same at the next comma of a list of entity tags, where a backslash is a character as any
+ * other (RFC 9110 section 8.8.3). */
+struct slice field_cut_tag(struct slice *rest);
+
 /* Walks a comma-separated list (RFC 9110 section 5.6.1): true with the next element, trimmed, while
  * there are any. Commas between double quotes do not separate; empty elements are skipped. */
 bool field_list_next(struct slice *rest, struct slice *element);

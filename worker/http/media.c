@@ -5,7 +5,6 @@
  */
 #include "worker/http/media.h"
 #include "worker/http/field.h"
-#include "worker/http/list.h"
 
 static struct slice text(const struct conf_text *t)
 {
@@ -16,7 +15,7 @@ static struct slice text(const struct conf_text *t)
  * case. */
 static bool same_parameter(struct slice a, struct slice b)
 {
-    struct slice a_name = field_trim(list_cut(&a, '=')), b_name = field_trim(list_cut(&b, '='));
+    struct slice a_name = field_trim(field_cut(&a, '=')), b_name = field_trim(field_cut(&b, '='));
 
     a = field_trim(a);
     b = field_trim(b);
@@ -30,7 +29,7 @@ static bool same_parameter(struct slice a, struct slice b)
 static bool has_parameter(struct slice list, struct slice wanted)
 {
     while (list.n)
-        if (same_parameter(field_trim(list_cut(&list, ';')), wanted))
+        if (same_parameter(field_trim(field_cut(&list, ';')), wanted))
             return true;
     return false;
 }
@@ -40,15 +39,15 @@ static size_t count_parameters(struct slice list)
     size_t n = 0;
 
     while (list.n)
-        if (field_trim(list_cut(&list, ';')).n)
+        if (field_trim(field_cut(&list, ';')).n)
             n++;
     return n;
 }
 
 bool media_matches(const struct conf_mime *m, struct slice value)
 {
-    struct slice rest = value, kind = field_trim(list_cut(&rest, ';')), subtype = kind;
-    struct slice type = field_trim(list_cut(&subtype, '/')), wanted = text(&m->parameters);
+    struct slice rest = value, kind = field_trim(field_cut(&rest, ';')), subtype = kind;
+    struct slice type = field_trim(field_cut(&subtype, '/')), wanted = text(&m->parameters);
 
     if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
         return false;
@@ -58,7 +57,7 @@ bool media_matches(const struct conf_mime *m, struct slice value)
     if (count_parameters(wanted) != count_parameters(rest))
         return false;
     while (wanted.n)
-        if (!has_parameter(rest, field_trim(list_cut(&wanted, ';'))))
+        if (!has_parameter(rest, field_trim(field_cut(&wanted, ';'))))
             return false;
     return true;
 }

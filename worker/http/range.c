@@ -6,7 +6,6 @@
 #include "worker/http/range.h"
 #include "worker/http/build.h"
 #include "worker/http/field.h"
-#include "worker/http/list.h"
 
 /* Digits at the front of *text, at most UINT64_MAX; false: none. */
 static bool take_number(struct slice *text, uint64_t *out)

@@ -8,7 +8,7 @@
 #include "worker/http/storable.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
-#include "worker/http/list.h"
+#include "worker/http/field.h"
 #include "worker/http/scan.h"
 #include "worker/http/targeted.h"
 
@@ -32,7 +32,7 @@ static const char *vary_refusal(const struct head *h)
     for (const struct field *f = head_field(h, FIELD_VARY); f; f = head_next(h, f)) {
         struct slice rest = field_value(f);
         while (rest.n) {
-            struct slice name = field_trim(list_cut(&rest, ','));
+            struct slice name = field_trim(field_cut(&rest, ','));
             enum field_id id = field_lookup(name.p, name.n);
             if (slice_equal(name, SLICE("*")))
                 return "Vary: *";
@@ -48,7 +48,7 @@ static const char *vary_refusal(const struct head *h)
 static bool listed(struct slice names, struct slice name)
 {
     while (names.n)
-        if (slice_equal_nocase(field_trim(list_cut(&names, ',')), name))
+        if (slice_equal_nocase(field_trim(field_cut(&names, ',')), name))
             return true;
     return false;
 }

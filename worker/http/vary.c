@@ -6,12 +6,12 @@
  */
 #include "worker/http/vary.h"
 #include "worker/http/build.h"
-#include "worker/http/list.h"
+#include "worker/http/field.h"
 
 static bool listed(struct slice names, struct slice name)
 {
     while (names.n)
-        if (slice_equal_nocase(list_cut(&names, ','), name))
+        if (slice_equal_nocase(field_cut(&names, ','), name))
             return true;
     return false;
 }
@@ -40,7 +40,7 @@ static ptrdiff_t insert(char *out, size_t n, struct slice name)
         text[i] = lower(name.p[i]);
     struct slice rest = slice_of(out, n);
     while (rest.n) {
-        if (compare(list_cut(&rest, ','), slice_of(text, name.n)) > 0)
+        if (compare(field_cut(&rest, ','), slice_of(text, name.n)) > 0)
             break;
         at = (size_t)(rest.p - out);
     }
@@ -67,7 +67,7 @@ ptrdiff_t vary_names(const struct head *response, struct slice names, char out[V
     for (const struct field *f = head_field(response, FIELD_VARY); f; f = head_next(response, f)) {
         struct slice rest = field_value(f);
         while (rest.n && n >= 0) {
-            struct slice name = field_trim(list_cut(&rest, ','));
+            struct slice name = field_trim(field_cut(&rest, ','));
             if (name.n && !listed(slice_of(out, (size_t)n), name))
                 n = insert(out, (size_t)n, name);
         }
@@ -102,7 +102,7 @@ char *vary_line(char *to, const char *end, struct slice name, struct slice value
         value.n = 0;
     }
     while (value.n) {
-        struct slice member = field_trim(list_cut(&value, ','));
+        struct slice member = field_trim(field_cut(&value, ','));
         if (!first)
             *to++ = ',';
         first = false;

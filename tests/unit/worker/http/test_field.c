@@ -109,6 +109,23 @@ static void check_list(const char *text, const char *joined)
     assert_string_equal(out, joined);
 }
 
+static void cuts(void **state)
+{
+    struct slice rest = SLICE("a;\"b;\\\";c\"; d;");
+    (void)state;
+    assert_true(slice_equal(field_cut(&rest, ';'), SLICE("a")));
+    assert_true(slice_equal(field_cut(&rest, ';'), SLICE("\"b;\\\";c\"")));
+    assert_true(slice_equal(field_cut(&rest, ';'), SLICE(" d")));
+    assert_int_equal(rest.n, 0);
+    assert_int_equal(field_cut(&rest, ';').n, 0);
+    rest = SLICE("\"a\\\",W/\"b,c\"");
+    assert_true(slice_equal(field_cut_tag(&rest), SLICE("\"a\\\"")));
+    assert_true(slice_equal(field_cut_tag(&rest), SLICE("W/\"b,c\"")));
+    assert_int_equal(rest.n, 0);
+    rest = slice_of(NULL, 0);
+    assert_int_equal(field_cut(&rest, ',').n, 0);
+}
+
 static void lists(void **state)
 {
     (void)state;
@@ -138,6 +155,7 @@ int main(void)
         cmocka_unit_test(longer_shorter_and_empty),
         cmocka_unit_test(flags_are_those_of_the_table),
         cmocka_unit_test(identify_finds_first_lines_and_doubles),
+        cmocka_unit_test(cuts),
         cmocka_unit_test(lists),
         cmocka_unit_test(trimming),
     };

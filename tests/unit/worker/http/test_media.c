@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "worker/http/list.h"
+#include "worker/http/field.h"
 #include "worker/http/media.h"
 
 #define TEXT(t)                                                                                    \
@@ -54,22 +54,10 @@ static void fits_or_not(void **state)
             fail_msg("%s", rows[i].value);
 }
 
-static void cuts_outside_quotes(void **state)
-{
-    struct slice rest = SLICE("a,\"b,c\", d");
-
-    (void)state;
-    assert_true(slice_equal(list_cut(&rest, ','), SLICE("a")));
-    assert_true(slice_equal(list_cut(&rest, ','), SLICE("\"b,c\"")));
-    assert_true(slice_equal(list_cut(&rest, ','), SLICE(" d")));
-    assert_int_equal(rest.n, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fits_or_not),
-        cmocka_unit_test(cuts_outside_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
