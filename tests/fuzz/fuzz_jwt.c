@@ -6,6 +6,7 @@
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/jwt_verify.h"
 #include <openssl/ec.h>
+#include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
