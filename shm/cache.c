@@ -275,6 +275,7 @@ bool cache_keep(struct cache *cache, struct cache_hit *hit)
     int32_t cell = pins_keep(cache, hit_ref(cache, hit));
     atomic_store_explicit(&cache->row->hazard, 0, memory_order_release);
     if (cell < 0) {
+        pins_end(cache, hit_ref(cache, hit));
         unpinned(hit);
         return false;
     }
@@ -286,13 +287,10 @@ void cache_unpin(struct cache *cache, struct cache_hit *hit)
 {
     if (!hit->entry)
         return;
-    uint32_t ref = hit_ref(cache, hit);
-    struct store_cursor *cursor = &cache->cursors[ref % STORE_CURSORS];
-    if (cursor->ref == ref)
-        cursor->ref = 0; /* what is not pinned may become something else */
-    if (hit->pin == PIN_SHORT)
+    if (hit->pin == PIN_SHORT) {
+        pins_end(cache, hit_ref(cache, hit));
         atomic_store_explicit(&cache->row->hazard, 0, memory_order_release);
-    else
+    } else
         pins_drop(cache, hit->pin);
     unpinned(hit);
 }

@@ -247,6 +247,7 @@ static bool trim(struct cache_fill *fill)
         is_read(fill))
         return true;
     uint64_t body_n = fill->body_n;
+    fill->body_n -= chunk->used; /* it is appended once more */
     fill->left = chunk->used;
     fill->room = 0;
     if (!cache_fill_append(fill, chunk + 1, chunk->used))

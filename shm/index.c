@@ -93,6 +93,7 @@ static struct index_bucket_shm *new_bucket(struct cache *cache, uint32_t number)
     if (shard->index_free == 0)
         return carve(cache, shard, number);
     struct index_bucket_shm *bucket = store_at(cache, shard->index_free);
+    bucket->mark = 0; /* the one that it was left with may come round again */
     shard->index_free = atomic_load_explicit(&bucket->next, memory_order_relaxed);
     CRASH_POINT();
     atomic_store_explicit(&bucket->next, 0, memory_order_release);

@@ -121,11 +121,19 @@ int32_t pins_keep(struct cache *cache, uint32_t ref)
     return cell;
 }
 
+void pins_end(struct cache *cache, uint32_t ref)
+{
+    struct store_cursor *cursor = &cache->cursors[ref % STORE_CURSORS];
+    if (cursor->ref == ref)
+        cursor->ref = 0;
+}
+
 void pins_drop(struct cache *cache, int32_t cell)
 {
     struct pins_cells *cells = &cache->cells;
     _Atomic uint32_t *at = pins_cell(cache, cache->slot, (uint32_t)cell);
     must(at && cells->used > 0);
+    pins_end(cache, atomic_load_explicit(at, memory_order_relaxed));
     atomic_store_explicit(at, 0, memory_order_release);
     cells->free[cells->free_n++] = (uint32_t)cell;
     if (--cells->used == 0 && cells->room > PINS_FEW)

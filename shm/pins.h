@@ -51,6 +51,9 @@ int32_t pins_reserve(struct cache *cache);
 /* The same, holding ref. */
 int32_t pins_keep(struct cache *cache, uint32_t ref);
 void pins_drop(struct cache *cache, int32_t cell);
+/* A pin of that entry ends: what is not pinned may become something else, so the process forgets
+ * where it was in the body. Part of pins_drop(). */
+void pins_end(struct cache *cache, uint32_t ref);
 /* A cell of that slot's ledger; NULL: it has no such cell. */
 _Atomic uint32_t *pins_cell(struct cache *cache, uint32_t slot, uint32_t cell);
 

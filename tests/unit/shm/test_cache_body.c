@@ -50,9 +50,57 @@ static void test_cursor_ends_with_the_pin(void **state)
     fixture_drop(&f);
 }
 
+static bool remembers(const struct cache *cache, uint32_t ref)
+{
+    return cache->cursors[ref % STORE_CURSORS].ref == ref;
+}
+
+static uint32_t read_on(const struct cache *cache, const struct cache_hit *hit)
+{
+    uint32_t ref = (uint32_t)((uint64_t)((const char *)hit->entry - cache->base) / SLAB_UNIT);
+    struct iovec iov;
+    size_t bytes;
+    assert_int_equal(cache_body(cache, hit, 250000, &iov, 1, &bytes), 1);
+    assert_true(remembers(cache, ref));
+    return ref;
+}
+
+static bool read_it(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct cache_hit *hit)
+{
+    (void)id;
+    read_on(arg, hit);
+    return true;
+}
+
+/* However a pin ends: what is there afterwards may be another object. */
+static void test_place_is_forgotten_with_the_pin(void **state)
+{
+    struct fixture f = fixture_make(4 << 20);
+    struct cache_hit hit;
+    uint32_t count = 0;
+    (void)state;
+    assert_true(objects_put(f.cache, 1, 1, 300000, 300000));
+    assert_true(objects_find(f.cache, 1, &hit));
+    uint32_t ref = read_on(f.cache, &hit);
+    while (pins_keep(f.cache, 1) >= 0)
+        count++;
+    assert_false(cache_keep(f.cache, &hit));
+    assert_false(remembers(f.cache, ref));
+    for (uint32_t i = 0; i < count; i++)
+        pins_drop(f.cache, (int32_t)i);
+    cache_walk(f.cache, OBJECTS_NOW, read_it, f.cache);
+    assert_false(remembers(f.cache, ref));
+    assert_true(objects_find(f.cache, 1, &hit));
+    read_on(f.cache, &hit);
+    cache_unpin(f.cache, &hit);
+    assert_false(remembers(f.cache, ref));
+    fixture_drop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_place_is_forgotten_with_the_pin),
         cmocka_unit_test(test_any_offset),
         cmocka_unit_test(test_cursor_ends_with_the_pin),
     };

@@ -55,6 +55,20 @@ static void test_wrong_hints(void **state)
     fixture_drop(&f);
 }
 
+/* Up to the longest that may be stored: the copy that is made at the end is not counted twice. */
+static void test_nearly_too_long(void **state)
+{
+    struct fixture f = fixture_make(4 << 20);
+    uint64_t all = (uint64_t)f.cache->g.pages * PAGES_SIZE, longest = all - all / 8;
+    (void)state;
+    for (uint64_t size = longest - 100000; size <= longest; size += 6250) {
+        assert_true(objects_put(f.cache, 1, 1, size, 100));
+        assert_int_equal(objects_look(f.cache, 1), 1);
+    }
+    assert_false(objects_put(f.cache, 1, 1, longest + 1, 100));
+    fixture_drop(&f);
+}
+
 static void test_given_up(void **state)
 {
     struct fixture f = fixture_make(2 << 20);
@@ -91,9 +105,8 @@ static void test_later_commit_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_little_waste),
-        cmocka_unit_test(test_wrong_hints),
-        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_little_waste),      cmocka_unit_test(test_wrong_hints),
+        cmocka_unit_test(test_nearly_too_long),   cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_later_commit_wins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shm/evict.h"
 #include "tests/proc/objects.h"
 #include "tests/unit/shm/store_fixture.h"
 
@@ -99,12 +100,41 @@ static void test_repair(void **state)
     fixture_drop(&f);
 }
 
+/* Marks are counted in 16 bits: one that an overflow bucket was left with comes round again. */
+static void test_old_marks(void **state)
+{
+    struct fixture f = fixture_make(2 << 20);
+    uint8_t id[CACHE_ID_SIZE];
+    (void)state;
+    gather(f.cache);
+    for (int i = 0; i < CROWD; i++)
+        assert_true(objects_put(f.cache, crowd[i], 1, 100, 100));
+    fixture_audit(f.cache);
+    for (int i = 0; i < CROWD; i++) {
+        objects_id(f.cache, crowd[i], id);
+        assert_int_equal(cache_purge(f.cache, id), 1);
+    }
+    store_lock(f.cache, 0);
+    while (evict_reclaim(f.cache, 0))
+        ;
+    store_unlock(f.cache, 0);
+    f.cache->shards[0].marks--; /* 65535 audits later */
+    for (int i = 0; i < CROWD; i++)
+        assert_true(objects_put(f.cache, crowd[i], 2, 100, 100));
+    f.cache->shm->shard_lock[0].lock.suspect = 1;
+    fixture_audit(f.cache);
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(objects_look(f.cache, crowd[i]), 1);
+    fixture_drop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crowded_bucket),
         cmocka_unit_test(test_full_and_no_page),
         cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_old_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
