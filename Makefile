@@ -39,6 +39,10 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,\
 PROC    := $(patsubst tests/proc/%.c,$(BUILD)/proc/%,$(sort $(filter-out tests/proc/fake_%.c,$(wildcard tests/proc/*.c))))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FAULT   := $(patsubst tests/e2e/%.c,$(BUILD)/e2e/%.so,$(wildcard tests/e2e/*.c))
+# The daemon as it may be one day, for the tests of upgrades: another version; another layout of the cache.
+OTHER   := $(BUILD)/e2e/gateway-next $(BUILD)/e2e/gateway-layout
+OTHER_VERSION := $(patsubst %,$(BUILD)/next/%.o,$(basename $(shell grep -l GATEWAY_VERSION master/*.c | grep -v ctl)))
+OTHER_LAYOUT := $(patsubst %,$(BUILD)/layout/%.o,$(basename $(shell grep -l CACHE_VERSION master/*.c)))
 PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
               $(patsubst master/gatewayctl.c,$(BUILD)/gatewayctl,$(wildcard $(MAINS))))
 
@@ -81,7 +85,7 @@ unit proc e2e: all tests
 	@$(PYTHON) tests/run --build $(BUILD) $@
 
 ## make tests      builds the test programs and runs none
-tests: $(UNIT) $(PROC) $(FAULT)
+tests: $(UNIT) $(PROC) $(FAULT) $(OTHER)
 
 ## make asan       unit and process tests under AddressSanitizer and UndefinedBehaviorSanitizer
 asan:
@@ -184,4 +188,19 @@ $(BUILD)/e2e/%.so: tests/e2e/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,TEST)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 
+$(OTHER_VERSION): $(BUILD)/next/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(COMPILE) -UGATEWAY_VERSION -DGATEWAY_VERSION='"$(VERSION)-next"' -c -o $@ $<
+
+$(OTHER_LAYOUT): $(BUILD)/layout/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(COMPILE) -DCACHE_OTHER_LAYOUT=1000 -c -o $@ $<
+
+$(BUILD)/e2e/gateway-%: $(BUILD)/gateway $(OTHER_VERSION) $(OTHER_LAYOUT)
+	@mkdir -p $(@D)
+	$(call SAY,TEST)$(CC) $(LINK) $(LDFLAGS) -o $@ $(OTHER_VERSION) $(if $(findstring layout,$@),$(OTHER_LAYOUT)) \
+	    $(filter-out $(patsubst $(BUILD)/next/%,$(BUILD)/obj/%,$(OTHER_VERSION)) \
+	      $(if $(findstring layout,$@),$(patsubst $(BUILD)/layout/%,$(BUILD)/obj/%,$(OTHER_LAYOUT))),$(OBJECTS)) $(LIBS)
+
+-include $(OTHER_VERSION:.o=.d) $(OTHER_LAYOUT:.o=.d)
 -include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(BUILD)/bench/eviction.d

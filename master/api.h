@@ -37,8 +37,9 @@ struct api {
                                                  be attached */
     int64_t now;                              /* seconds since 1970 */
     uint64_t now_ns;                          /* CLOCK_MONOTONIC */
-    /* Asks the master; returns the question's id, or 0 when it cannot be asked. */
-    uint64_t (*ask)(struct api *api, enum channel_op op);
+    /* Asks the master; returns the question's id, or 0 when it cannot be asked. `text` may be "".
+     */
+    uint64_t (*ask)(struct api *api, enum channel_op op, const char *text);
 };
 
 struct api_request {

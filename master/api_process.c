@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* API: the processes of the gateway, and what only the master can do: reload, stop, quit, reopen.
- */
+/* API: the processes of the gateway, and what only the master can do: reload, upgrade, stop,
+ * quit, reopen. */
 #include "master/api.h"
+#include <limits.h>
 
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_WORKER] = "worker",
@@ -85,14 +86,19 @@ void api_process_version(struct api *api, const struct api_request *request,
     api_reply_json(reply, 200, value);
 }
 
+static void ask_with(struct api *api, struct api_reply *reply, enum channel_op op, const char *text)
+{
+    reply->asked = op;
+    reply->waits = api->ask(api, op, text);
+    if (reply->waits == 0)
+        api_reply_message(reply, 503, "The master does not listen, or too many calls wait for it");
+}
+
 static void ask(struct api *api, const struct api_request *request, struct api_reply *reply,
                 enum channel_op op, const char *what)
 {
     api_audit(request, "%s", what);
-    reply->asked = op;
-    reply->waits = api->ask(api, op);
-    if (reply->waits == 0)
-        api_reply_message(reply, 503, "The master does not listen, or too many calls wait for it");
+    ask_with(api, reply, op, "");
 }
 
 void api_process_reload(struct api *api, const struct api_request *request, struct api_reply *reply)
@@ -113,4 +119,44 @@ void api_process_quit(struct api *api, const struct api_request *request, struct
 void api_process_reopen(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
     ask(api, request, reply, CHANNEL_REOPEN, "reopen");
+}
+
+/* The path that the body names; NULL: none, or *wrong says what is. */
+static const char *binary_of(const json_t *body, const char **wrong)
+{
+    const char *path = json_string_value(json_object_get(body, "binary"));
+
+    *wrong = NULL;
+    if (json_object_size(body) != 1 || path == NULL)
+        *wrong = "The body must be empty or {\"binary\": PATH}";
+    else if (path[0] != '/' || strlen(path) >= PATH_MAX || strpbrk(path, "\r\n") != NULL)
+        *wrong = "The path of a binary has to be absolute, and short enough for the system";
+    return *wrong == NULL ? path : NULL;
+}
+
+/* Who reaches the control socket is let in by the rights of a file; so much is not asked of who
+ * comes over TCP. */
+void api_process_upgrade(struct api *api, const struct api_request *request,
+                         struct api_reply *reply)
+{
+    const char *wrong, *path;
+    json_t *body;
+
+    if (request->body.n == 0) {
+        ask(api, request, reply, CHANNEL_UPGRADE, "upgrade");
+        return;
+    }
+    if (request->caller->door != API_DOOR_CONTROL) {
+        api_reply_message(reply, 403, "A binary can be named over the control socket alone");
+        return;
+    }
+    body = json_loadb(request->body.p, request->body.n, JSON_REJECT_DUPLICATES, NULL);
+    path = binary_of(body, &wrong);
+    if (path == NULL) {
+        api_reply_message(reply, 400, "%s", wrong);
+    } else {
+        api_audit(request, "upgrade to %s", path);
+        ask_with(api, reply, CHANNEL_UPGRADE, path);
+    }
+    json_decref(body);
 }

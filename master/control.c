@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -45,12 +46,12 @@ struct control {
 
 /* --- the master ----------------------------------------------------------------------------- */
 
-static uint64_t ask(struct api *api, enum channel_op op)
+static uint64_t ask(struct api *api, enum channel_op op, const char *text)
 {
     struct control *c = OWNER(api, struct control, api);
     uint64_t id = c->questions + 1;
 
-    if (!channel_send(c->heritage->channel, op, 0, id, NULL, 0))
+    if (!channel_send(c->heritage->channel, op, 0, id, text, strlen(text)))
         return 0;
     c->questions = id;
     return id;

@@ -10,12 +10,12 @@
 enum ctl_exit { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_UNREACHABLE };
 
 /* Options; a command names those that it takes by bits. -s, -o and -h are everybody's. */
-enum ctl_option { CTL_URL = 1, CTL_ALL = 2, CTL_LIMIT = 4, CTL_DICT = 8 };
+enum ctl_option { CTL_URL = 1, CTL_ALL = 2, CTL_LIMIT = 4, CTL_DICT = 8, CTL_BINARY = 16 };
 
 struct ctl {
-    const char *socket;             /* path of the control socket */
-    bool json;                      /* -o json: the API's answer as it is */
-    const char *url, *limit, *dict; /* NULL: not given */
+    const char *socket;                      /* path of the control socket */
+    bool json;                               /* -o json: the API's answer as it is */
+    const char *url, *limit, *dict, *binary; /* NULL: not given */
     bool all;
     FILE *out, *err;
     int argc; /* words behind the command's name */
@@ -35,6 +35,7 @@ struct ctl_command {
     X(ctl_process_status)                                                                          \
     X(ctl_process_workers)                                                                         \
     X(ctl_process_reload)                                                                          \
+    X(ctl_process_upgrade)                                                                         \
     X(ctl_process_stop)                                                                            \
     X(ctl_process_quit)                                                                            \
     X(ctl_process_reopen)                                                                          \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gatewayctl: the gateway as a whole and its processes; reload, stop, quit, reopen; checking a
- * configuration file. */
+/* gatewayctl: the gateway as a whole and its processes; reload, upgrade, stop, quit, reopen;
+ * checking a configuration file. */
 #include "master/ctl_client.h"
 #include "master/ctl_command.h"
 #include "master/ctl_table.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,11 +78,11 @@ enum ctl_exit ctl_process_workers(struct ctl *ctl)
     return result;
 }
 
-static enum ctl_exit order(struct ctl *ctl, const char *path)
+static enum ctl_exit order_with(struct ctl *ctl, const char *path, const char *body)
 {
-    const struct ctl_client_call call = { .method = "POST",
-                                          .path = path,
-                                          .patience = CTL_CLIENT_PATIENCE_RELOAD };
+    const struct ctl_client_call call = {
+        .method = "POST", .path = path, .body = body, .patience = CTL_CLIENT_PATIENCE_RELOAD
+    };
     json_t *value;
     enum ctl_exit result = ctl_client_ask(ctl, &call, &value);
     const char *message = json_string_value(json_object_get(value, "message"));
@@ -88,6 +90,34 @@ static enum ctl_exit order(struct ctl *ctl, const char *path)
     if (result == CTL_OK && !ctl->json)
         fprintf(ctl->out, "%s\n", message != NULL ? message : "done");
     json_decref(value);
+    return result;
+}
+
+static enum ctl_exit order(struct ctl *ctl, const char *path)
+{
+    return order_with(ctl, path, NULL);
+}
+
+/* The gateway may be somewhere else than this program: it gets an absolute path. */
+enum ctl_exit ctl_process_upgrade(struct ctl *ctl)
+{
+    char path[PATH_MAX];
+
+    if (ctl->binary == NULL)
+        return order(ctl, "/upgrade");
+    if (realpath(ctl->binary, path) == NULL) {
+        fprintf(ctl->err, "gatewayctl: %s: %s\n", ctl->binary, strerror(errno));
+        return CTL_USAGE;
+    }
+    json_t *what = json_pack("{ss}", "binary", path);
+    char *body = what != NULL ? json_dumps(what, JSON_COMPACT) : NULL;
+    json_decref(what);
+    if (body == NULL) {
+        fprintf(ctl->err, "gatewayctl: %s: no text that JSON can hold\n", path);
+        return CTL_USAGE;
+    }
+    enum ctl_exit result = order_with(ctl, "/upgrade", body);
+    free(body);
     return result;
 }
 

@@ -208,3 +208,18 @@ void files_pid_drop(struct files_pid *pid)
     (void)close(pid->fd);
     pid->fd = -1;
 }
+
+bool files_pid_renew(const struct files_pid *pid, struct refusal *refusal)
+{
+    if (pid->fd >= 0 && ftruncate(pid->fd, 0) == 0 && lseek(pid->fd, 0, SEEK_SET) == 0 &&
+        dprintf(pid->fd, "%d\n", (int)getpid()) > 0)
+        return true;
+    return refusal_errno(refusal, "cannot write the pid file %s", pid->path);
+}
+
+void files_pid_leave(struct files_pid *pid)
+{
+    if (pid->fd >= 0)
+        (void)close(pid->fd);
+    pid->fd = -1;
+}

@@ -29,6 +29,10 @@ struct files_pid {
 /* Writes the pid into the file at `path` and locks it until it is dropped. False: *pid is as it was
  * and *refusal says why, for instance because another process holds the lock. */
 bool files_pid_take(struct files_pid *pid, const char *path, struct refusal *refusal);
+/* Writes the pid of this process into the file, which it has inherited. */
+bool files_pid_renew(const struct files_pid *pid, struct refusal *refusal);
+/* Lets go of the file, which is another process's by now: it stays, and so does its lock. */
+void files_pid_leave(struct files_pid *pid);
 /* Removes the file and gives up the lock; nothing happens without one. */
 void files_pid_drop(struct files_pid *pid);
 

@@ -15,6 +15,8 @@ static const struct ctl_command commands[] = {
     { "workers", "", "every process: slot, role, pid, state, load", 0, 0, 0, ctl_process_workers },
     { "reload", "", "load the configuration anew; says what was refused and why", 0, 0, 0,
       ctl_process_reload },
+    { "upgrade", "", "another binary takes over, without a lost request; or nothing changes",
+      CTL_BINARY, 0, 0, ctl_process_upgrade },
     { "stop", "", "end at once", 0, 0, 0, ctl_process_stop },
     { "quit", "", "end when open requests are done", 0, 0, 0, ctl_process_quit },
     { "reopen", "", "open the log files anew, after rotation", 0, 0, 0, ctl_process_reopen },
@@ -45,6 +47,7 @@ static const struct {
     { CTL_ALL, "all", "", "everything, in all dictionaries" },
     { CTL_LIMIT, "limit", "N", "at most so many (100)" },
     { CTL_DICT, "dict", "NAME", "this dictionary alone" },
+    { CTL_BINARY, "binary", "PATH", "this program (what lies where the gateway came from)" },
 };
 
 static const char default_socket[] = "/run/gateway/control.sock";
@@ -78,7 +81,7 @@ static void print_help(FILE *out)
 static void print_help_of(FILE *out, const struct ctl_command *c)
 {
     fprintf(out, "usage: gatewayctl %s%s%s%s\n\n%s\n", c->name,
-            (c->options & (CTL_LIMIT | CTL_DICT)) ? " [OPTION]..." : "",
+            (c->options & (CTL_LIMIT | CTL_DICT | CTL_BINARY)) ? " [OPTION]..." : "",
             c->arguments[0] != '\0' ? " " : "", c->arguments, c->summary);
     for (size_t i = 0; i < LENGTH(options); i++)
         if (c->options & options[i].bit)
@@ -170,7 +173,7 @@ static enum ctl_exit run(struct ctl *ctl, char *const *words, int n, unsigned gi
 
 /* --- options -------------------------------------------------------------------------------- */
 
-enum { LETTER_URL = 256, LETTER_ALL, LETTER_LIMIT, LETTER_DICT };
+enum { LETTER_URL = 256, LETTER_ALL, LETTER_LIMIT, LETTER_DICT, LETTER_BINARY };
 
 struct asked {
     bool help, version, wrong;
@@ -217,6 +220,10 @@ static void take(struct ctl *ctl, struct asked *asked, int letter)
         ctl->dict = optarg;
         asked->given |= CTL_DICT;
         break;
+    case LETTER_BINARY:
+        ctl->binary = optarg;
+        asked->given |= CTL_BINARY;
+        break;
     default:
         asked->wrong = true; /* getopt has said why */
     }
@@ -233,6 +240,7 @@ int main(int argc, char **argv)
         { "all", no_argument, NULL, LETTER_ALL },
         { "limit", required_argument, NULL, LETTER_LIMIT },
         { "dict", required_argument, NULL, LETTER_DICT },
+        { "binary", required_argument, NULL, LETTER_BINARY },
         { NULL, 0, NULL, 0 },
     };
     const char *from_environment = getenv("GATEWAY_CONTROL_SOCKET");

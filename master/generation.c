@@ -46,7 +46,7 @@ static bool generation_fill(struct generation *g, struct generation *old, struct
 struct generation *generation_make(struct master *m, const struct conf *conf,
                                    struct refusal *refusal)
 {
-    struct generation *g = calloc(1, sizeof *g);
+    struct generation *g = calloc(1, sizeof *g), *old = m->current ? m->current : m->heir.legacy;
 
     if (g == NULL) {
         (void)refusal_errno(refusal, "no memory for a generation");
@@ -60,12 +60,12 @@ struct generation *generation_make(struct master *m, const struct conf *conf,
     g->heritage.master = getpid();
     /* A refused load does not count: its rows in shared memory are then those of the next attempt.
      */
-    g->heritage.generation = m->current ? m->current->heritage.generation + 1 : 1;
+    g->heritage.generation = old ? old->heritage.generation + 1 : 1;
     g->heritage.board = m->board;
     g->heritage.tickets = m->tickets;
     g->heritage.bells = m->bells;
     generation_link(m, g);
-    if (!generation_fill(g, m->current, refusal)) {
+    if (!generation_fill(g, old, refusal)) {
         generation_free(m, g);
         return NULL;
     }

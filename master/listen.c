@@ -335,6 +335,30 @@ void listen_close(struct listen_set *set)
     set->n = 0;
 }
 
+/* --- between masters ------------------------------------------------------------------- */
+
+bool listen_inherit(struct listen_set *set, struct conf_address *address, int fd)
+{
+    int listens = 0;
+    socklen_t n = sizeof listens;
+
+    memset(address, 0, sizeof *address);
+    address->len = sizeof address->u;
+    if (set->n == MASTER_SOCKETS || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) < 0 ||
+        !listens || getsockname(fd, &address->u.any, &address->len) < 0)
+        return false;
+    address->text = (struct conf_text){ "", 0 };
+    set->v[set->n++] = (struct listen_socket){ .address = address, .fd = fd };
+    return true;
+}
+
+void listen_leave(struct listen_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        (void)close(set->v[i].fd);
+    set->n = 0;
+}
+
 /* --- gateway -t ------------------------------------------------------------------------ */
 
 static bool listen_test_one(const struct conf_address *a, bool held, struct refusal *refusal)

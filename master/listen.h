@@ -18,6 +18,13 @@ void listen_commit(struct listen_set *set, struct listen_set *old);
 /* Closes what was opened for a generation that never took over. */
 void listen_abandon(struct listen_set *set);
 
+/* Adds an inherited socket to the set; `address` becomes its own and has to stay. False: it is none
+ * that listens; it stays the caller's. */
+bool listen_inherit(struct listen_set *set, struct conf_address *address, int fd);
+
+/* Closes all; the files of Unix sockets stay, since they are another master's by now. */
+void listen_leave(struct listen_set *set);
+
 /* Closes all and removes the files of Unix sockets. */
 void listen_close(struct listen_set *set);
 

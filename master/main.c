@@ -4,6 +4,7 @@
  * the processes belong together is in role.c, what the master does all day in master.c.
  */
 #include "master/files.h"
+#include "master/handover.h"
 #include "master/listen.h"
 #include "master/master.h"
 #include "master/title.h"
@@ -30,11 +31,13 @@ static const char main_usage[] =
     "  -v         prints the version\n"
     "  -h         prints this\n"
     "  --manual   prints the page gateway.conf(5)\n"
-    "Signals: HUP reload, TERM and INT fast stop, QUIT graceful stop, USR1 reopen logs.\n"
+    "Signals: HUP reload, TERM and INT fast stop, QUIT graceful stop, USR1 reopen logs,\n"
+    "USR2 upgrade to the program that lies at this one's path now.\n"
     "Exit status: 0 fine, 1 refused or failed, 2 wrong usage.\n";
 
 struct main_options {
     const char *conf_path;
+    char *const *argv;
     char action; /* 'r' run, or the option's letter, 'm' for --manual */
 };
 
@@ -42,7 +45,7 @@ static bool main_parse(int argc, char **argv, struct main_options *o)
 {
     int c;
 
-    *o = (struct main_options){ main_default, 'r' };
+    *o = (struct main_options){ main_default, argv, 'r' };
     if (argc == 2 && strcmp(argv[1], "--manual") == 0) {
         o->action = 'm';
         return true;
@@ -67,11 +70,13 @@ static const struct conf *main_load(const char *path)
     struct conf_errors errors = { 0 };
     const struct conf *conf = conf_load(path, true, &errors);
 
-    if (conf == NULL)
+    if (conf == NULL) {
+        handover_decline(errors.text ? errors.text : "no memory to read the configuration");
         (void)fprintf(stderr, "%s%s", errors.text ? errors.text : "gateway: no memory",
                       errors.text && errors.text[0] && errors.text[strlen(errors.text) - 1] == '\n'
                           ? ""
                           : "\n");
+    }
     conf_errors_free(&errors);
     return conf;
 }
@@ -104,7 +109,7 @@ static int main_with_conf(const struct main_options *o)
     if (conf == NULL)
         return MAIN_REFUSED;
     if (o->action == 'r')
-        return master_run(&master, conf, o->conf_path);
+        return master_run(&master, conf, o->conf_path, o->argv);
     if (o->action == 't')
         status = main_check(conf, o->conf_path);
     else

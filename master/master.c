@@ -8,12 +8,15 @@
 #include "master/master.h"
 #include "master/files.h"
 #include "master/generation.h"
+#include "master/heir.h"
 #include "master/listen.h"
 #include "master/notify.h"
+#include "master/program.h"
 #include "master/reload.h"
 #include "master/role.h"
 #include "master/signals.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 #include "shm/tickets.h"
 #include "worker/base/log.h"
 #include <errno.h>
@@ -47,7 +50,8 @@ void master_describe(const struct generation *g, char *out, size_t size)
 static void master_close_doors(struct master *m)
 {
     notify_stopping();
-    reload_cancel(m);
+    reload_cancel(m, "the gateway ends");
+    upgrade_cancel(m);
     if (m->current)
         listen_close(&m->current->sockets);
     supervise_forget(m, NULL);
@@ -85,6 +89,7 @@ static void master_stop(struct master *m)
     if (m->mode == MASTER_STOPPING)
         return;
     log_write(LOG_LEVEL_NOTICE, "fast stop");
+    heir_signal(m, SIGTERM);
     if (m->mode == MASTER_SERVING)
         master_close_doors(m);
     m->mode = MASTER_STOPPING;
@@ -122,6 +127,7 @@ static void master_reopen_logs(struct master *m)
     if (m->current)
         files_prepare_logs(m->current->conf, &m->current->user);
     log_reopen();
+    heir_signal(m, SIGUSR1);
     supervise_tell(m, NULL, CHANNEL_REOPEN_LOGS);
     log_write(LOG_LEVEL_INFO, "logs reopened");
 }
@@ -143,7 +149,7 @@ static void master_obey(struct master *m, int sig)
         master_reopen_logs(m);
         break;
     case SIGUSR2:
-        log_write(LOG_LEVEL_WARN, "a binary upgrade is not available in this version");
+        upgrade_ask(m, -1, 0, "");
         break;
     default: /* SIGCHLD: children are reaped in every turn */
         break;
@@ -191,10 +197,15 @@ static void master_heed_control(struct master *m, int slot, const struct channel
         master_reopen_logs(m);
         master_answer(c, q, "logs reopened");
         break;
+    case CHANNEL_UPGRADE:
+        upgrade_ask(m, slot, q->id, q->text);
+        break;
     default:
         break;
     }
 }
+
+static const char master_superseded[] = "another master has taken over: ask again";
 
 static void master_heed(struct master *m, int slot, const struct channel_message *q)
 {
@@ -206,6 +217,9 @@ static void master_heed(struct master *m, int slot, const struct channel_message
         c->retired = true;
     else if (c->role == ROLE_CONTROL && m->mode == MASTER_SERVING)
         master_heed_control(m, slot, q);
+    else if (c->role == ROLE_CONTROL && m->mode == MASTER_SUPERSEDED)
+        (void)channel_send(c->channel, CHANNEL_RESULT, 1, q->id, master_superseded,
+                           sizeof master_superseded - 1);
     else
         log_rarely(LOG_LEVEL_WARN, "message %u of pid %d is not heeded", q->op, (int)c->pid);
 }
@@ -243,6 +257,8 @@ static int master_timeout(const struct master *m)
     int64_t when = reload_next(m), now = master_now();
 
     master_sooner(&when, supervise_next(m));
+    master_sooner(&when, upgrade_next(m));
+    master_sooner(&when, heir_next(m));
     if (m->mode != MASTER_SERVING && m->deadline > 0)
         master_sooner(&when, m->deadline);
     for (const struct generation *g = m->generations; g; g = g->next)
@@ -255,11 +271,21 @@ static int master_timeout(const struct master *m)
     return when - now < 60000 ? (int)(when - now) : 60000;
 }
 
+static void master_poll_link(struct master *m, int fd, nfds_t *n)
+{
+    if (fd < 0)
+        return;
+    m->polled_slot[*n] = -1;
+    m->polled[(*n)++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
 static nfds_t master_poll_set(struct master *m)
 {
     nfds_t n = 0;
 
     m->polled[n++] = (struct pollfd){ .fd = m->signals, .events = POLLIN };
+    master_poll_link(m, m->heir.link, &n);
+    master_poll_link(m, upgrade_listens(m) ? m->upgrade.link : -1, &n);
     for (int slot = 0; slot < BOARD_SLOTS; slot++) {
         if (m->children[slot].generation == NULL || m->children[slot].channel < 0)
             continue;
@@ -281,15 +307,18 @@ static void master_wait(struct master *m)
     if (ready <= 0)
         return;
     for (nfds_t i = 1; i < n; i++)
-        if (m->polled[i].revents)
+        if (m->polled[i].revents && m->polled_slot[i] >= 0)
             master_messages(m, m->polled_slot[i]);
 }
 
 static bool master_ended(const struct master *m)
 {
+    if (supervise_alive(m, NULL) > 0 || upgrade_busy(m))
+        return false;
     if (m->mode == MASTER_SERVING)
-        return m->current == NULL && m->reload.coming == NULL && supervise_alive(m, NULL) == 0;
-    return supervise_alive(m, NULL) == 0;
+        return m->current == NULL && m->reload.coming == NULL;
+    /* Who took over from this one knows the slots of the one before only through it. */
+    return m->mode != MASTER_SUPERSEDED || (m->heir.link < 0 && m->heir.gone_by == 0);
 }
 
 static void master_turn(struct master *m)
@@ -297,8 +326,10 @@ static void master_turn(struct master *m)
     master_wait(m);
     master_signals(m);
     supervise_reap(m);
+    heir_turn(m);
     if (m->mode == MASTER_SERVING)
         reload_turn(m);
+    upgrade_turn(m);
     supervise_start(m);
     master_end_overdue(m);
     generation_collect(m);
@@ -331,14 +362,18 @@ static bool master_prepare(struct master *m, const struct conf *conf, struct ref
     m->signals = signals_open();
     if (m->signals < 0)
         return refusal_errno(refusal, "cannot receive signals");
-    if (!board_make(&m->board))
+    if (!heir_begin(m, refusal))
+        return false;
+    if (m->board.shm == NULL && !board_make(&m->board))
         return refusal_errno(refusal, "no shared memory for the board");
-    if (!tickets_make(&m->tickets))
+    if (m->tickets.shm == NULL && !tickets_make(&m->tickets))
         return refusal_errno(refusal, "no shared memory for ticket keys");
-    if (!bells_make(&m->bells, MASTER_GENERATIONS * role_processes(conf)))
+    if (m->bells.n == 0 && !bells_make(&m->bells, MASTER_GENERATIONS * role_processes(conf)))
         return refusal_errno(refusal, "no descriptors for workers to wake each other");
-    return sandbox_lookup(conf->user.s, &user, refusal) && files_prepare(conf, &user, refusal) &&
-           master_is_alone(conf, refusal) && files_pid_take(&m->pid, conf->pid_file.s, refusal);
+    if (!sandbox_lookup(conf->user.s, &user, refusal) || !files_prepare(conf, &user, refusal))
+        return false;
+    return heir_is_one(m) ||
+           (master_is_alone(conf, refusal) && files_pid_take(&m->pid, conf->pid_file.s, refusal));
 }
 
 static bool master_begin(struct master *m, const struct conf *conf, struct refusal *refusal)
@@ -356,6 +391,8 @@ static bool master_begin(struct master *m, const struct conf *conf, struct refus
 
 static void master_end(struct master *m)
 {
+    if (heir_is_one(m)) /* the file is still the other's */
+        files_pid_leave(&m->pid);
     generation_free_all(m);
     files_pid_drop(&m->pid);
     region_drop(&m->board);
@@ -365,16 +402,28 @@ static void master_end(struct master *m)
         (void)close(m->signals);
 }
 
-int master_run(struct master *m, const struct conf *conf, const char *conf_path)
+static void master_clear(struct master *m, const char *conf_path, char *const *argv)
+{
+    *m =
+        (struct master){ .conf_path = conf_path, .argv = argv, .signals = -1, .pid = { .fd = -1 } };
+    m->board.fd = m->tickets.fd = -1;
+    upgrade_clear(&m->upgrade);
+    heir_clear(&m->heir);
+    for (int slot = 0; slot < BOARD_SLOTS; slot++)
+        m->children[slot].channel = -1;
+}
+
+int master_run(struct master *m, const struct conf *conf, const char *conf_path, char *const *argv)
 {
     struct refusal refusal = { "" };
 
-    *m = (struct master){ .conf_path = conf_path, .signals = -1, .pid = { .fd = -1 } };
-    m->board.fd = m->tickets.fd = -1;
-    for (int slot = 0; slot < BOARD_SLOTS; slot++)
-        m->children[slot].channel = -1;
+    master_clear(m, conf_path, argv);
+    if (!program_find(argv[0], m->program))
+        log_errno(LOG_LEVEL_WARN,
+                  "where this program lies is not known: no upgrade without a path");
     if (!master_begin(m, conf, &refusal)) {
         (void)fprintf(stderr, "gateway: %s\n", refusal.text);
+        heir_decline(m, refusal.text);
         m->exit_status = 1;
     } else {
         while (!master_ended(m))

@@ -12,9 +12,14 @@
 #include "master/sandbox.h"
 #include "worker/base/channel.h"
 #include "worker/base/heritage.h"
+#include <limits.h>
 #include <poll.h>
 
-enum { MASTER_SOCKETS = HERITAGE_LISTENERS_MAX + 3, MASTER_ASKS = 64 };
+enum {
+    MASTER_SOCKETS = HERITAGE_LISTENERS_MAX + 3,
+    MASTER_ASKS = 64,
+    MASTER_POLLED = BOARD_SLOTS + 3, /* signals, two links */
+};
 
 struct listen_socket {
     const struct conf_address *address; /* of the generation's configuration */
@@ -30,7 +35,9 @@ struct listen_set {
 };
 
 enum generation_state {
-    GENERATION_STARTING, /* its children are being forked, the one before still serves */
+    GENERATION_INHERITED, /* of another master: sockets and zones, no process and no configuration
+                           */
+    GENERATION_STARTING,  /* its children are being forked, the one before still serves */
     GENERATION_CURRENT,
     GENERATION_RETIRING, /* its children finish what they have; none is replaced */
     GENERATION_UNDONE,   /* never served: its children have been killed and are yet to be reaped */
@@ -84,10 +91,53 @@ struct reload {
     size_t asks_n, asks_now; /* the first asks_now of asks_n belong to the one under way */
 };
 
-enum master_mode { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING };
+/* The master that hands over to another binary: upgrade.c. */
+enum upgrade_state {
+    UPGRADE_NONE,
+    UPGRADE_STARTING,
+    UPGRADE_GIVEN,
+    UPGRADE_SETTLING,
+    UPGRADE_UNDONE
+};
+
+struct upgrade {
+    enum upgrade_state state;
+    pid_t successor; /* and its process group */
+    int link;        /* -1: closed */
+    int64_t deadline;
+    int slot; /* who asked; -1: nobody waits */
+    pid_t asker;
+    uint64_t id;
+    bool refused;                      /* it said so; `why` has its words */
+    bool dead;                         /* it has been reaped */
+    const struct generation *settling; /* the one that retires for it */
+    struct refusal why;
+};
+
+/* The master that takes over from another one: heir.c. */
+struct heir {
+    struct generation *legacy;      /* what it inherited; NULL: nothing, or it has taken over */
+    struct conf_address *addresses; /* of the legacy's sockets */
+    int link;                       /* -1: the other one has ended */
+    pid_t master;                   /* that one */
+    bool asked, go;
+    int64_t gone_by;         /* ms: its processes are waited for until then; 0: they are not */
+    bool held[BOARD_SLOTS];  /* slots that are the other's */
+    pid_t pids[BOARD_SLOTS]; /* who had them at that time */
+    char dropped[512];       /* names of zones that could not be kept */
+};
+
+enum master_mode {
+    MASTER_SERVING,
+    MASTER_DRAINING,
+    MASTER_STOPPING,
+    MASTER_SUPERSEDED, /* another master serves: this one ends when its processes have */
+};
 
 struct master {
     const char *conf_path;
+    char *const *argv; /* as it was called; what a successor is called with */
+    char program[PATH_MAX];
     enum master_mode mode;
     int exit_status;
     int signals; /* signalfd */
@@ -97,10 +147,12 @@ struct master {
     struct generation *generations; /* newest first */
     struct generation *current;     /* NULL: none has been ready yet, or all are to end */
     struct reload reload;
+    struct upgrade upgrade;
+    struct heir heir;
     int64_t deadline; /* ms: what still lives then is killed; 0 = none */
     struct child children[BOARD_SLOTS];
-    struct pollfd polled[BOARD_SLOTS + 1];
-    int polled_slot[BOARD_SLOTS + 1];
+    struct pollfd polled[MASTER_POLLED];
+    int polled_slot[MASTER_POLLED]; /* -1: a link to another master */
     struct channel_message message; /* of the one being read */
 };
 
@@ -108,9 +160,9 @@ struct master {
 int64_t master_now(void);
 
 /* Starts with `conf` (owned from here on) and serves until told to end; returns the exit status.
- * `conf_path` is what a reload reads, and must stay. What keeps it from starting goes to standard
- * error. */
-int master_run(struct master *m, const struct conf *conf, const char *conf_path);
+ * `conf_path` is what a reload reads, `argv` what an upgrade is called with; both must stay. What
+ * keeps it from starting goes to standard error. */
+int master_run(struct master *m, const struct conf *conf, const char *conf_path, char *const *argv);
 
 /* "generation 3 serves with 2 workers", for logs and results. */
 void master_describe(const struct generation *g, char *out, size_t size);

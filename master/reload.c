@@ -9,10 +9,12 @@
 #include "master/files.h"
 #include "master/generation.h"
 #include "master/guard.h"
+#include "master/heir.h"
 #include "master/listen.h"
 #include "master/notify.h"
 #include "master/role.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 #include "worker/base/log.h"
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +68,7 @@ static void reload_refuse(struct master *m, const char *why)
     char status[128] = "did not start";
 
     reload_answer(m, false, why);
+    heir_decline(m, why);
     if (m->current) {
         atomic_fetch_add(&board_of(&m->board)->reload_failures, 1);
         master_describe(m->current, status, sizeof status);
@@ -160,7 +163,7 @@ static void reload_change_log(const struct conf *from, const struct conf *to)
         (void)log_open(to->error_log.s, (enum log_level)to->log_level, "master");
 }
 
-static void reload_retire(struct master *m, struct generation *old)
+void reload_retire(struct master *m, struct generation *old)
 {
     old->state = GENERATION_RETIRING;
     old->deadline = master_now() + old->conf->shutdown_timeout + RELOAD_GRACE;
@@ -175,12 +178,9 @@ static void reload_settle(struct master *m)
 {
     char text[128];
 
-    for (int i = 0; i < BOARD_SLOTS && master_now() < m->reload.settle_by; i++) {
-        const struct child *c = &m->children[i];
-        if (m->reload.settling && c->generation == m->reload.settling && c->role == ROLE_WORKER &&
-            c->pid > 0 && !c->retired)
-            return;
-    }
+    if (m->reload.settling && master_now() < m->reload.settle_by &&
+        !supervise_retired(m, m->reload.settling))
+        return;
     m->reload.settling = NULL;
     m->reload.settle_by = 0;
     master_describe(m->current, text, sizeof text);
@@ -189,7 +189,7 @@ static void reload_settle(struct master *m)
 
 static void reload_commit(struct master *m)
 {
-    struct generation *g = m->reload.coming, *old = m->current;
+    struct generation *g = m->reload.coming, *old = m->current, *legacy = m->heir.legacy;
     struct board_shm *board = board_of(&m->board);
     char text[128];
 
@@ -197,17 +197,20 @@ static void reload_commit(struct master *m)
     m->current = g;
     g->state = GENERATION_CURRENT;
     atomic_store(&board->generation, g->heritage.generation);
-    listen_commit(&g->sockets, old ? &old->sockets : NULL);
-    if (old) {
+    master_describe(g, text, sizeof text);
+    heir_take_over(m, text);
+    listen_commit(&g->sockets, old ? &old->sockets : legacy ? &legacy->sockets : NULL);
+    heir_settle(m);
+    if (old)
         atomic_fetch_add(&board->reloads, 1);
+    if (old || legacy)
         reload_move_pid_file(m, g->conf->pid_file.s);
+    if (old)
         reload_change_log(old->conf, g->conf);
-    }
     if (old)
         reload_retire(m, old);
     m->reload.settling = old;
     m->reload.settle_by = master_now() + RELOAD_SETTLE;
-    master_describe(g, text, sizeof text);
     notify_ready(text);
     reload_settle(m);
 }
@@ -218,7 +221,8 @@ static void reload_commit(struct master *m)
  * hold an address. */
 static bool reload_may_begin(const struct master *m)
 {
-    if (!m->reload.wanted || m->current == NULL || m->reload.coming || m->reload.settle_by)
+    if (!m->reload.wanted || m->current == NULL || m->reload.coming || m->reload.settle_by ||
+        upgrade_busy(m))
         return false;
     for (const struct generation *g = m->generations; g; g = g->next)
         if (g->state == GENERATION_UNDONE)
@@ -238,7 +242,7 @@ static void reload_undo(struct master *m)
     supervise_forget(m, g);
 }
 
-void reload_cancel(struct master *m)
+void reload_cancel(struct master *m, const char *why)
 {
     if (m->reload.settle_by && m->current) {
         m->reload.settle_by = master_now();
@@ -249,7 +253,7 @@ void reload_cancel(struct master *m)
     if (m->reload.coming)
         reload_undo(m);
     if (m->reload.asks_n > 0)
-        reload_answer(m, false, "the gateway ends");
+        reload_answer(m, false, why);
 }
 
 void reload_turn(struct master *m)
@@ -262,8 +266,9 @@ void reload_turn(struct master *m)
         reload_load(m);
     if (g == NULL)
         return;
-    if (supervise_ready(m, g)) {
-        reload_commit(m);
+    if (supervise_ready(m, g) || heir_has_asked(m)) {
+        if (heir_may_commit(m))
+            reload_commit(m);
     } else if (m->reload.failed || master_now() >= g->deadline) {
         reload_undo(m);
         reload_refuse(m, m->reload.why.text);
@@ -275,7 +280,7 @@ void reload_turn(struct master *m)
 int64_t reload_next(const struct master *m)
 {
     if (m->reload.coming)
-        return m->reload.coming->deadline;
+        return heir_has_asked(m) && m->current == NULL ? INT64_MAX : m->reload.coming->deadline;
     if (m->reload.settle_by)
         return m->reload.settle_by;
     return reload_may_begin(m) ? 0 : INT64_MAX;

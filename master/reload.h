@@ -19,7 +19,10 @@ void reload_turn(struct master *m);
 /* When reload_turn() has to be called at the latest, ms; INT64_MAX: no matter when. */
 int64_t reload_next(const struct master *m);
 
-/* Gives up what is under way, because the gateway ends. */
-void reload_cancel(struct master *m);
+/* Gives up what is under way; who waits for it is told `why`. */
+void reload_cancel(struct master *m, const char *why);
+
+/* The generation ends when its processes have finished what they have. */
+void reload_retire(struct master *m, struct generation *old);
 
 #endif

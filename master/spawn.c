@@ -13,8 +13,11 @@
 #include "worker/base/log.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { SPAWN_ARGUMENTS = 64 };
 
 /* --- in the child ---------------------------------------------------------------------- */
 
@@ -31,6 +34,8 @@ static void spawn_forget_master(struct master *m)
 {
     spawn_close(&m->signals);
     spawn_close(&m->pid.fd);
+    spawn_close(&m->upgrade.link);
+    spawn_close(&m->heir.link);
     for (int i = 0; i < BOARD_SLOTS; i++)
         if (m->children[i].generation)
             spawn_close(&m->children[i].channel);
@@ -151,4 +156,36 @@ bool spawn_child(struct master *m, int slot)
     c->started = master_now();
     atomic_store(&board_of(&m->board)->rows[slot].pid, pid);
     return true;
+}
+
+/* --- another master -------------------------------------------------------------------- */
+
+/* Signals stay blocked over exec: none is lost, and none ends it before it listens to them. */
+static _Noreturn void spawn_execute(const struct master *m, const char *path,
+                                    const struct handover *h)
+{
+    static char text[HANDOVER_TEXT];
+    struct refusal why = { "" };
+    char *argv[SPAWN_ARGUMENTS + 1] = { (char *)(uintptr_t)path };
+
+    for (int i = 1; i < SPAWN_ARGUMENTS && m->argv[i]; i++)
+        argv[i] = m->argv[i];
+    (void)setpgid(0, 0);
+    if (handover_print(h, text, sizeof text) && setenv(HANDOVER_VARIABLE, text, 1) == 0 &&
+        handover_close_on_exec(h, false))
+        (void)execv(path, argv);
+    (void)refusal_errno(&why, "cannot run %s", path);
+    (void)handover_say(h->link, HANDOVER_REFUSED, why.text);
+    _exit(127);
+}
+
+pid_t spawn_successor(struct master *m, const char *path, const struct handover *h)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        spawn_execute(m, path, h);
+    if (pid > 0)
+        (void)setpgid(pid, pid); /* whoever comes first */
+    return pid;
 }

@@ -9,6 +9,7 @@
 #include "master/role.h"
 #include "master/signals.h"
 #include "master/spawn.h"
+#include "master/upgrade.h"
 #include "master/zones.h"
 #include "worker/base/log.h"
 #include <errno.h>
@@ -28,16 +29,37 @@ static bool supervise_of(const struct child *c, const struct generation *g)
 
 /* --- slots ----------------------------------------------------------------------------- */
 
+static bool supervise_taken(const struct master *m, int slot)
+{
+    return m->children[slot].generation || m->heir.held[slot];
+}
+
+/* A slot that is free on the board, or if that has been scribbled on, by the master's own table;
+ * -1: none. */
+static int supervise_find_slot(const struct master *m)
+{
+    const struct board_shm *board = board_of(&m->board);
+    int other = -1;
+
+    for (int slot = 0; slot < BOARD_SLOTS; slot++) {
+        if (supervise_taken(m, slot))
+            continue;
+        if (atomic_load(&board->rows[slot].state) == BOARD_FREE)
+            return slot;
+        if (other < 0)
+            other = slot;
+    }
+    return other;
+}
+
 static bool supervise_claim(struct master *m, struct generation *g, enum heritage_role role,
                             uint32_t index)
 {
-    int slot = board_claim(board_of(&m->board), role, index, g->heritage.generation);
+    int slot = supervise_find_slot(m);
 
-    /* The board can be scribbled on; the master's own table says what is free. */
-    for (int i = 0; (slot < 0 || m->children[slot].generation) && i < BOARD_SLOTS; i++)
-        slot = m->children[i].generation ? -1 : i;
     if (slot < 0)
         return false;
+    board_assign(board_of(&m->board), slot, role, index, g->heritage.generation);
     m->children[slot] = (struct child){
         .generation = g, .role = role, .index = index, .channel = -1, .due = master_now()
     };
@@ -148,6 +170,16 @@ bool supervise_ready(const struct master *m, const struct generation *g)
     for (int slot = 0; slot < BOARD_SLOTS; slot++)
         if (supervise_of(&m->children[slot], g) && !m->children[slot].ready)
             return false;
+    return true;
+}
+
+bool supervise_retired(const struct master *m, const struct generation *g)
+{
+    for (int slot = 0; slot < BOARD_SLOTS; slot++) {
+        const struct child *c = &m->children[slot];
+        if (supervise_of(c, g) && c->role == ROLE_WORKER && c->pid > 0 && !c->retired)
+            return false;
+    }
     return true;
 }
 
@@ -269,5 +301,7 @@ void supervise_reap(struct master *m)
                 break;
         if (slot < BOARD_SLOTS)
             supervise_bury(m, slot, status);
+        else
+            upgrade_reaped(m, pid, status);
     }
 }

@@ -33,6 +33,8 @@ void supervise_forget(struct master *m, const struct generation *g);
 
 /* True when every child of the generation has said that it serves. */
 bool supervise_ready(const struct master *m, const struct generation *g);
+/* True when every worker of the generation has said that it accepts no more, or has ended. */
+bool supervise_retired(const struct master *m, const struct generation *g);
 unsigned supervise_alive(const struct master *m, const struct generation *g);
 
 #endif

@@ -13,7 +13,12 @@
 #include "shm/region.h"
 #include <sys/uio.h>
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 5, CACHE_KEY_MAX = 16384 };
+/* A build for tests, which stands for a later one with another layout, adds something. */
+#ifndef CACHE_OTHER_LAYOUT
+#define CACHE_OTHER_LAYOUT 0
+#endif
+
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 5 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */

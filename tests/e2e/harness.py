@@ -562,7 +562,9 @@ class Gateway:
                 workers = self.control("GET", "/status").json()["workers"]
                 for port in ports:
                     Client(port).close()
-                return workers["running"] > 0 and workers["starting"] == 0
+                if workers["running"] == 0 or workers["starting"] > 0:
+                    return False
+                return self.control("GET", "/workers").json()["generation"] > 0     # and the master knows it
             except (OSError, EOFError):
                 return False
         try:

@@ -19,6 +19,7 @@ enum channel_op {
     CHANNEL_STOP,      /* fast stop */
     CHANNEL_QUIT,      /* graceful stop */
     CHANNEL_REOPEN,    /* reopen logs, everywhere */
+    CHANNEL_UPGRADE,   /* to another binary; text: its path, "" = where this one came from */
     CHANNEL_RETIRED,   /* a worker that was told to retire accepts no more */
     /* master -> child */
     CHANNEL_RETIRE, /* accept no more, finish what there is, exit */

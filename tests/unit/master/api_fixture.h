@@ -34,6 +34,7 @@ struct fixture {
     struct api api;
     struct cache *filler; /* another process's handle */
     enum channel_op asked;
+    char asked_with[128];
     uint64_t questions;
 };
 
@@ -100,10 +101,11 @@ static struct conf_route fixture_routes[] = {
 };
 static struct conf_dict fixture_dicts[] = { { TEXT("gateway_cache"), 4 << 20 } };
 
-static uint64_t fixture_ask(struct api *api, enum channel_op op)
+static uint64_t fixture_ask(struct api *api, enum channel_op op, const char *text)
 {
     struct fixture *f = (struct fixture *)((char *)api - offsetof(struct fixture, api));
 
+    snprintf(f->asked_with, sizeof f->asked_with, "%s", text);
     f->asked = op;
     return ++f->questions;
 }

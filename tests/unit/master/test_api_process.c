@@ -86,9 +86,56 @@ static void test_questions(void **state)
     }
 }
 
-static uint64_t deaf(struct api *api, enum channel_op op)
+static void test_upgrades(void **state)
 {
-    (void)api, (void)op;
+    static const struct {
+        const char *body;
+        int status; /* 0: the master is asked */
+        const char *path;
+    } upgrades[] = {
+        { "", 0, "" },
+        { "{\"binary\": \"/usr/sbin/gateway\"}", 0, "/usr/sbin/gateway" },
+        { "{\"binary\": \"gateway\"}", 400, "" },
+        { "{\"binary\": \"/a\\nb\"}", 400, "" },
+        { "{\"binary\": 1}", 400, "" },
+        { "{\"binary\": \"/a\", \"more\": 1}", 400, "" },
+        { "[]", 400, "" },
+        { "{", 400, "" },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof upgrades / sizeof upgrades[0]; i++) {
+        f->asked = CHANNEL_READY;
+        char *answer = fixture_ask_for(f, "POST /upgrade", upgrades[i].body);
+        if (upgrades[i].status) {
+            assert_int_equal(fixture_status(answer), upgrades[i].status);
+            assert_int_equal(f->asked, CHANNEL_READY);
+        } else {
+            assert_string_equal(answer, "");
+            assert_int_equal(f->asked, CHANNEL_UPGRADE);
+            assert_string_equal(f->asked_with, upgrades[i].path);
+        }
+        free(answer);
+    }
+}
+
+static void test_no_binary_is_named_over_tcp(void **state)
+{
+    static const char request[] =
+        "POST /upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16\r\n\r\n"
+        "{\"binary\": \"/a\"}";
+    struct fixture *f = *state;
+
+    f->asked = CHANNEL_READY;
+    char *answer = fixture_call(f, API_DOOR_ADMIN, request);
+    assert_int_equal(fixture_status(answer), 403);
+    assert_int_equal(f->asked, CHANNEL_READY);
+    free(answer);
+}
+
+static uint64_t deaf(struct api *api, enum channel_op op, const char *text)
+{
+    (void)api, (void)op, (void)text;
     return 0;
 }
 
@@ -110,6 +157,8 @@ int main(void)
         cmocka_unit_test(test_rows_of_strange_numbers),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_upgrades),
+        cmocka_unit_test(test_no_binary_is_named_over_tcp),
         cmocka_unit_test(test_a_master_that_does_not_listen),
     };
 

@@ -42,9 +42,8 @@ static void test_orders(void **state)
         enum ctl_exit (*run)(struct ctl *ctl);
         const char *line;
     } orders[] = {
-        { ctl_process_reload, "POST /reload " },
-        { ctl_process_stop, "POST /stop " },
-        { ctl_process_quit, "POST /quit " },
+        { ctl_process_reload, "POST /reload " }, { ctl_process_upgrade, "POST /upgrade " },
+        { ctl_process_stop, "POST /stop " },     { ctl_process_quit, "POST /quit " },
         { ctl_process_reopen, "POST /reopen " },
     };
     struct ctl_fixture *x = *state;
@@ -57,6 +56,21 @@ static void test_orders(void **state)
         assert_memory_equal(x->asked, orders[i].line, strlen(orders[i].line));
         assert_string_equal(x->out, "so be it\n");
     }
+}
+
+static void test_an_upgrade_names_a_whole_path(void **state)
+{
+    struct ctl_fixture *x = *state;
+
+    x->ctl.binary = "/bin/../bin/./sh";
+    assert_int_equal(ctl_fixture_call(x, ctl_process_upgrade,
+                                      ctl_fixture_answer(200, "{\"message\":\"so be it\"}"),
+                                      CTL_WORDS()),
+                     CTL_OK);
+    assert_non_null(strstr(x->asked, "{\"binary\":\"/"));
+    assert_null(strstr(x->asked, "/.."));
+    x->ctl.binary = "/nowhere/gateway";
+    assert_int_equal(ctl_process_upgrade(&x->ctl), CTL_USAGE);
 }
 
 static void test_a_refused_reload(void **state)
@@ -86,6 +100,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_status, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_workers, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_orders, ctl_fixture_make, ctl_fixture_drop),
+        cmocka_unit_test_setup_teardown(test_an_upgrade_names_a_whole_path, ctl_fixture_make,
+                                        ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_a_refused_reload, ctl_fixture_make, ctl_fixture_drop),
         cmocka_unit_test_setup_teardown(test_version, ctl_fixture_make, ctl_fixture_drop),
     };

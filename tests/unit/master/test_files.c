@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "master/files.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,32 @@ static void a_left_over_pid_file_is_taken_over(void **state)
     files_pid_drop(&pid);
 }
 
+static void a_pid_file_changes_hands(void **state)
+{
+    struct files_pid pid = { .fd = -1 }, heir, other = { .fd = -1 };
+    char text[32] = "";
+    int fd;
+
+    (void)state;
+    assert_true(files_prepare(&conf, &user, &refusal));
+    assert_true(files_pid_take(&pid, pid_path, &refusal));
+    heir = pid;
+    heir.fd = dup(pid.fd); /* as over fork and exec */
+    assert_int_equal(pwrite(pid.fd, "1234567890\n", 11, 0), 11);
+    assert_true(files_pid_renew(&heir, &refusal));
+    files_pid_leave(&pid);
+    assert_int_equal(pid.fd, -1);
+    assert_false(files_pid_take(&other, pid_path, &refusal)); /* still locked, by the heir */
+    fd = open(pid_path, O_RDONLY);
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    assert_int_equal(atoi(text), getpid());
+    assert_int_equal(strlen(text), snprintf(NULL, 0, "%d\n", (int)getpid()));
+    files_pid_drop(&heir);
+    assert_int_equal(access(pid_path, F_OK), -1);
+    assert_false(files_pid_renew(&pid, &refusal));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -174,6 +201,7 @@ int main(void)
         TEST(the_pid_file_is_written_and_removed),
         TEST(a_held_pid_file_names_its_holder),
         TEST(a_left_over_pid_file_is_taken_over),
+        TEST(a_pid_file_changes_hands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,6 +305,32 @@ static void a_test_disturbs_nobody(void **state)
     assert_non_null(strstr(refusal.text, "192.0.2.1"));
 }
 
+static void another_master_inherits_the_sockets(void **state)
+{
+    struct generation legacy = { 0 };
+    struct conf_address addresses[3];
+    int port = free_port(), pair[2];
+
+    (void)state;
+    add(&one, "127.0.0.1", port);
+    assert_true(listen_take(&one.g, NULL, &refusal));
+    for (size_t i = 0; i < 2; i++)
+        assert_true(listen_inherit(&legacy.sockets, &addresses[i], dup(one.g.sockets.v[i].fd)));
+    assert_int_equal(pipe(pair), 0);
+    assert_false(listen_inherit(&legacy.sockets, &addresses[2], pair[0]));
+    close(pair[0]);
+    close(pair[1]);
+    listen_leave(&one.g.sockets);
+    assert_int_equal(connects("127.0.0.1", port), 0);
+    add(&two, "127.0.0.1", port);
+    assert_true(listen_take(&two.g, &legacy, &refusal));
+    assert_int_equal(two.g.heritage.proxy[0], legacy.sockets.v[0].fd);
+    assert_int_equal(two.g.heritage.control, legacy.sockets.v[1].fd);
+    listen_commit(&two.g.sockets, &legacy.sockets);
+    assert_int_equal(connects("127.0.0.1", port), 0);
+    assert_int_equal(access(two.control, F_OK), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -319,6 +345,7 @@ int main(void)
         TEST(the_control_socket_may_move),
         TEST(ipv6_does_not_take_ipv4),
         TEST(a_test_disturbs_nobody),
+        TEST(another_master_inherits_the_sockets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,12 +206,14 @@ static void launch(void)
 {
     master_pid = fork();
     if (master_pid == 0) {
+        static char name[] = "/nowhere/gateway";
+        static char *const argv[] = { name, NULL };
         struct conf_errors errors = { 0 };
         const struct conf *conf = conf_load(conf_path, false, &errors);
 
         if (conf == NULL)
             fprintf(stderr, "%s\n", errors.text);
-        _exit(conf ? master_run(&the_master, conf, conf_path) : 99);
+        _exit(conf ? master_run(&the_master, conf, conf_path, argv) : 99);
     }
 }
 
@@ -474,8 +476,23 @@ static void rotated_logs_are_opened_anew(void **state)
     assert_int_equal(rename(log_path, moved), 0);
     kill(master_pid, SIGUSR1);
     expect_log("logs reopened");
-    kill(master_pid, SIGUSR2);
-    expect_log("a binary upgrade is not available in this version");
+}
+
+static void an_upgrade_that_cannot_start_changes_nothing(void **state)
+{
+    (void)state;
+    start(WELL, 1);
+    for (int i = 1; i <= 2; i++) {
+        kill(master_pid, SIGUSR2);
+        expect_log("upgrade: starting /nowhere/gateway");
+        expect_log("upgrade refused: cannot run /nowhere/gateway: No such file or directory");
+        for (int k = 0; k < PATIENCE / 10 && count_log("nothing has changed") < i; k++)
+            usleep(10000);
+        assert_int_equal(count_log("nothing has changed: generation 1 serves with 1 worker"), i);
+        assert_int_equal(generation_at(door, NULL), 1);
+    }
+    write_conf(WELL, 1, "");
+    assert_non_null(strstr(ask(control, 'r'), "generation 2 serves"));
 }
 
 static int descriptors(void)
@@ -533,6 +550,7 @@ int main(void)
         TEST(the_control_process_can_stop_it),
         TEST(children_end_with_a_killed_master),
         TEST(rotated_logs_are_opened_anew),
+        TEST(an_upgrade_that_cannot_start_changes_nothing),
         TEST(reloads_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

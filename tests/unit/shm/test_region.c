@@ -124,6 +124,24 @@ static void refuses_a_header_that_lies_about_its_size(void **state)
     region_drop(&zone);
 }
 
+static void a_name_can_be_read_of_any_descriptor(void **state)
+{
+    char name[REGION_NAME_MAX];
+    struct zone zone;
+
+    (void)state;
+    assert_true(region_make(&zone, ZONE_BOARD, 99, "from another time", 5000));
+    assert_int_equal(zone.size, region_size(5000));
+    region_name(zone.fd, name);
+    assert_string_equal(name, "from another time");
+    memset(zone.shm->name, 'x', sizeof zone.shm->name);
+    region_name(zone.fd, name);
+    assert_int_equal(strlen(name), REGION_NAME_MAX - 1);
+    region_drop(&zone);
+    region_name(-1, name);
+    assert_string_equal(name, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +152,7 @@ int main(void)
         cmocka_unit_test(adopts_what_it_knows),
         cmocka_unit_test(refuses_what_is_no_zone),
         cmocka_unit_test(refuses_a_header_that_lies_about_its_size),
+        cmocka_unit_test(a_name_can_be_read_of_any_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

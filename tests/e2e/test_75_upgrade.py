@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Binary upgrade: another program takes over with the listening sockets and the memory, or nothing changes."""
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import (BUILD, GATEWAY, Client, ask, children_of, is_zombie, proxy_cache, reply, route, service, wait_until)
+from test_70_reload import Load
+
+NEXT, LAYOUT = str(BUILD / "e2e" / "gateway-next"), str(BUILD / "e2e" / "gateway-layout")
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture(autouse=True)
+def subreaper():
+    """A master that has taken over becomes this process's child when the one before has ended."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+class Master:
+    """A master that was not started here, in the place of a subprocess.Popen."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+            except ChildProcessError:
+                if not os.path.exists(f"/proc/{self.pid}"):
+                    self.returncode = 0
+        return self.returncode
+
+    def wait(self, seconds=10):
+        wait_until(lambda: self.poll() is not None, "the master to end", seconds)
+        return self.returncode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+
+def follow(gateway):
+    """The gateway's new master is the one that the pid file names; returns the one before."""
+    old = gateway.process
+    gateway.process = Master(int((gateway.prefix / "gateway.pid").read_text()))
+    return old
+
+
+def upgrade(gateway, binary=NEXT):
+    done = gateway.ctl("upgrade", *(["--binary", binary] if binary else []))
+    assert done.returncode == 0, done.stdout + done.stderr + gateway.log()
+    old = follow(gateway)
+    assert old.pid != gateway.process.pid
+    return old, done.stdout
+
+
+def version(gateway):
+    return gateway.control("GET", "/version").json()["version"]
+
+
+def ended(old, seconds=20):
+    wait_until(lambda: old.poll() is not None, "the old master to end", seconds)
+    return old.returncode
+
+
+def cached(origin, **more):
+    return [service(origin.port, route("cached", ["/cached"], [proxy_cache()]), route("plain", ["/"]), **more)]
+
+
+def script(gateway, name, text):
+    path = gateway.dir / name
+    path.write_text(text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def waits_for(gateway, signal_file, binary=NEXT):
+    """A program that becomes the new gateway as soon as that file is there."""
+    return script(gateway, "slow", f"#!/bin/sh\nwhile [ ! -e {signal_file} ]; do sleep 0.02; done\n"
+                                   f"exec {binary} \"$@\"\n")
+
+
+def works(gateway, origin, generation=1):
+    """As if nothing had happened: the same processes, the cache as it was, and it can be reloaded."""
+    count = len(origin.requests)
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+    assert len(origin.requests) == count
+    assert gateway.get("/").status == 200
+    assert gateway.control("GET", "/version").json()["generation"] == generation
+    gateway.reload()
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+
+
+# ---- what it is for -----------------------------------------------------------------------------------------------
+
+@pytest.mark.seconds(120)
+def test_under_load_nothing_is_lost(origin, start):
+    gateway = start(cached(origin), workers=2)
+    assert gateway.get("/cached").get("X-Cache-Status") == "Miss"
+    requests_before = gateway.status().json()["requests"]["total"]
+    loads = [Load(gateway.port, 4, "/cached"), Load(gateway.port, 4, "/load")]
+    fills = sum(r.target == "/cached" for r in origin.requests)
+    old, said = upgrade(gateway)
+    assert "0.1.0-next" in said and "generation 2 serves with 2 workers" in said
+    assert version(gateway) == "0.1.0-next"
+    assert ended(old) == 0
+    time.sleep(0.5)     # and goes on for a while with the new one alone
+    total = sum(load.stop() for load in loads)
+    assert sum(r.target == "/cached" for r in origin.requests) == fills == 1, "the cache was lost"
+    status = gateway.status().json()
+    assert status["master_pid"] == gateway.process.pid
+    assert status["requests"]["total"] >= requests_before + total, "the counters were lost"
+    works(gateway, origin, 2)
+    assert sorted(gateway.children()) == sorted(p["pid"] for p in gateway.processes() if p["state"] == "running")
+
+
+def test_same_path_by_signal(origin, start, tmp_path):
+    """What a package does: the file is replaced, then SIGUSR2."""
+    tmp_path.chmod(0o755)
+    place = tmp_path / "gateway"
+    shutil.copy(GATEWAY, place)
+    gateway = start(cached(origin), binary=str(place))
+    gateway.get("/cached")
+    shutil.copy(NEXT, tmp_path / "new")
+    os.replace(tmp_path / "new", place)
+    gateway.kill(signal.SIGUSR2)
+    wait_until(lambda: version(gateway) == "0.1.0-next", "the new version")
+    old = follow(gateway)
+    assert ended(old) == 0
+    works(gateway, origin, 2)
+
+
+def test_clients_that_stay_are_told_to_come_back(origin, start):
+    gateway = start([service(origin.port)], workers=1)
+    idle = gateway.client()
+    assert "close" not in idle.ask().get("Connection", "")
+    old, _ = upgrade(gateway)
+    with contextlib.suppress(EOFError, OSError):     # or was closed while it was idle for long enough
+        assert "close" in idle.ask().get("Connection", "")
+    idle.close()
+    assert ended(old) == 0
+
+
+@pytest.mark.seconds(90)
+def test_two_in_a_row_while_requests_go_on(origins, start):
+    """The first master still waits for a slow response when the third one takes over."""
+    release = threading.Event()
+
+    def slowly(connection, request):
+        if request.target == "/slow":
+            release.wait(30)
+        connection.send(reply(200, "Content-Type: text/plain", body=f"done {request.target}"))
+    origin = origins(slowly)
+    gateway = start(cached(origin), workers=2, shutdown_timeout=30000)
+    gateway.get("/cached")
+    slow = [gateway.client(timeout=40)]
+    slow[0].request("GET", "/slow")
+    wait_until(lambda: len(origin.requests) == 2, "the slow request")
+    first, _ = upgrade(gateway)
+    slow.append(gateway.client(timeout=40))
+    slow[1].request("GET", "/slow")
+    wait_until(lambda: len(origin.requests) == 3, "the second slow request")
+    second, said = upgrade(gateway, GATEWAY)
+    assert "generation 3" in said
+    assert version(gateway) == "0.1.0"
+    assert first.poll() is None and second.poll() is None
+    rows = gateway.processes()
+    assert len({p["slot"] for p in rows}) == len(rows) and len({p["pid"] for p in rows}) == len(rows)
+    assert {p["generation"] for p in rows} == {1, 2, 3}
+    works(gateway, origin, 3)
+    release.set()
+    for client in slow:
+        assert client.response().body == b"done /slow"
+        client.close()
+    assert ended(first) == 0 and ended(second) == 0
+    wait_until(lambda: len(gateway.processes()) == 4, "slots of the old ones to be free")
+
+
+def test_configuration_is_read_anew(origins, start):
+    one, two = origins(), origins()
+    gateway = start([service(one.port)])
+    gateway.get("/")
+    port = gateway.port
+    gateway.port = gateway.status_port + 1
+    gateway.write(services=(service(two.port),), pid_file=str(gateway.prefix / "other.pid"),
+                  shared_dicts=({"name": "gateway_cache", "size": "16m"}, {"name": "second", "size": "4m"}))
+    gateway.port = port
+    done = gateway.ctl("upgrade", "--binary", NEXT)
+    assert done.returncode == 0, done.stderr
+    wait_until((gateway.prefix / "other.pid").exists, "the new pid file")
+    old, gateway.process = gateway.process, Master(int((gateway.prefix / "other.pid").read_text()))
+    assert gateway.get("/").status == 200 and len(two.requests) == 1
+    assert not (gateway.prefix / "gateway.pid").exists()
+    assert ended(old) == 0
+    assert (gateway.prefix / "other.pid").exists() and gateway.socket.exists()
+
+
+def test_unknown_layout_is_dropped_alone(origin, start):
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+    load = Load(gateway.port, 4, "/load")
+    before = gateway.status().json()["requests"]["total"]
+    old, said = upgrade(gateway, LAYOUT)
+    assert re.search(r"made anew.*gateway_cache", said)
+    assert gateway.get("/cached").get("X-Cache-Status") == "Miss"
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+    assert gateway.status().json()["requests"]["total"] > before, "the counters have a layout that is known"
+    load.stop()
+    assert ended(old) == 0
+
+
+def test_supervisor_is_told(origin, start, tmp_path):
+    tmp_path.chmod(0o777)
+    path = tmp_path / "notify"
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ear.bind(str(path))
+    path.chmod(0o777)
+    ear.settimeout(10)
+    gateway = start([service(origin.port)], environment={"NOTIFY_SOCKET": str(path)})
+    first = gateway.process.pid
+    assert f"MAINPID={first}\n" in ear.recv(1000).decode()
+    old, _ = upgrade(gateway)
+    assert "RELOADING=1" in ear.recv(1000).decode()
+    message = ear.recv(1000).decode()
+    assert "READY=1" in message and f"MAINPID={gateway.process.pid}\n" in message
+    assert ended(old) == 0
+    done = gateway.ctl("upgrade", "--binary", script(gateway, "ends", "#!/bin/sh\nexit 3\n"))
+    assert done.returncode == 1
+    assert "RELOADING=1" in ear.recv(1000).decode()
+    message = ear.recv(1000).decode()
+    assert "READY=1" in message and f"MAINPID={gateway.process.pid}\n" in message
+    ear.close()
+
+
+# ---- the way back -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name, text, why", [
+    ("garbage", "no program at all\n", "Exec format error"),
+    ("ends", "#!/bin/sh\nexit 3\n", "ended with status 3"),
+    ("crashes", "#!/bin/sh\nkill -SEGV $$\n", "killed by SIGSEGV"),
+    ("other", "#!/bin/sh\nexec sleep 0.3\n", "ended with status 0"),
+    ("old", f"#!/bin/sh\nGATEWAY_HANDOVER=\"gateway 99\nlink 1\n\" exec {NEXT} \"$@\"\n", "ended with status 1"),
+])
+def test_program_that_does_not_come_up(origin, start, name, text, why):
+    gateway = start(cached(origin))
+    gateway.expect_alarms = name == "crashes"       # it says so in the log
+    gateway.get("/cached")
+    children = sorted(gateway.children())
+    load = Load(gateway.port, 4, "/load")
+    done = gateway.ctl("upgrade", "--binary", script(gateway, name, text))
+    assert done.returncode == 1 and why in done.stderr, done.stderr
+    load.stop()
+    assert gateway.process.poll() is None and sorted(gateway.children()) == children
+    assert int((gateway.prefix / "gateway.pid").read_text()) == gateway.process.pid
+    works(gateway, origin)
+    upgrade(gateway)
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+
+
+@pytest.mark.seconds(120)
+def test_program_that_never_answers(origin, start):
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    done = gateway.ctl("upgrade", "--binary", script(gateway, "silent", "#!/bin/sh\nsleep 1000 &\nwait\n"))
+    assert done.returncode == 1 and "within 30000 ms" in done.stderr, done.stderr
+    wait_until(lambda: len(gateway.children()) == 4, "all of it to be gone")
+    works(gateway, origin)
+
+
+def test_configuration_that_is_refused(origin, start):
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    good = gateway.path.read_text()
+    gateway.write(text=good + "worker_conections = 7;\n")
+    done = gateway.ctl("upgrade", "--binary", NEXT)
+    assert done.returncode == 1 and "worker_conections" in done.stderr, done.stderr
+    gateway.write(text=good)
+    works(gateway, origin)
+
+
+def test_address_that_cannot_be_had(origin, start):
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    listeners = gateway.settings["proxy_listen"]
+    gateway.write(proxy_listen=(*listeners, {"address": f"127.0.0.1:{origin.port}"}))
+    done = gateway.ctl("upgrade", "--binary", NEXT)
+    assert done.returncode == 1 and f"cannot listen on 127.0.0.1:{origin.port}" in done.stderr, done.stderr
+    gateway.write(proxy_listen=listeners)
+    works(gateway, origin)
+
+
+def test_program_that_others_could_have_changed(origin, start):
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    path = script(gateway, "writable", f"#!/bin/sh\nexec {NEXT} \"$@\"\n")
+    os.chmod(path, 0o777)
+    done = gateway.ctl("upgrade", "--binary", path)
+    assert done.returncode == 1 and "could have changed" in done.stderr, done.stderr
+    os.chmod(path, 0o644)
+    done = gateway.ctl("upgrade", "--binary", path)
+    assert done.returncode == 1 and "it is no program" in done.stderr, done.stderr
+    assert gateway.ctl("upgrade", "--binary", "/nowhere").returncode == 2
+    assert gateway.control("POST", "/upgrade", b'{"binary": "/nowhere"}').status == 422
+    works(gateway, origin)
+
+
+def test_one_thing_at_a_time(origin, start):
+    """While a reload is under way, an upgrade is refused; while an upgrade is under way, another one is, and a reload
+    waits for its end."""
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    reload, second = Client(None, unix=gateway.socket), Client(None, unix=gateway.socket)
+    gateway.kill(signal.SIGSTOP)
+    reload.request("POST", "/reload", "Content-Length: 0")
+    assert gateway.control("GET", "/version").status == 200     # by now the reload has been passed on
+    second.request("POST", "/upgrade", "Content-Length: 0")
+    assert gateway.control("GET", "/version").status == 200
+    gateway.kill(signal.SIGCONT)
+    answer = second.response()
+    assert answer.status == 422 and "a reload is under way" in answer.json()["message"]
+    assert reload.response().status == 200
+    reload.close(), second.close()
+
+    go = gateway.dir / "go"
+    first = threading.Thread(target=gateway.ctl, args=("upgrade", "--binary", waits_for(gateway, go, "false")))
+    first.start()
+    gateway.wait_log("upgrade: starting")
+    done = gateway.ctl("upgrade", "--binary", NEXT)
+    assert done.returncode == 1 and "an upgrade is under way" in done.stderr, done.stderr
+    reload = Client(None, unix=gateway.socket)
+    reload.request("POST", "/reload", "Content-Length: 0")
+    assert reload.silent(0.3)
+    go.touch()
+    first.join()
+    assert reload.response().status == 200
+    reload.close()
+    works(gateway, origin, 3)
+
+
+# ---- death in the middle ------------------------------------------------------------------------------------------
+
+def begin(gateway, binary):
+    result = []
+    thread = threading.Thread(target=lambda: result.append(gateway.ctl("upgrade", "--binary", binary)))
+    thread.start()
+    gateway.wait_log("upgrade: starting")
+    thread.result = result
+    return thread
+
+
+def successor(gateway):
+    known = set()
+    with contextlib.suppress(OSError, EOFError):
+        known = {p["pid"] for p in gateway.processes()}
+    return next((p for p in children_of(gateway.process.pid) if p not in known and not is_zombie(p)), None)
+
+
+@pytest.mark.parametrize("serving", [False, True])
+def test_new_master_is_killed(origin, start, serving):
+    """Before it has started anything, and when all of its workers serve and wait for the word to take over."""
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    go = gateway.dir / "go"
+    thread = begin(gateway, waits_for(gateway, go))
+    new = wait_until(lambda: successor(gateway), "the new master")
+    load = Load(gateway.port, 2, "/load")
+    if serving:
+        gateway.kill(signal.SIGSTOP)
+        go.touch()
+        wait_until(lambda: sum(p["state"] == "running" for p in gateway.processes() if p["role"] == "worker") == 4,
+                   "workers of both masters")
+    load.stop()
+    os.kill(new, signal.SIGKILL)
+    gateway.kill(signal.SIGCONT)
+    thread.join()
+    done = thread.result[0]
+    assert done.returncode == 1 and "killed by SIGKILL" in done.stderr, done.stderr
+    wait_until(lambda: len(gateway.processes()) == 4, "slots of the dead to be free")
+    assert len(gateway.children()) == 4
+    works(gateway, origin)
+    upgrade(gateway)
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+
+
+@pytest.mark.parametrize("serving", [False, True])
+def test_old_master_is_killed(origin, start, serving):
+    """Then the new one does not wait for anybody's word; what the dead processes held is given back."""
+    gateway = start(cached(origin))
+    gateway.get("/cached")
+    count = len(origin.requests)
+    go = gateway.dir / "go"
+    thread = begin(gateway, waits_for(gateway, go))
+    wait_until(lambda: successor(gateway), "the new master")
+    old, workers = gateway.process, gateway.pids()
+    if serving:
+        gateway.kill(signal.SIGSTOP)
+        go.touch()
+        wait_until(lambda: sum(p["state"] == "running" for p in gateway.processes() if p["role"] == "worker") == 4,
+                   "workers of both masters")
+    old.kill()
+    old.wait()
+    go.touch()
+    thread.join()
+    wait_until(lambda: all(is_zombie(p) for p in workers), "the old workers to be gone")
+    wait_until(lambda: int((gateway.prefix / "gateway.pid").read_text()) != old.pid, "the new master to take over")
+    follow(gateway)
+    wait_until(lambda: len(gateway.processes()) == 4, "slots of the dead to be free")
+    gateway.wait_log("the master before, process .*, has ended")
+    assert version(gateway) == "0.1.0-next"
+    assert len(origin.requests) == count
+    works(gateway, origin, 2)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def test_stop_in_the_middle(origin, start):
+    gateway = start(cached(origin))
+    thread = begin(gateway, waits_for(gateway, gateway.dir / "never"))
+    new = wait_until(lambda: successor(gateway), "the new master")
+    assert gateway.end() == 0
+    thread.join()
+    assert is_zombie(new)
+
+
+def test_stop_after_it_ends_both(origins, start):
+    """The old master, which waits for a slow response, does not outlive the fast stop of the new one."""
+    release = threading.Event()
+
+    def slowly(connection, request):
+        release.wait(30)
+        connection.send(reply(200))
+    origin = origins(slowly)
+    gateway = start([service(origin.port)], shutdown_timeout=30000)
+    slow = gateway.client()
+    slow.request("GET", "/slow")
+    wait_until(lambda: origin.requests, "the slow request")
+    old, _ = upgrade(gateway)
+    assert old.poll() is None
+    assert gateway.end() == 0
+    assert ended(old, 5) == 0
+    release.set()
+    slow.close()
+    assert not gateway.socket.exists() and not (gateway.prefix / "gateway.pid").exists()
