@@ -70,7 +70,8 @@ static void test_an_upgrade_names_a_whole_path(void **state)
     assert_non_null(strstr(x->asked, "{\"binary\":\"/"));
     assert_null(strstr(x->asked, "/.."));
     x->ctl.binary = "/nowhere/gateway";
-    assert_int_equal(ctl_process_upgrade(&x->ctl), CTL_USAGE);
+    assert_int_equal(ctl_fixture_call(x, ctl_process_upgrade, NULL, CTL_WORDS()), CTL_USAGE);
+    assert_non_null(strstr(x->err, "/nowhere/gateway: No such file"));
 }
 
 static void test_a_refused_reload(void **state)
