@@ -61,7 +61,8 @@ struct conf_healthchecks {
     struct conf_active {
         enum conf_probe_type type;
         struct conf_text http_method, http_path;
-        double timeout; /* s */
+        struct source_list headers; /* conf_route_header: what probes say beside Host */
+        double timeout;             /* s */
         int concurrency;
         bool https_verify_certificate;
         struct conf_text https_sni;

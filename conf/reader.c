@@ -7,6 +7,7 @@
  */
 #include "conf/reader.h"
 #include "conf/scalar.h"
+#include "conf/value.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,8 @@ static void read_headers(struct reader *r, const struct fields_row *row, const c
     size_t n = length(s), used = 0;
     struct conf_route_header *v = memory_array(r->memory, n, sizeof *v);
     static const struct fields_row values = { .type = FIELDS_TEXTS,
-                                              .flags = FIELDS_FILLED | FIELDS_SET };
+                                              .flags = FIELDS_FILLED | FIELDS_SET,
+                                              .check = value_is_printable };
     for (size_t i = 0; i < n; i++) {
         const config_setting_t *header = element(s, i);
         char why[READER_WHY] = "";

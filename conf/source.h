@@ -12,11 +12,6 @@
 #include "conf/plugin.h"
 #include <libconfig.h>
 
-struct source_list {
-    void *v; /* structs of the row's table */
-    size_t n;
-};
-
 struct source_listen {
     struct conf_listen as;
     struct conf_text address;

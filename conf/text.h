@@ -18,6 +18,12 @@ struct conf_texts {
     size_t n;
 };
 
+/* Structs of one kind, as read: where it is used says which. */
+struct source_list {
+    void *v;
+    size_t n;
+};
+
 struct conf_ints {
     const int *v;
     size_t n;

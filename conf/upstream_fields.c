@@ -16,19 +16,17 @@
     {                                                                                              \
         FIELDS_ROW_INT(SIDE, successes, "successes"),                                              \
             .preset = "0", .max = 255,                                                             \
-            .doc = "Successes after which a target is healthy; 0 is never."                        \
+            .doc = "Successes in a row after which a target is healthy; 0 is never."               \
     }
 #define FAILURES                                                                                   \
     { FIELDS_ROW_INT(SIDE, tcp_failures, "tcp_failures"), .preset = "0", .max = 255,               \
-      .doc =                                                                                       \
-          "Failures to connect, reset or cut, after which a target is unhealthy; 0 is never." },   \
+      .doc = "No connection, TLS or answer, so often in a row: unhealthy. 0 is never." },          \
         { FIELDS_ROW_INT(SIDE, timeouts, "timeouts"), .preset = "0", .max = 255,                   \
-          .doc = "Timeouts after which a target is unhealthy; 0 is never." },                      \
+          .doc = "Timeouts in a row after which a target is unhealthy; 0 is never." },             \
     {                                                                                              \
         FIELDS_ROW_INT(SIDE, http_failures, "http_failures"),                                      \
             .preset = "0", .max = 255,                                                             \
-            .doc =                                                                                 \
-                "Responses with a failing status after which a target is unhealthy; 0 is never."   \
+            .doc = "Failing statuses in a row: the target is unhealthy. 0 is never."               \
     }
 #define STATUSES(list, text)                                                                       \
     {                                                                                              \
@@ -81,19 +79,25 @@ static const struct fields_name probe_types[] = { { "http", CONF_PROBE_HTTP },
 #define ACTIVE struct conf_active
 static const struct fields_row active_rows[] = {
     { FIELDS_ROW_ENUM(ACTIVE, type, "type"), .preset = "\"http\"", .names = probe_types,
-      .doc = "What a probe is: a request, or for tcp a connection alone." },
+      .doc =
+          "What a probe is: a request, or for tcp a connection alone. grpc is not available yet." },
     { FIELDS_ROW_TEXT(ACTIVE, http_method, "http_method"), .preset = "\"GET\"",
       .flags = FIELDS_FILLED, .check = value_is_method, .doc = "The probe's method." },
     { FIELDS_ROW_TEXT(ACTIVE, http_path, "http_path"), .preset = "\"/\"", .flags = FIELDS_FILLED,
       .check = value_is_target, .doc = "The probe's path, with its query." },
+    { FIELDS_ROW_HEADERS(ACTIVE, headers, "headers"), .preset = "{ }",
+      .check = value_is_probe_header,
+      .doc = "Headers of the probe, each with its values: { x-probe = [ \"1\" ]; }." },
     { FIELDS_ROW_NUMBER(ACTIVE, timeout, "timeout"), .preset = "1.0", .max = 65535,
-      .doc = "Seconds that a probe may take." },
+      .doc = "Seconds that a probe may take; 0 is a minute." },
     { FIELDS_ROW_INT(ACTIVE, concurrency, "concurrency"), .preset = "10", .min = 1, .max = 65535,
       .doc = "Targets of this upstream that are probed at the same time." },
     { FIELDS_ROW_BOOL(ACTIVE, https_verify_certificate, "https_verify_certificate"),
       .preset = "true", .doc = "Whether an https probe checks the certificate." },
     { FIELDS_ROW_TEXT(ACTIVE, https_sni, "https_sni"), .preset = "\"\"", .check = value_is_host,
-      .doc = "The server name of an https probe; \"\" is the target's host." },
+      .doc =
+          "The name that an https probe asks for and checks the certificate against; \"\" is the "
+          "target's host. Authorities are those of the first https service with this upstream." },
     { FIELDS_ROW_GROUP(ACTIVE, healthy, "healthy", active_healthy),
       .doc = "While a target is healthy." },
     { FIELDS_ROW_GROUP(ACTIVE, unhealthy, "unhealthy", active_unhealthy),
@@ -133,7 +137,10 @@ static const struct fields_row check_rows[] = {
       .doc = "What an upstream below the threshold does: answer 503, or use all its targets, "
              "unhealthy ones as well." },
     { FIELDS_ROW_INT(CHECKS, max_ejection_percent, "max_ejection_percent"), .preset = "100",
-      .max = 100, .doc = "Percent of weight that passive checks may take out at the most." },
+      .max = 100,
+      .doc = "Percent of weight that checks may take out at the most; the targets that failed last "
+             "stay "
+             "in use. What is taken out by hand is not counted." },
     { FIELDS_ROW_GROUP(CHECKS, active, "active", active_fields), .doc = "Probes." },
     { FIELDS_ROW_GROUP(CHECKS, passive, "passive", passive_fields), .doc = "The circuit breaker." },
 };

@@ -153,6 +153,15 @@ static void check_hashing(struct load *load, const struct source_upstream *from)
                    "missing), or the same");
 }
 
+static void check_probes(struct load *load, const struct source_upstream *from)
+{
+    const config_setting_t *active =
+        config_setting_lookup((config_setting_t *)(uintptr_t)from->at, "healthchecks.active");
+    if (active && from->as.healthchecks.active.type == CONF_PROBE_GRPC)
+        report_key(&load->report, active, "type",
+                   "\"grpc\" is not available yet: http, https and tcp are");
+}
+
 void upstreams_finish(struct load *load)
 {
     struct source_upstream *from = load->source->upstreams.v;
@@ -168,6 +177,7 @@ void upstreams_finish(struct load *load)
         load_claim(load, &claim);
         load_id(load, &claim, &up->id);
         check_hashing(load, &from[i]);
+        check_probes(load, &from[i]);
         up->index = (uint32_t)i;
         out[i] = *up;
         read_targets(load, &from[i], &out[i]);

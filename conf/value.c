@@ -135,6 +135,17 @@ bool value_is_route_header(const char *s, size_t n, char *why, size_t size)
     return value_is_token(s, n, why, size);
 }
 
+bool value_is_probe_header(const char *s, size_t n, char *why, size_t size)
+{
+    static const char *const ours[] = {
+        "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "expect"
+    };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strlen(ours[i]) == n && strncasecmp(s, ours[i], n) == 0)
+            return refuse(why, size, "is about the connection, not for a probe to say");
+    return value_is_token(s, n, why, size);
+}
+
 bool value_is_method(const char *s, size_t n, char *why, size_t size)
 {
     for (size_t i = 0; i < n; i++)

@@ -26,6 +26,7 @@ bool value_is_name(const char *s, size_t n, char *why, size_t size); /* of a ser
 bool value_is_uuid(const char *s, size_t n, char *why, size_t size);
 bool value_is_token(const char *s, size_t n, char *why,
                     size_t size); /* a header's name (RFC 9110 section 5.6.2) */
+bool value_is_probe_header(const char *s, size_t n, char *why, size_t size);
 bool value_is_method(const char *s, size_t n, char *why, size_t size);
 bool value_is_host(const char *s, size_t n, char *why,
                    size_t size); /* a host name or IPv4 address */

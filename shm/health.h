@@ -166,7 +166,7 @@ uint32_t health_state_asks(const struct zone *zone);
 
 /* --- the log of a row: health_log.c --------------------------------------------------------- */
 
-enum { HEALTH_LOG = 16, HEALTH_LOG_TEXT = 64 };
+enum { HEALTH_LOG = 16, HEALTH_LOG_TEXT = 96 };
 
 enum health_kind { HEALTH_PROBE = 1, HEALTH_TRANSITION };
 

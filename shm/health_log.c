@@ -8,8 +8,8 @@
 #include "shm/health_parts.h"
 #include <string.h>
 
-_Static_assert(sizeof(struct health_entry_shm) == 96, "layout");
-_Static_assert(sizeof(struct health_log_shm) == 1600, "layout");
+_Static_assert(sizeof(struct health_entry_shm) == 128, "layout");
+_Static_assert(sizeof(struct health_log_shm) == 2112, "layout");
 
 /* Printable, since it may have come from a network. */
 static void health_log_text(char to[HEALTH_LOG_TEXT], const char *text)

@@ -38,6 +38,7 @@ struct peer {
     struct health_peer_shm *row; /* NULL: no room for one */
     _Atomic uint32_t *in_flight; /* this worker's own count in shared memory; NULL: none */
     struct peer_pool *pools;     /* NULL: nothing was kept yet */
+    void *watched;               /* the checker's own; NULL elsewhere */
     uint64_t requests, connects, failures; /* since the row was told last */
 };
 

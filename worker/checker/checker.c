@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checker process: what has to be done once a machine and not once a worker, each at its
- * interval. A duty is a row of the table below; probes of upstreams become rows, too, each kind in
- * a file of its own beside this one. In between it sleeps in one poll() on the channel to the
- * master, which it obeys at once.
+ * interval. A duty is a row of the table below; one of them looks after the probes of targets,
+ * which go on by themselves in the loop (watch.c). The channel to the master is obeyed at once.
  */
 #include "worker/checker/checker.h"
 #include "shm/tickets.h"
 #include "worker/base/channel.h"
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
-#include <poll.h>
+#include "worker/base/loop.h"
+#include "worker/checker/watch.h"
 #include <stdlib.h>
 
-enum { BEAT_MS = 1000, TICKETS_LOOK_MS = 60 * 1000, TICKETS_AGE = 12 * 3600 /* s */ };
+enum {
+    BEAT_MS = 1000,
+    TICKETS_LOOK_MS = 60 * 1000,
+    TICKETS_AGE = 12 * 3600 /* s */,
+    SWEEP_MS = 200,
+    TELL_MS = 5000
+};
 
 struct checker;
 
@@ -24,11 +30,15 @@ struct duty {
 };
 
 static void rotate_tickets(struct checker *c, const struct clock *now);
+static void sweep_targets(struct checker *c, const struct clock *now);
+static void name_targets(struct checker *c, const struct clock *now);
 
 /* A whole interval passes before the first turn, so that a checker that is just being replaced has
  * left by then. */
 static const struct duty duties[] = {
     { "rotating ticket keys", TICKETS_LOOK_MS, rotate_tickets },
+    { "looking after targets", SWEEP_MS, sweep_targets },
+    { "naming targets", TELL_MS, name_targets },
 };
 enum { DUTIES = sizeof(duties) / sizeof(*duties) };
 
@@ -37,6 +47,9 @@ struct checker {
     struct board_row_shm *row;
     struct channel_message *message;
     int64_t due[DUTIES]; /* ms, monotonic */
+    struct loop loop;
+    struct loop_io ear;  /* the channel */
+    struct watch *watch; /* NULL: no targets are looked after */
     bool ending;
 };
 
@@ -44,6 +57,20 @@ static void rotate_tickets(struct checker *c, const struct clock *now)
 {
     if (tickets_rotate(&c->heritage->tickets, now->real_s, TICKETS_AGE))
         log_write(LOG_LEVEL_INFO, "made a new key for session tickets");
+}
+
+static void sweep_targets(struct checker *c, const struct clock *now)
+{
+    (void)now;
+    if (c->watch)
+        watch_sweep(c->watch);
+}
+
+static void name_targets(struct checker *c, const struct clock *now)
+{
+    (void)now;
+    if (c->watch)
+        watch_tell(c->watch);
 }
 
 static void plan(struct checker *c, const struct clock *now)
@@ -87,36 +114,56 @@ static void hear(struct checker *c)
         c->ending = true; /* the master is gone */
 }
 
+static void on_channel(struct loop_io *io, uint32_t events)
+{
+    (void)events;
+    hear((struct checker *)((char *)io - offsetof(struct checker, ear)));
+}
+
 static void work(struct checker *c)
 {
-    struct pollfd ear = { .fd = c->heritage->channel, .events = POLLIN };
-    struct clock now;
-    clock_read(&now);
-    plan(c, &now);
+    plan(c, &c->loop.now);
     while (!c->ending) {
-        if (poll(&ear, 1, patience(c, &now)) > 0)
-            hear(c);
-        clock_read(&now);
-        atomic_store_explicit(&c->row->beat, (uint64_t)now.us * 1000, memory_order_relaxed);
-        run_due(c, &now);
+        loop_turn(&c->loop, patience(c, &c->loop.now));
+        atomic_store_explicit(&c->row->beat, (uint64_t)c->loop.now.us * 1000, memory_order_relaxed);
+        run_due(c, &c->loop.now);
     }
+}
+
+/* The channel and the targets. */
+static bool prepare(struct checker *c)
+{
+    if (!c->message || !loop_init(&c->loop))
+        return false;
+    c->ear = (struct loop_io){ .fd = c->heritage->channel, .ready = on_channel };
+    if (!loop_watch(&c->loop, &c->ear, EPOLLIN | EPOLLRDHUP))
+        return false;
+    c->watch = c->heritage->health.shm ? watch_make(c->heritage, &c->loop) : NULL;
+    return c->watch || !c->heritage->health.shm;
 }
 
 int checker_main(const struct heritage *heritage)
 {
-    struct checker c = { .heritage = heritage,
-                         .row = &board_of(&heritage->board)->rows[heritage->slot] };
+    struct checker *c = calloc(1, sizeof *c);
     log_who("checker");
-    board_catch(c.row);
-    c.message = malloc(sizeof(*c.message));
-    if (!c.message) {
+    if (c) {
+        c->heritage = heritage;
+        c->row = &board_of(&heritage->board)->rows[heritage->slot];
+        board_catch(c->row);
+        c->message = malloc(sizeof *c->message);
+    }
+    if (!c || !prepare(c)) {
         log_errno(LOG_LEVEL_ERROR, "the checker cannot start");
         return 1;
     }
-    atomic_store(&c.row->state, BOARD_RUNNING);
+    atomic_store(&c->row->state, BOARD_RUNNING);
     if (!channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0))
-        c.ending = true;
-    work(&c);
-    free(c.message);
+        c->ending = true;
+    work(c);
+    if (c->watch)
+        watch_end(&c->watch);
+    loop_close(&c->loop);
+    free(c->message);
+    free(c);
     return 0;
 }

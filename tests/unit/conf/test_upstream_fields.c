@@ -18,7 +18,8 @@ static void test_members(void **state)
         "healthchecks = { threshold = 55; on_unhealthy = \"panic\"; max_ejection_percent = 40; "
         "active = { type = \"https\"; http_method = \"HEAD\"; "
         "http_path = \"/up?x=1\"; timeout = 2; concurrency = 3; https_verify_certificate = false;\n"
-        "https_sni = \"s\"; healthy = { interval = 1.5; successes = 2; http_statuses = [ 204 ]; }; "
+        "headers = { X-Probe = [ \"1\", \"2\" ]; }; https_sni = \"s\"; healthy = { interval = 1.5; "
+        "successes = 2; http_statuses = [ 204 ]; }; "
         "unhealthy = { interval = 3; tcp_failures = 4; timeouts = 5; http_failures = 6; "
         "http_statuses = [ ]; }; };\n"
         "passive = { healthy = { successes = 7; http_statuses = [ 999 ]; }; unhealthy = { "
@@ -56,6 +57,10 @@ static void test_members(void **state)
     assert_int_equal(hc->active.concurrency, 3);
     assert_false(hc->active.https_verify_certificate);
     assert_string_equal(hc->active.https_sni.s, "s");
+    const struct conf_route_header *headers = hc->active.headers.v;
+    assert_int_equal(hc->active.headers.n, 1);
+    assert_string_equal(headers[0].name.s, "x-probe");
+    assert_string_equal(headers[0].values.v[1].s, "2");
     assert_true(hc->active.healthy.interval > 1.4 && hc->active.timeout > 1.9);
     assert_int_equal(hc->active.healthy.successes, 2);
     assert_int_equal(hc->active.healthy.http_statuses.v[0], 204);
@@ -96,6 +101,17 @@ static void test_refused(void **state)
         "100 to 999\n"
         "t.conf:3: upstreams[0].healthchecks.passive.healthy.interval: unknown key; the nearest "
         "known one is \"successes\"\n");
+    refused(
+        "upstreams = ( { name = \"a\";\n healthchecks = { active = {\n type = \"grpc\"; }; }; } );",
+        "t.conf:3: upstreams[0].healthchecks.active.type: \"grpc\" is not available yet: http, "
+        "https and tcp are\n");
+    refused(
+        "upstreams = ( { name = \"a\"; healthchecks = { active = { headers = { te = [ \"x\" ];\n "
+        "a = [ \"x\\r\\ny: z\" ]; }; }; }; } );",
+        "t.conf:1: upstreams[0].healthchecks.active.headers.te: \"te\" is about the connection, "
+        "not for a probe to say\n"
+        "t.conf:2: upstreams[0].healthchecks.active.headers.a: \"x\\x0d\\x0ay: z\" contains a "
+        "control character\n");
 }
 
 int main(void)

@@ -81,6 +81,8 @@ static void test_names(void **state)
     try(value_is_token, (const char *const[]){ "+X-Real-IP", "+a!#$%&'*+-.^_`|~9", "-a b",
                                                "-a:", "-", "-\xc3\xa4", NULL });
     try(value_is_route_header, (const char *const[]){ "+version", "-HOST", "-a b", NULL });
+    try(value_is_probe_header,
+        (const char *const[]){ "+host", "+X-Probe", "-Content-Length", "-te", "-a b", NULL });
     try(value_is_method, (const char *const[]){ "+GET", "-get", "-GE T", "-M-SEARCH", NULL });
 }
 

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Health checks: targets that refuse, hang, reset, answer 500, answer half, speak garbage, and come back. Probes by the
+checker process, counting by the workers, the way back, by hand, and what the operator sees of it."""
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from harness import Gateway, Origin, check, free_port, reply, route, server_tls, service, wait_until
+
+
+def checks(active=None, passive=None, **fields):
+    """healthchecks in few words: active and passive are (healthy, unhealthy, fields of the group)."""
+    groups = {}
+    for name, given in (("active", active), ("passive", passive)):
+        if given:
+            healthy, unhealthy, *rest = given
+            groups[name] = {**(rest[0] if rest else {}), "healthy": healthy, "unhealthy": unhealthy}
+    return {**groups, **fields}
+
+
+def probing(interval=0.1, failures=2, successes=2, **fields):
+    return ({"interval": interval, "successes": successes, "http_statuses": [200, 302]},
+            {"interval": interval, "tcp_failures": failures, "timeouts": failures, "http_failures": failures},
+            {"timeout": 0.5, "http_path": "/health", **fields})
+
+
+def upstream(*ports, name="orders", **fields):
+    targets = tuple(p if isinstance(p, dict) else {"target": f"127.0.0.1:{p}", "weight": 100} for p in ports)
+    return {"name": name, "targets": targets, **fields}
+
+
+def gateway(up, **settings):
+    fields = {k: settings.pop(k) for k in ("retries", "connect_timeout", "read_timeout", "write_timeout") if k in settings}
+    return Gateway(services=(service(0, url="http://orders/", **fields),), upstreams=(up,), **settings)
+
+
+def states(g, name="orders"):
+    """{address: state}"""
+    for entry in g.control("GET", "/upstreams").json()["upstreams"]:
+        if entry["name"] == name:
+            return {t["address"]: t["state"] for t in entry["targets"]}
+    raise AssertionError(name)
+
+
+def wait_state(g, port, state, seconds=10):
+    return wait_until(lambda: states(g)[f"127.0.0.1:{port}"] == state, f"target {port} to be {state}\n{g.log()[-2000:]}", seconds)
+
+
+class Target:
+    """An origin whose way of answering can be changed while it runs; .mode is one of the functions below, or None: 200."""
+
+    def __init__(self, **options):
+        self.mode = None
+        self.origin = Origin(self.handle, **options)
+        self.port = self.origin.port
+
+    def handle(self, connection, request):
+        return (self.mode or fine)(connection, request)
+
+    @property
+    def probes(self):
+        return [r for r in self.origin.requests if "gateway-health" in r.get("User-Agent", "")]
+
+    @property
+    def traffic(self):
+        return [r for r in self.origin.requests if "gateway-health" not in r.get("User-Agent", "")]
+
+    def stop(self):
+        self.origin.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def fine(connection, request):
+    body = b"" if request.method == "HEAD" else b"fine\n"
+    connection.send(reply(200, body=body))
+
+
+def error(connection, _request):
+    connection.send(reply(500, body=b"no\n", reason="Internal Server Error"))
+
+
+def teapot(connection, _request):
+    connection.send(reply(418, body=b"short and stout\n", reason="Teapot"))
+
+
+def half_head(connection, _request):
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Le")
+    return False
+
+
+def half_body(connection, _request):
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
+    return False
+
+
+def half_chunk(connection, _request):
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel")
+    return False
+
+
+def garbage(connection, _request):
+    connection.send(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
+
+
+def silence(connection, _request):
+    time.sleep(3)
+    return False
+
+
+def reset(connection, _request):
+    connection.reset()
+    return False
+
+
+# ---- probes ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mode, cause", [
+    (error, "status 500"),
+    (half_head, "response cut short: closed inside the head"),
+    (half_body, "response cut short: closed inside the body"),
+    (half_chunk, "response cut short: closed inside the body"),
+    (garbage, "malformed response"),
+    (silence, "no response in time"),
+    (reset, "connection reset"),
+])
+def test_a_failing_target_leaves_and_comes_back(mode, cause):
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port, healthchecks=checks(probing()))) as g:
+        wait_until(lambda: a.probes and b.probes, "probes")
+        assert set(states(g).values()) == {"up"}
+        a.mode = mode
+        wait_state(g, a.port, "down")
+        g.wait_log(rf"target orders/127\.0\.0\.1:{a.port} is unhealthy, by probes; the last: {re.escape(cause)}")
+        before = len(a.traffic)
+        for _ in range(10):
+            assert g.get("/x").status == 200
+        assert len(a.traffic) == before
+        a.mode = None
+        wait_state(g, a.port, "up")
+        g.wait_log(rf"target orders/127\.0\.0\.1:{a.port} is healthy again, by probes")
+        wait_until(lambda: g.get("/x").status == 200 and len(a.traffic) > before, "traffic to the target that came back")
+        assert states(g)[f"127.0.0.1:{b.port}"] == "up"
+
+
+def test_a_target_that_refuses_leaves_and_comes_back():
+    port = free_port()
+    with Target() as b, gateway(upstream(port, b.port, healthchecks=checks(probing()))) as g:
+        wait_state(g, port, "down")
+        g.wait_log(rf"target orders/127\.0\.0\.1:{port} is unhealthy, by probes; the last: connection refused")
+        listener = socket.create_server(("127.0.0.1", port))
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    sock = listener.accept()[0]
+                    threading.Thread(target=answer, args=(sock,), daemon=True).start()
+
+        def answer(sock):
+            with contextlib.suppress(OSError):
+                while sock.recv(65536):
+                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        threading.Thread(target=serve, daemon=True).start()
+        wait_state(g, port, "up")
+        listener.close()
+
+
+def test_a_target_that_takes_no_connection_is_a_connect_timeout():
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    port = full.getsockname()[1]
+    fillers = []
+    for _ in range(3):          # the accept queue is full: a SYN is not answered any more
+        s = socket.socket()
+        s.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            s.connect(("127.0.0.1", port))
+        fillers.append(s)
+    with Target() as b, gateway(upstream(port, b.port, healthchecks=checks(probing()))) as g:
+        wait_state(g, port, "down")
+        g.wait_log(rf"{port} is unhealthy, by probes; the last: connect timed out")
+    for s in (*fillers, full):
+        s.close()
+
+
+def test_a_status_in_neither_list_changes_nothing():
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(probing(failures=1)))) as g:
+        a.mode = teapot
+        wait_until(lambda: len(a.probes) > 5, "probes")
+        assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+        a.mode = error
+        wait_state(g, a.port, "down")
+        a.mode = teapot
+        n = len(a.probes)
+        wait_until(lambda: len(a.probes) > n + 5, "probes")
+        assert states(g)[f"127.0.0.1:{a.port}"] == "down"
+
+
+def test_what_a_probe_says():
+    """Method, path, headers and Host are as configured; the connection is kept from probe to probe."""
+    active = probing(http_method="HEAD", http_path="/up?deep=1", headers={"x-probe": ["1", "2"], "authorization": ["Basic YTpi"]})
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(active))) as g:
+        wait_until(lambda: len(a.probes) >= 4, "probes")
+        probe = a.probes[0]
+        assert (probe.method, probe.target) == ("HEAD", "/up?deep=1")
+        assert probe.get("Host") == f"127.0.0.1:{a.port}"
+        assert probe.all("x-probe") == ["1", "2"] and probe.get("authorization") == "Basic YTpi"
+        assert len({r.connection for r in a.probes[:4]}) == 1
+        assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+        assert not a.traffic
+
+
+def test_tcp_probes_ask_for_a_connection_alone():
+    with Target() as a:
+        with gateway(upstream(a.port, healthchecks=checks(probing(type="tcp", failures=2)))) as g:
+            wait_until(lambda: len(a.origin.connections) > 3, "connections")
+            assert not a.origin.requests and states(g)[f"127.0.0.1:{a.port}"] == "up"
+            a.stop()
+            wait_state(g, a.port, "down")
+            g.wait_log("by probes; the last: connection refused")
+
+
+def test_one_checker_probes_for_all_workers_at_the_interval():
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(probing(interval=0.2))), workers=4):
+        wait_until(lambda: a.probes, "the first probe")
+        began, n = time.monotonic(), len(a.probes)
+        wait_until(lambda: len(a.probes) >= n + 10, "ten more")
+        took = time.monotonic() - began
+        assert 1.7 < took < 4, took       # 2 s by the configuration; not a fourth of it
+
+
+def test_a_slow_target_does_not_delay_others():
+    slow = [Target() for _ in range(3)]
+    try:
+        for t in slow:
+            t.mode = silence
+        with Target() as quick:
+            up = upstream(*(t.port for t in slow), quick.port, healthchecks=checks(probing(timeout=2.0)))
+            with gateway(up):
+                wait_until(lambda: all(t.probes for t in slow), "probes of slow targets")
+                n = len(quick.probes)
+                began = time.monotonic()
+                wait_until(lambda: len(quick.probes) >= n + 10, "probes of the quick one")
+                assert time.monotonic() - began < 2
+    finally:
+        for t in slow:
+            t.stop()
+
+
+def test_concurrency_bounds_the_probes_of_an_upstream():
+    active, lock = set(), threading.Lock()
+    most = []
+
+    def count(connection, request):
+        with lock:
+            active.add(connection)
+            most.append(len(active))
+        time.sleep(0.05)
+        with lock:
+            active.discard(connection)
+        fine(connection, request)
+    targets = [Target() for _ in range(8)]
+    try:
+        for t in targets:
+            t.mode = count
+        with gateway(upstream(*(t.port for t in targets), healthchecks=checks(probing(interval=0.05, concurrency=2)))):
+            wait_until(lambda: all(len(t.probes) >= 3 for t in targets), "three probes of each")
+            assert max(most) <= 2
+    finally:
+        for t in targets:
+            t.stop()
+
+
+def https_gateway(port, certs=None, **active):
+    """An upstream that is probed by https, behind a service that trusts the throw-away authority or nobody in particular."""
+    trust = {"ca_certificates": str(certs / "ca.crt")} if certs else {}
+    return Gateway(services=(service(0, url="https://orders/", **trust),),
+                   upstreams=(upstream(port, healthchecks=checks(probing(type="https", timeout=2.0, **active))),))
+
+
+def test_https_probes_ask_by_name_and_verify(certs):
+    asked = []
+    context = server_tls(certs / "server.crt", certs / "server.key")
+    context.sni_callback = lambda _sock, name, _context: asked.append(name)
+    with Target(tls=context) as a:
+        with https_gateway(a.port, certs, https_sni="localhost") as g:
+            wait_until(lambda: len(a.probes) >= 3, "probes")
+            assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+            assert set(asked) == {"localhost"}
+        with https_gateway(a.port, certs, https_sni="other.test") as g:
+            wait_state(g, a.port, "down")
+            g.wait_log("by probes; the last: TLS handshake failed: .*hostname mismatch")
+        with https_gateway(a.port, https_sni="localhost") as g:
+            wait_state(g, a.port, "down")
+            g.wait_log("by probes; the last: TLS handshake failed: certificate verify failed: .*certificate")
+        with https_gateway(a.port, https_sni="other.test", https_verify_certificate=False) as g:
+            n = len(a.probes)
+            wait_until(lambda: len(a.probes) >= n + 3, "probes")
+            assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+
+
+def test_a_target_that_knows_no_tls_fails_https_probes(certs):
+    with Target() as a, https_gateway(a.port, certs, https_sni="localhost") as g:     # waits for the rest of a head
+        g.wait_log(f"{a.port} is unhealthy, by probes; the last: TLS handshake timed out")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                sock = listener.accept()[0]
+                sock.sendall(b"220 mail.test ESMTP\r\n")
+                sock.recv(1)
+                sock.close()
+    threading.Thread(target=serve, daemon=True).start()
+    with https_gateway(listener.getsockname()[1], certs, https_sni="localhost") as g:
+        g.wait_log("is unhealthy, by probes; the last: TLS handshake failed: wrong version number")
+    listener.close()
+
+
+# ---- the checker and reloads -------------------------------------------------------------------------------------
+
+def test_probes_are_spread_over_the_interval():
+    """Forty targets on one origin: no tenth of an interval holds more than a few of their probes, also after a reload and
+    after the checker was killed."""
+    times, lock = [], threading.Lock()
+
+    def note(connection, request):
+        with lock:
+            times.append(time.monotonic())
+        fine(connection, request)
+
+    def most():
+        with lock:
+            recent = sorted(times)
+        return max(sum(1 for t in recent if begin <= t < begin + 0.2) for begin in recent)
+
+    with Target() as a:
+        a.mode = note
+        ups = tuple(upstream(a.port, name=f"u{i}", healthchecks=checks(probing(interval=2.0))) for i in range(40))
+        services = tuple(service(0, route(name=f"r{i}", paths=(f"/{i}",)), name=f"s{i}", url=f"http://u{i}/") for i in range(40))
+        with Gateway(services=services, upstreams=ups) as g:
+            wait_until(lambda: len(times) >= 80, "two probes of each")
+            assert most() <= 14, most()
+            with lock:
+                times.clear()
+            g.reload()
+            os.kill(g.pids("checker")[0], signal.SIGKILL)
+            wait_until(lambda: len(times) >= 60, "probes by the new checker")
+            assert most() <= 16, most()
+
+
+def test_a_killed_checker_is_replaced_and_states_stay():
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port, healthchecks=checks(probing()))) as g:
+        a.mode = error
+        wait_state(g, a.port, "down")
+        pid = g.pids("checker")[0]
+        os.kill(pid, signal.SIGKILL)
+        n = len(b.probes)
+        assert states(g)[f"127.0.0.1:{a.port}"] == "down"
+        wait_until(lambda: len(b.probes) > n + 1, "probes by a new checker", 1.5)
+        assert states(g)[f"127.0.0.1:{a.port}"] == "down"
+        assert g.pids("checker") != [pid]
+        a.mode = None
+        wait_state(g, a.port, "up")
+
+
+def test_a_reload_keeps_the_state_of_targets_that_stay():
+    with Target() as a, Target() as b, Target() as c:
+        up = upstream(a.port, b.port, healthchecks=checks(probing()))
+        with gateway(up) as g:
+            a.mode = error
+            wait_state(g, a.port, "down")
+            a.mode = silence            # what is seen next takes half a second each
+            g.write(upstreams=(upstream(a.port, c.port, healthchecks=checks(probing())),))
+            g.reload()
+            assert states(g) == {f"127.0.0.1:{a.port}": "down", f"127.0.0.1:{c.port}": "up"}
+            wait_until(lambda: c.probes, "probes of the new target")
+            n = len(b.probes)
+            wait_until(lambda: len(c.probes) > 5, "probes of the new target")
+            assert len(b.probes) <= n + 1           # nobody probes who has left
+
+
+def test_checks_that_are_switched_off_leave_nobody_out():
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(probing()))) as g:
+        a.mode = error
+        wait_state(g, a.port, "down")
+        g.write(upstreams=(upstream(a.port),))
+        g.reload()
+        wait_state(g, a.port, "up")
+        g.wait_log("is healthy: health checks are off")
+
+
+def test_grpc_probes_are_refused_at_load():
+    said = check('upstreams = ( { name = "u"; healthchecks = { active = {\n type = "grpc"; }; }; } );')
+    assert said.returncode != 0
+    assert 'gateway.conf:2: upstreams[0].healthchecks.active.type: "grpc" is not available yet' in said.stdout + said.stderr
