@@ -13,6 +13,7 @@
 #include "worker/base/heritage.h"
 #include "worker/base/peers.h"
 #include "worker/http/head.h"
+#include "worker/http/labels.h"
 #include <jansson.h>
 
 enum api_door {
@@ -33,6 +34,7 @@ struct api_caller {
 struct api {
     const struct heritage *heritage;
     struct peers peers;                       /* renewed at the begin of each call */
+    struct labels_queries queries;            /* of its configuration */
     struct cache *caches[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts; NULL: could not
                                                  be attached */
     int64_t now;                              /* seconds since 1970 */

@@ -183,9 +183,12 @@ static void attach_caches(struct control *c)
 {
     const struct heritage *h = c->heritage;
 
+    labels_queries(h->conf, &c->api.queries);
     for (size_t i = 0; i < h->conf->shared_dicts_n && i < HERITAGE_DICTS_MAX; i++) {
         c->api.caches[i] = cache_attach(&h->dicts[i], h->slot);
-        if (c->api.caches[i] == NULL)
+        if (c->api.caches[i] != NULL)
+            purges_use(c->api.caches[i], labels_see);
+        else
             log_write(LOG_LEVEL_ERROR, "control: shared dict %s cannot be attached",
                       h->conf->shared_dicts[i].name.s);
     }

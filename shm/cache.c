@@ -2,8 +2,9 @@
 /*
  * The front of the cache: format, attach, the hit path, purges. The parts behind it: store.h
  * (layout), index.c (buckets), pins.c (hazards and ledgers), cache_fill.c (new objects),
- * cache_ticket.c (who fills, and who waits), queue.c (order of eviction), evict.c and room.c
- * (making room), slab.c and pages.c (memory), repair.c (after a death), cache_audit.c (proof).
+ * cache_ticket.c (who fills, and who waits), purges.c (what was purged), queue.c (order of
+ * eviction), evict.c and room.c (making room), slab.c and pages.c (memory), repair.c (after a
+ * death), cache_audit.c (proof).
  *
  * A hit: the bucket follows from the id; a slot with the right tag names an entry; the process says
  * in its own row that it reads that entry; a full fence; the slot is read again. If it still leads
@@ -36,6 +37,7 @@ bool cache_format(const struct zone *zone)
         n += got > 0 ? (size_t)got : 0;
     }
     atomic_store(&view.shm->generation, 1);
+    atomic_store(&view.shm->purged.sequence, 1);
     for (uint32_t i = 0; i < g.shards; i++)
         view.shards[i].generation = 1;
     pages_format(&view);
@@ -138,6 +140,7 @@ void cache_break(const struct zone *zone, uint32_t slot)
     struct store_shm *shm = region_body(zone);
     (void)lock_break(&shm->attach.lock, slot);
     (void)lock_break(&shm->pool_lock.lock, slot);
+    (void)lock_break(&shm->purged.lock, slot);
     for (uint32_t i = 0; i < g.shards; i++) {
         (void)lock_break(&shm->shard_lock[i].lock, slot);
         (void)lock_break(&shm->ticket_lock[i].lock, slot);
@@ -167,11 +170,19 @@ static struct cache_entry_shm *protect(const struct cache *cache, _Atomic uint32
     return store_entry(cache, (uint32_t)seen);
 }
 
-static bool is_visible(const struct cache *cache, const struct cache_entry_shm *entry, int64_t now)
+/* *verdict: whether it was purged softly. */
+static bool is_visible(const struct cache *cache, const struct cache_entry_shm *entry, int64_t now,
+                       enum purges_verdict *verdict)
 {
-    return entry->generation ==
-               atomic_load_explicit(&cache->shm->generation, memory_order_acquire) &&
-           store_meta(cache, entry)->keep_until >= now;
+    const struct cache_meta *meta = store_meta(cache, entry);
+    if (entry->generation != atomic_load_explicit(&cache->shm->generation, memory_order_acquire) ||
+        meta->keep_until < now)
+        return false;
+    *verdict = PURGES_ALIVE;
+    if (__builtin_expect(
+            atomic_load_explicit(&meta->born, memory_order_relaxed) < store_sequence(cache), 0))
+        *verdict = purges_judge(cache, entry);
+    return *verdict != PURGES_DEAD;
 }
 
 /* Counts a hit: each one at first, then in steps, by chance, so that a hot entry is hardly ever
@@ -200,6 +211,7 @@ void cache_describe(const struct cache *cache, const struct cache_entry_shm *ent
     hit->head_n = head ? head->head_n : entry->head_n;
     hit->body_n = entry->body_n;
     hit->hits = atomic_load_explicit(&entry->hits, memory_order_relaxed);
+    hit->soft = false;
     hit->pin = pin;
 }
 
@@ -211,8 +223,8 @@ static bool is_same(const struct cache_entry_shm *entry, const uint8_t *id, cons
 }
 
 /* The visible entry with that id and key, protected by the cell; NULL: none, and the cell is 0. */
-static struct cache_entry_shm *look(struct cache *cache, const uint8_t *id, const char *key,
-                                    size_t n, _Atomic uint32_t *cell)
+static struct cache_entry_shm *look(struct cache *cache, const uint8_t *id, struct iovec key,
+                                    _Atomic uint32_t *cell, enum purges_verdict *verdict)
 {
     struct index_place place = store_place(cache, id);
     const struct index_bucket_shm *bucket = &cache->buckets[place.bucket];
@@ -222,7 +234,8 @@ static struct cache_entry_shm *look(struct cache *cache, const uint8_t *id, cons
             if (slot >> 32 != place.tag || slot == 0)
                 continue;
             struct cache_entry_shm *entry = protect(cache, cell, &bucket->slot[i], slot);
-            if (entry && is_same(entry, id, key, n) && is_visible(cache, entry, cache->now))
+            if (entry && is_same(entry, id, key.iov_base, key.iov_len) &&
+                is_visible(cache, entry, cache->now, verdict))
                 return entry;
             atomic_store_explicit(cell, 0, memory_order_release);
         }
@@ -246,10 +259,13 @@ bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char
             return false;
         cell = pins_cell(cache, cache->slot, (uint32_t)pin);
     }
-    struct cache_entry_shm *entry = look(cache, id, key, n, cell);
+    const struct iovec text = { (void *)(uintptr_t)key, n };
+    enum purges_verdict verdict;
+    struct cache_entry_shm *entry = look(cache, id, text, cell, &verdict);
     if (entry) {
         touch(cache, entry);
         cache_describe(cache, entry, pin, hit);
+        hit->soft = verdict == PURGES_STALE;
     } else if (pin != PIN_SHORT) {
         pins_drop(cache, pin);
     }
@@ -331,10 +347,16 @@ static uint64_t count_objects(const struct cache *cache)
 
 uint64_t cache_purge_all(struct cache *cache)
 {
+    static const struct purges_label all = { .kind = PURGES_ALL };
     uint64_t count = count_objects(cache);
+    (void)purges_mark(cache, &all, 1, PURGES_HARD); /* what is asked for, but not yet filled */
     atomic_fetch_add_explicit(&cache->shm->generation, 1, memory_order_seq_cst);
-    atomic_fetch_add_explicit(&cache->shm->purges, 1, memory_order_relaxed);
     return count;
+}
+
+uint64_t cache_sequence(const struct cache *cache)
+{
+    return store_sequence(cache);
 }
 
 static uint64_t payload_of(const struct store_shard_shm *shard)

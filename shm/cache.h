@@ -18,7 +18,7 @@
 #define CACHE_OTHER_LAYOUT 0
 #endif
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 5 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 6 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
@@ -56,6 +56,7 @@ struct cache_hit {
     uint32_t key_n, head_n;
     uint64_t body_n;
     uint64_t hits; /* so far, approximate */
+    bool soft;     /* purged softly: stale, whatever its freshness */
     int32_t pin;   /* the cache's own */
 };
 
@@ -153,11 +154,16 @@ bool cache_update_claim(const struct cache_hit *hit, int64_t now, int64_t until)
 void cache_update_put_off(const struct cache_hit *hit, int64_t until);
 bool cache_update_is_put_off(const struct cache_hit *hit, int64_t now);
 
-/* Removes one object: 1, or 0 when there was none. No request that starts afterwards sees it. */
+/* Removes one object, and refuses what is being filled or waited for: 1, or 0 when there was none.
+ * No request that starts afterwards sees it. What was asked for before without a ticket may still
+ * come: purges_mark() (shm/purges.h) purges that as well. */
 int cache_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);
 /* Makes all objects invisible by one increment; their space comes back as it is needed. Returns how
  * many there were. */
 uint64_t cache_purge_all(struct cache *cache);
+/* Number of the latest purge of anything. What an upstream is asked for after this call comes after
+ * that purge. Above 0. */
+uint64_t cache_sequence(const struct cache *cache);
 
 void cache_stats(const struct cache *cache, struct cache_stats *out);
 

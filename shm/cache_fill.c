@@ -146,6 +146,8 @@ struct cache_fill *cache_fill_begin(struct cache *cache, const uint8_t id[CACHE_
     struct cache_entry_shm *entry = store_entry(cache, fill->ref);
     CRASH_POINT();
     entry->meta = *meta;
+    if (atomic_load_explicit(&meta->born, memory_order_relaxed) == 0)
+        atomic_store_explicit(&entry->meta.born, store_sequence(cache), memory_order_relaxed);
     memcpy(entry->text, key, key_n);
     memcpy(entry->text + key_n, head, head_n);
     entry->chunk.used = (uint16_t)(least - SLAB_HEADER);
@@ -300,7 +302,9 @@ bool cache_fill_commit(struct cache_fill **handle)
     CRASH_POINT();
     struct store_shard_shm *shard = store_lock(cache, fill->shard);
     queue_sync(cache, shard);
-    good = good && entry->generation == shard->generation; /* nobody purged it meanwhile */
+    /* nobody purged it meanwhile: what is dead must not take the place of what came after */
+    good =
+        good && entry->generation == shard->generation && purges_judge(cache, entry) != PURGES_DEAD;
     if (good)
         publish(fill);
     else

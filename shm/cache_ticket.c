@@ -254,6 +254,7 @@ static void fill_in(const struct cache *cache, struct cache_ticket_shm *t, const
     t->epoch = cache->epoch;
     t->status = 0;
     t->expected = UINT64_MAX;
+    t->born = store_sequence(cache);
     atomic_store_explicit(&t->entry, 0, memory_order_relaxed);
     atomic_store_explicit(&t->published, 0, memory_order_relaxed);
     atomic_store_explicit(&t->generation,
@@ -426,6 +427,29 @@ static bool same_key(const struct cache_entry_shm *entry, const char *key, size_
     return entry->key_n == n && memcmp(entry->text, key, n) == 0;
 }
 
+/* Whether it may be used by who asks for it now; else nobody waits for it any more. */
+static bool is_current(struct cache *cache, uint32_t ticket, uint32_t ref)
+{
+    if (purges_judge(cache, store_entry(cache, ref)) == PURGES_ALIVE)
+        return true;
+    atomic_store_explicit(&at(cache, ticket)->generation, 0, memory_order_seq_cst);
+    return false;
+}
+
+bool cache_ticket_is_purged(const struct cache *cache, uint32_t ticket)
+{
+    return atomic_load_explicit(&at(cache, ticket)->generation, memory_order_seq_cst) == 0;
+}
+
+bool cache_ticket_is_outdated(struct cache *cache, uint32_t ticket, const struct cache_hit *like)
+{
+    struct cache_ticket_shm *t = at(cache, ticket);
+    if (purges_since(cache, t->id, like, t->born) == PURGES_ALIVE)
+        return false;
+    atomic_store_explicit(&t->generation, 0, memory_order_seq_cst);
+    return true;
+}
+
 bool cache_ticket_join(struct cache *cache, uint32_t ticket, const char *key, size_t n,
                        struct cache_hit *hit)
 {
@@ -438,7 +462,7 @@ bool cache_ticket_join(struct cache *cache, uint32_t ticket, const char *key, si
     CRASH_POINT();
     atomic_thread_fence(memory_order_seq_cst);
     if (ref == 0 || ticket_state(cache, t) != CACHE_TICKET_FILLING ||
-        !same_key(store_entry(cache, ref), key, n)) {
+        !same_key(store_entry(cache, ref), key, n) || !is_current(cache, ticket, ref)) {
         pins_drop(cache, pin);
         return false;
     }

@@ -81,6 +81,14 @@ bool cache_ticket_sleep(struct cache *cache, uint32_t ticket, const struct cache
 /* Gives the handle back. 0 is fine. */
 void cache_ticket_leave(struct cache *cache, uint32_t *ticket);
 
+/* Is there something newer to be had than what comes of it: a purge of it, or of what it turned out
+ * to be, found nobody waits for it any more. Who waits already should take another ticket, unless
+ * it began before. */
+bool cache_ticket_is_purged(const struct cache *cache, uint32_t ticket);
+/* The same, found out by the key and meta that its object would have (head and body: none): whether
+ * a purge since it was taken concerns it. */
+bool cache_ticket_is_outdated(struct cache *cache, uint32_t ticket, const struct cache_hit *like);
+
 /* Nobody joins fills of that id any more that began before now; those who wait already stay. Part
  * of cache_purge(). */
 void cache_ticket_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);

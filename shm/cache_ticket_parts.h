@@ -17,7 +17,7 @@ struct cache_ticket_shm {
     uint32_t slot, status;
     _Atomic uint64_t published; /* body bytes that others may read */
     uint64_t expected;
-    uint64_t spare;
+    uint64_t born;                             /* number of the latest purge when it was taken */
     _Atomic uint64_t asleep[BOARD_SLOTS / 64]; /* who is to be woken, by slot */
     _Atomic uint64_t held[BOARD_SLOTS / 64];   /* who has handles, by slot */
 };

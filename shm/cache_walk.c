@@ -18,8 +18,12 @@ static bool show(const struct visit *visit, const struct cache_entry_shm *entry,
     if (entry->generation != atomic_load_explicit(&cache->shm->generation, memory_order_acquire) ||
         store_meta(cache, entry)->keep_until < visit->now)
         return true;
+    enum purges_verdict verdict = purges_judge(cache, entry);
+    if (verdict == PURGES_DEAD)
+        return true;
     struct cache_hit hit;
     cache_describe(cache, entry, pin, &hit);
+    hit.soft = verdict == PURGES_STALE;
     return visit->each(visit->arg, entry->id, &hit);
 }
 

@@ -12,6 +12,8 @@ static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,
                       shard_bytes = UINT64_C(64) << 20, largest = (uint64_t)SLAB_UNIT << 32;
 
 enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8 };
+/* Two thousandths of a zone remember what was purged: 128 Ki labels for 1 GiB. */
+enum { PURGES_SPAN = 32768, PURGES_SOFT_SHARE = 4 };
 enum { TICKETS_SPAN = 512 * 1024, TICKETS_MOST = 64, MARKS_SPAN = 65536 };
 
 static uint64_t aligned(uint64_t at, uint64_t to)
@@ -39,8 +41,12 @@ bool store_geometry(uint64_t size, struct store_geometry *out)
     out->marks = (uint32_t)(size / MARKS_SPAN / shards);
     out->tickets_at = aligned(out->rows_at + size / PAGES_SIZE * sizeof(struct pages_row_shm), 64);
     out->marks_at = out->tickets_at + shards * out->tickets * sizeof(struct store_tickets_shm);
+    out->purges_at = out->marks_at + shards * out->marks * sizeof(struct store_marks_shm);
+    out->purges = (uint32_t)(size / PURGES_SPAN);
+    out->purges_soft = out->purges / PURGES_SOFT_SHARE;
+    uint64_t labels = (uint64_t)out->purges + out->purges_soft;
     uint64_t pages_at =
-        aligned(out->marks_at + shards * out->marks * sizeof(struct store_marks_shm), PAGES_SIZE);
+        aligned(out->purges_at + labels * sizeof(struct purges_bucket_shm), PAGES_SIZE);
     out->first = (uint32_t)(pages_at / PAGES_SIZE);
     out->pages = (uint32_t)((size - pages_at) / PAGES_SIZE);
     return true;
@@ -57,6 +63,7 @@ void store_view(struct cache *cache, const struct zone *zone, const struct store
     cache->pages = (void *)(cache->base + geometry->rows_at);
     cache->tickets = (void *)(cache->base + geometry->tickets_at);
     cache->marks = (void *)(cache->base + geometry->marks_at);
+    cache->purged = (void *)(cache->base + geometry->purges_at);
     slab_sizes(&cache->sizes);
 }
 

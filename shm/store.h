@@ -4,7 +4,7 @@
  * shm/cache.h only.
  *
  * zone header | store_shm: secret, locks, rows of pins | shards | ghosts | buckets | rows of pages
- * | tickets | marks | pages of 64 KiB
+ * | tickets | marks | labels purged | pages of 64 KiB
  *
  * A dictionary is divided into shards by id; a shard has its own lock, index, lists and slab, and
  * shares nothing with others but the pool of pages. Order of locks: attach, then one shard, then
@@ -18,6 +18,7 @@
 #include "shm/index.h"
 #include "shm/lock.h"
 #include "shm/pins.h"
+#include "shm/purges_parts.h"
 #include "shm/queue.h"
 #include "shm/slab.h"
 
@@ -90,6 +91,7 @@ struct store_shm {
     uint32_t pool;                                         /* the first of them */
     _Atomic uint64_t purges;
     struct store_lock_shm attach, pool_lock, shard_lock[STORE_SHARDS], ticket_lock[STORE_SHARDS];
+    struct purges_shm purged;
     struct pins_row_shm rows[BOARD_SLOTS];
 };
 
@@ -97,7 +99,9 @@ struct store_geometry { /* follows from the size of the zone alone */
     uint32_t shards;
     uint32_t buckets, ghosts, tickets, marks; /* in a shard */
     uint32_t first, pages;                    /* number of the first page, how many */
-    uint64_t shards_at, rows_at, ghosts_at, buckets_at, tickets_at, marks_at; /* in the zone */
+    uint32_t purges, purges_soft;             /* buckets of labels */
+    uint64_t shards_at, rows_at, ghosts_at, buckets_at, tickets_at, marks_at,
+        purges_at; /* in the zone */
 };
 
 struct store_cursor { /* where the latest cache_body() of an entry ended */
@@ -115,6 +119,8 @@ struct cache { /* process-local */
     struct queue_ghosts_shm *ghosts;
     struct store_tickets_shm *tickets; /* shm/cache_ticket_parts.h */
     struct store_marks_shm *marks;
+    struct purges_bucket_shm *purged;
+    purges_labeler *labeler; /* may be NULL */
     struct store_geometry g;
     uint32_t slot, epoch; /* epoch: of the own row */
     uint32_t *holds;      /* handles of the own process, by ticket */
@@ -173,6 +179,12 @@ static inline const struct cache_meta *store_meta(const struct cache *cache,
 {
     const struct cache_head_shm *head = store_head(cache, entry);
     return head ? &head->meta : &entry->meta;
+}
+
+/* Purges so far. */
+static inline uint64_t store_sequence(const struct cache *cache)
+{
+    return atomic_load_explicit(&cache->shm->purged.sequence, memory_order_acquire);
 }
 
 /* Body bytes in the entry's own chunk. */

@@ -6,6 +6,7 @@
  */
 #include "worker/asking.h"
 
+#include "shm/assert.h"
 #include "worker/http/build.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/field.h"
@@ -117,10 +118,10 @@ static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
 }
 
 /* The key's text goes to the arena: the fill needs it later. */
-bool asking_key(struct stream *s, struct slice method, const struct uri *target)
+bool asking_key(struct stream *s, struct slice method)
 {
     const struct conf_proxy_cache *conf = s->cache_config;
-    const struct uri *uri = target ? target : &s->request.uri;
+    const struct uri *uri = &s->request.uri;
     struct cache_key_parts parts = {
         .route_id = slice_of(s->route->id.s, s->route->id.n),
         .method = method,
@@ -155,6 +156,8 @@ bool asking_key(struct stream *s, struct slice method, const struct uri *target)
 void asking_origin(const struct stream *s, struct cache_meta *meta)
 {
     meta->plugin = labels_id(slice_of(s->cache_plugin->id.s, s->cache_plugin->id.n));
+    must(s->born > 0); /* an upstream was asked */
+    meta->born = s->born;
     meta->service = s->service ? labels_id(slice_of(s->service->id.s, s->service->id.n)) : 0;
 }
 

@@ -9,9 +9,9 @@
 #include "worker/http/freshness.h"
 #include "worker/stream_life.h"
 
-/* Sets s->cache_key and s->cache_id for the method and the target of the request; `target` NULL, or
- * another path and query on the same host. False: no key can be made. */
-bool asking_key(struct stream *s, struct slice method, const struct uri *target);
+/* Sets s->cache_key and s->cache_id for the method and the target of the request. False: no key can
+ * be made. */
+bool asking_key(struct stream *s, struct slice method);
 
 /* Cache-Control of the request, or Pragma in its place. */
 void asking_directives(const struct stream *s, struct cache_control *out);

@@ -100,6 +100,7 @@ static void begin(struct background *b)
         return;
     }
     refreshing_hold(s);
+    s->born = cache_sequence(s->cache);
     b->began = true;
     s->stage = STAGE_BALANCE;
     wake(s);

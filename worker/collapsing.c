@@ -12,9 +12,10 @@
 
 #include "shm/assert.h"
 #include "shm/cache_ticket.h"
+#include "worker/http/labels.h"
 #include "worker/serving.h"
 
-enum { WAITS_MAX = 3 };
+enum { WAITS_MAX = 3, TAKES_MAX = 3 };
 
 struct collapse {
     struct collapse *prev, *next; /* while asleep */
@@ -150,26 +151,56 @@ static enum collapsing_result leave(struct stream *s, enum collapsing_result res
     return result;
 }
 
+/* Something was purged since the ticket was taken that this request's key says it concerns: what
+ * comes of it is not for who asks now. */
+static bool outdated(struct stream *s, uint32_t *ticket)
+{
+    struct cache_meta meta = { 0 };
+    const struct cache_hit like = { .meta = &meta,
+                                    .key = s->fill_key.p,
+                                    .key_n = (uint32_t)s->fill_key.n };
+
+    meta.service = s->service ? labels_id(slice_of(s->service->id.s, s->service->id.n)) : 0;
+    if (!cache_ticket_is_outdated(s->cache, *ticket, &like))
+        return false;
+    cache_ticket_leave(s->cache, ticket);
+    return true;
+}
+
+/* What cache_ticket_take() says, of a ticket that nothing was purged since. */
+static enum cache_ticket_verdict take(struct stream *s, bool may_fill, uint32_t *ticket)
+{
+    enum cache_ticket_verdict verdict = CACHE_TICKET_PASS;
+
+    for (int i = 0; i < TAKES_MAX; i++) {
+        if (may_fill)
+            verdict = cache_ticket_take(s->cache, s->fill_id, s->w->loop.now.real_s, ticket);
+        else if (cache_ticket_await(s->cache, s->fill_id, ticket))
+            verdict = CACHE_TICKET_WAIT;
+        else
+            return CACHE_TICKET_PASS;
+        if (verdict != CACHE_TICKET_WAIT || !outdated(s, ticket))
+            return verdict;
+    }
+    return CACHE_TICKET_PASS;
+}
+
 enum collapsing_result collapsing_begin(struct stream *s, bool may_fill)
 {
-    int64_t now = s->w->loop.now.real_s;
     int patience = s->cache_config->lock_timeout;
     uint32_t ticket;
 
     if (s->ticket || patience == 0 ||
         (s->collapse && (s->collapse->expired || s->collapse->waits >= WAITS_MAX)))
         return COLLAPSING_ASK;
-    if (may_fill) {
-        enum cache_ticket_verdict verdict = cache_ticket_take(s->cache, s->fill_id, now, &ticket);
-        if (verdict == CACHE_TICKET_FILL) {
-            s->ticket = ticket;
-            memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
-        }
-        if (verdict != CACHE_TICKET_WAIT)
-            return verdict == CACHE_TICKET_FILL ? COLLAPSING_LOOK : COLLAPSING_ASK;
-    } else if (!cache_ticket_await(s->cache, s->fill_id, &ticket)) {
-        return COLLAPSING_ASK;
+    enum cache_ticket_verdict verdict = take(s, may_fill, &ticket);
+    if (verdict == CACHE_TICKET_FILL) {
+        s->ticket = ticket;
+        memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
+        return COLLAPSING_LOOK;
     }
+    if (verdict == CACHE_TICKET_PASS)
+        return COLLAPSING_ASK;
     struct collapse *c = state_of(s);
     if (!c) {
         cache_ticket_leave(s->cache, &ticket);
@@ -209,6 +240,8 @@ enum collapsing_result collapsing_wait(struct stream *s, int *status)
                 timer_clear(&c->timer);
                 return COLLAPSING_JOINED;
             }
+            if (cache_ticket_is_purged(s->cache, c->ticket))
+                return leave(s, COLLAPSING_LOOK);
             break;
         case CACHE_TICKET_DONE:
             c->waits++;

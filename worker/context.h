@@ -14,6 +14,7 @@
 #include "worker/base/loop.h"
 #include "worker/base/peers.h"
 #include "worker/base/pool.h"
+#include "worker/http/labels.h"
 #include "worker/router.h"
 #include "worker/tls.h"
 
@@ -46,6 +47,7 @@ struct worker {
     struct service_state *services;
     struct peers peers;
     struct cache **dicts;
+    struct labels_queries queries;
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

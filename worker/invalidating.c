@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What goes is the object under the key that a GET of the same client through the same route has;
- * with it go all its variants. Other hosts are left alone: nobody may invalidate what is not his.
+ * What goes is the URL, as a purge of its label: whatever route or consumer, key or variant it was
+ * stored for, and what is being asked for at this moment. Other hosts are left alone: nobody may
+ * invalidate what is not his.
  */
 #include "worker/invalidating.h"
 
-#include "worker/asking.h"
 #include "worker/http/head.h"
+#include "worker/http/labels.h"
 
 static bool is_safe(const struct stream *s)
 {
@@ -14,17 +15,21 @@ static bool is_safe(const struct stream *s)
            s->head.method == METHOD_OPTIONS || s->head.method == METHOD_TRACE;
 }
 
-/* The request's own key stays what it is: X-Cache-Key and a fill need it. */
 static void drop(struct stream *s, const struct uri *target)
 {
-    struct slice key = s->cache_key;
-    uint8_t id[CACHE_ID_SIZE];
+    const struct worker *w = s->w;
+    struct labels labels;
 
-    memcpy(id, s->cache_id, CACHE_ID_SIZE);
-    if (asking_key(s, SLICE("GET"), target))
-        cache_purge(s->cache, s->cache_id);
-    s->cache_key = key;
-    memcpy(s->cache_id, id, CACHE_ID_SIZE);
+    for (size_t i = 0; i < w->conf->shared_dicts_n; i++) {
+        struct cache *cache = w->dicts[i];
+        if (!cache)
+            continue;
+        labels_url(cache, &w->queries, s->request.host, target->path, target->query, &labels);
+        uint64_t number = purges_mark(cache, labels.v, labels.n, PURGES_HARD);
+        /* its own response came after what it did: where that may be stored, it is not too old */
+        if (cache == s->cache && s->born + 1 == number)
+            s->born = number;
+    }
 }
 
 /* "//host[:port]/path" or "scheme://host/path": the path when the host is the request's. */
@@ -77,7 +82,7 @@ void invalidating_after(struct stream *s, const struct head *response)
 {
     if (is_safe(s) || !s->cache || response->status < 200 || response->status >= 400)
         return;
-    drop(s, NULL);
+    drop(s, &s->request.uri);
     drop_reference(s, field_value(head_field(response, FIELD_LOCATION)));
     drop_reference(s, field_value(head_field(response, FIELD_CONTENT_LOCATION)));
 }

@@ -36,6 +36,8 @@ static char *put_ttl(char *p, const struct stream *s)
 {
     int64_t ttl = s->hit.meta->fresh_for - reuse_age(s->hit.meta, s->w->loop.now.real_s);
 
+    if (s->hit.soft && ttl > 0)
+        ttl = 0;
     if (ttl < 0)
         *p++ = '-';
     return build_number(p, (uint64_t)(ttl < 0 ? -ttl : ttl));

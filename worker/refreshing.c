@@ -184,6 +184,7 @@ static bool renew(struct stream *s, const struct head *h)
     meta.flags |= tagged ? REUSE_TAGGED : 0;
     meta.private_n = (uint16_t)(public - text);
     meta.retry_at = 0;
+    meta.born = s->born;
     cache_update(s->cache, &s->hit, &meta, text, (size_t)(public - text) + s->fresh_lines.n);
     return true;
 }

@@ -57,7 +57,7 @@ static bool stale_will_do(struct stream *s, const struct cache_control *request)
     int64_t now = s->w->loop.now.real_s;
     const struct cache_meta *m = s->hit.meta;
 
-    if (reuse_age(m, now) < m->fresh_for)
+    if (!reuse_stale(m, s->hit.soft, now))
         return false;
     if (cache_update_is_put_off(&s->hit, now)) {
         s->cache_reason = "refresh put off";
@@ -75,6 +75,7 @@ static bool refresh_behind(struct stream *s)
     int64_t now = s->w->loop.now.real_s;
 
     s->cache_status = STATS_UPDATING;
+    s->cache_reason = s->hit.soft ? "purged softly" : NULL;
     if (!cache_update_claim(&s->hit, now, now + REFRESHING_SECONDS))
         return true;
     s->cache_status = STATS_STALE;
@@ -87,7 +88,7 @@ static bool refresh_behind(struct stream *s)
 /* May the pinned object answer this request? */
 static bool usable(struct stream *s, const struct cache_control *request)
 {
-    switch (reuse_judge(s->hit.meta, request, s->w->loop.now.real_s)) {
+    switch (reuse_judge(s->hit.meta, request, s->hit.soft, s->w->loop.now.real_s)) {
     case REUSE_FRESH:
         s->cache_status = STATS_HIT;
         return true;
@@ -111,6 +112,7 @@ static enum stage_result ask_origin(struct stream *s, const char *why,
                                     const struct cache_control *cc)
 {
     s->cache_forward = why;
+    s->born = cache_sequence(s->cache);
     if (!cc->only_if_cached)
         return STAGE_NEXT;
     if (s->hit.entry)
@@ -149,7 +151,7 @@ static enum stage_result fetch(struct stream *s, const char *why, const struct c
 
 static bool is_stale(const struct stream *s)
 {
-    return reuse_age(s->hit.meta, s->w->loop.now.real_s) >= s->hit.meta->fresh_for;
+    return reuse_stale(s->hit.meta, s->hit.soft, s->w->loop.now.real_s);
 }
 
 /* Whether the pinned object is still what there is: another request may have renewed it. */
@@ -189,7 +191,7 @@ static bool suits(struct stream *s, const struct cache_control *request)
     bool shared = !head_field(&s->head, FIELD_AUTHORIZATION) || (m->flags & REUSE_AUTHORIZED) != 0;
 
     return shared && slice_equal(tags_behind(slice_of(s->hit.head, m->private_n)), s->snapshot) &&
-           reuse_judge(m, request, s->w->loop.now.real_s) == REUSE_FRESH;
+           reuse_judge(m, request, false, s->w->loop.now.real_s) == REUSE_FRESH;
 }
 
 static enum stage_result join(struct stream *s, const struct cache_control *cc)
@@ -308,7 +310,7 @@ enum stage_result stage_cache(struct stream *s)
     if (cc.no_store)
         return bypass(s, "request no-store");
     if (!s->cache ||
-        !asking_key(s, s->head.method == METHOD_HEAD ? SLICE("GET") : s->head.method_text, NULL))
+        !asking_key(s, s->head.method == METHOD_HEAD ? SLICE("GET") : s->head.method_text))
         return bypass(s, "no key");
     return look_up(s, &cc);
 }

@@ -118,6 +118,7 @@ struct stream {
     uint32_t parts_n, part;
     uint64_t cached_end;
     uint64_t filled; /* bytes given to the fill */
+    uint64_t born;   /* cache_sequence() when the origin began to be asked */
     /* others wait for the answer: the ticket that is owned, 0 = none, and what it is for */
     uint32_t ticket;
     uint8_t ticket_id[CACHE_ID_SIZE];

@@ -99,10 +99,13 @@ static bool make_services(struct worker *w)
 
 static bool make_caches(struct worker *w)
 {
+    labels_queries(w->conf, &w->queries);
     w->dicts = calloc(w->conf->shared_dicts_n + 1, sizeof *w->dicts);
     for (size_t i = 0; w->dicts && i < w->conf->shared_dicts_n; i++) {
         w->dicts[i] = cache_attach(&w->heritage->dicts[i], w->heritage->slot);
-        if (!w->dicts[i])
+        if (w->dicts[i])
+            purges_use(w->dicts[i], labels_see);
+        else
             log_write(LOG_LEVEL_ERROR,
                       "shared_dicts: \"%s\" cannot be used: nothing is cached in it",
                       w->conf->shared_dicts[i].name.s);

@@ -2,7 +2,8 @@
 """Purging: what a label reaches, hard and soft, and tags on their way through the cache."""
 import pytest
 
-from test_56_rfc9111 import Site
+from harness import plugin, proxy_cache, reply, route, service
+from test_56_rfc9111 import OPEN, Site
 
 FRESH = "Cache-Control: max-age=1000"
 
@@ -61,3 +62,28 @@ def test_variants_with_tags_are_told_apart(site, strip):
     it = site(strip_cache_tags=strip).says(FRESH, "Cache-Tag: a", "Vary: V")
     assert it.state("/x", "V: 1") == "Miss" and it.state("/x", "V: 2") == "Miss"
     assert it.state("/x", "V: 1") == "Hit" and it.state("/x", "V: 2") == "Hit"
+
+
+# ---- invalidation ---------------------------------------------------------------------------------------------------
+
+def test_an_unsafe_request_invalidates_whatever_route_and_consumer_stored_it(origins, start):
+    origin = origins(lambda connection, request: connection.send(reply(200, FRESH, body=b"ok")))
+    cache = [proxy_cache(**{**OPEN, "store_set_cookie": False}), plugin("key-auth", anonymous="guest")]
+    gateway = start([service(origin.port, route("read", methods=["GET"], plugins=cache),
+                             route("write", methods=["POST"], plugins=cache))],
+                    consumers=({"username": "alice", "keyauth_credentials": ({"key": "ka"},)}, {"username": "guest"}))
+
+    def states():
+        return [gateway.get("/x", *fields).get("X-Cache-Status") for fields in ([], ["apikey: ka"])]
+
+    assert states() == ["Miss", "Miss"] and states() == ["Hit", "Hit"]
+    assert gateway.get("/y").get("X-Cache-Status") == "Miss"
+    assert gateway.ask("POST", "/x", body=b"").status == 200
+    assert states() == ["Miss", "Miss"] and states() == ["Hit", "Hit"]
+    assert gateway.get("/y").get("X-Cache-Status") == "Hit"
+
+
+def test_a_response_to_post_may_still_be_stored(site):
+    it = site(request_method=["GET", "POST"]).says(FRESH)
+    assert it.state() == "Miss" and it.state() == "Hit"
+    assert it.state(method="POST") == "Miss" and it.state(method="POST") == "Hit" and it.state() == "Miss"

@@ -78,6 +78,15 @@ size_t cache_key_variant(struct slice key, uint64_t salt, uint8_t slot, char *ou
     return key.n + CACHE_KEY_VARIANT;
 }
 
+size_t cache_key_base(struct slice variant, char *out)
+{
+    size_t n = variant.n - CACHE_KEY_VARIANT;
+
+    memcpy(out, variant.p, n);
+    out[0] = (char)(out[0] & ~FLAG_VARIANT);
+    return n;
+}
+
 /* The next part of a key that is being read. False: the table says more than there is. */
 static bool get(const unsigned char *length, const char **at, const char *end, struct slice *out)
 {

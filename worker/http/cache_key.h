@@ -37,6 +37,10 @@ ptrdiff_t cache_key_write(const struct cache_key_parts *parts, char *out, size_t
  * CACHE_KEY_VARIANT bytes. Returns its length. */
 size_t cache_key_variant(struct slice key, uint64_t salt, uint8_t slot, char *out);
 
+/* The key of the URL itself that a variant's key was made from: out has room for key.n bytes.
+ * Returns its length. */
+size_t cache_key_base(struct slice variant, char *out);
+
 /* Reads a key back; the slices point into it. False: these bytes are no key. */
 bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out);
 

@@ -28,11 +28,20 @@ static bool taken_stale(const struct cache_control *request, int64_t staleness)
            (request->max_stale != FRESHNESS_UNSET && staleness <= request->max_stale);
 }
 
+/* What was purged softly and would be fresh: stale since now. */
+static bool refreshable(const struct cache_meta *m)
+{
+    return !(m->flags & REUSE_SHARED) || m->stale_while > 0;
+}
+
 enum reuse_verdict reuse_judge(const struct cache_meta *m, const struct cache_control *request,
-                               int64_t now)
+                               bool soft, int64_t now)
 {
     int64_t age = reuse_age(m, now), left = m->fresh_for - age;
+    bool purged = soft && left > 0;
 
+    if (purged)
+        left = 0;
     if (m->flags & REUSE_VALIDATE)
         return REUSE_ASK;
     if (request && refused_by_client(m, request, age, left))
@@ -41,6 +50,8 @@ enum reuse_verdict reuse_judge(const struct cache_meta *m, const struct cache_co
         return REUSE_FRESH;
     if (m->flags & REUSE_STRICT)
         return REUSE_ASK;
+    if (purged && refreshable(m))
+        return REUSE_REFRESH;
     if (m->stale_while > 0 && -left < m->stale_while)
         return REUSE_REFRESH;
     if (request && !(m->flags & REUSE_SHARED) && taken_stale(request, -left))

@@ -52,9 +52,16 @@ static inline int64_t reuse_age(const struct cache_meta *m, int64_t now)
     return m->initial_age + now - m->stored;
 }
 
-/* `request`: the client's directives; NULL when they do not count. */
+/* What was purged softly is stale from then on, and refreshed behind the clients' backs as with
+ * stale-while-revalidate, where nothing forbids staleness. */
+static inline bool reuse_stale(const struct cache_meta *m, bool soft, int64_t now)
+{
+    return soft || reuse_age(m, now) >= m->fresh_for;
+}
+
+/* `request`: the client's directives; NULL when they do not count. `soft`: it was purged softly. */
 enum reuse_verdict reuse_judge(const struct cache_meta *m, const struct cache_control *request,
-                               int64_t now);
+                               bool soft, int64_t now);
 
 /* The origin cannot be asked, or said 5xx: may the stale response stand in? `listed`: the operator
  * allows it for this kind of failure. */

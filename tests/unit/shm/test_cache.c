@@ -141,8 +141,9 @@ static void test_put_and_find(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int known = 0; known < 2; known++) {
-            const struct cache_meta meta = lasting();
+            struct cache_meta meta = lasting();
             struct cache_hit hit;
+            meta.born = cache_sequence(f.cache);
             char key[64];
             snprintf(key, sizeof key, "GET /object/%zu/%d", sizes[i], known);
             assert_true(put_meta(f.cache, key, sizes[i], known ? sizes[i] : 0, &meta));

@@ -25,7 +25,7 @@ static enum reuse_verdict judge(const struct cache_meta *m, const char *directiv
     freshness_clear(&cc);
     if (*directives)
         freshness_parse(slice_of(directives, strlen(directives)), &cc);
-    return reuse_judge(m, &cc, NOW + after);
+    return reuse_judge(m, &cc, false, NOW + after);
 }
 
 static void freshness_alone(void **state)
@@ -35,8 +35,8 @@ static void freshness_alone(void **state)
     assert_int_equal(judge(&m, "", 0), REUSE_FRESH);
     assert_int_equal(judge(&m, "", 59), REUSE_FRESH);
     assert_int_equal(judge(&m, "", 60), REUSE_ASK);
-    assert_int_equal(reuse_judge(&m, NULL, NOW + 59), REUSE_FRESH);
-    assert_int_equal(reuse_judge(&m, NULL, NOW + 60), REUSE_ASK);
+    assert_int_equal(reuse_judge(&m, NULL, false, NOW + 59), REUSE_FRESH);
+    assert_int_equal(reuse_judge(&m, NULL, false, NOW + 60), REUSE_ASK);
     m.initial_age = 50;
     assert_int_equal(judge(&m, "", 9), REUSE_FRESH);
     assert_int_equal(judge(&m, "", 10), REUSE_ASK);
@@ -65,6 +65,28 @@ static void wishes_of_the_client(void **state)
     assert_int_equal(judge(&m, "max-age=0", 5), REUSE_FRESH);
     assert_int_equal(judge(&m, "max-age=0", 65), REUSE_ASK);
     assert_int_equal(judge(&m, "no-cache", 5), REUSE_ASK);
+}
+
+static void purged_softly(void **state)
+{
+    struct cache_meta m = meta(0);
+    struct cache_control cc;
+    (void)state;
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW), REUSE_REFRESH);
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW + 60), REUSE_ASK);
+    freshness_clear(&cc);
+    freshness_parse(SLICE("min-fresh=1"), &cc);
+    assert_int_equal(reuse_judge(&m, &cc, true, NOW), REUSE_ASK);
+    m = meta(REUSE_STRICT);
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW), REUSE_ASK);
+    m = meta(REUSE_VALIDATE);
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW), REUSE_ASK);
+    m = meta(REUSE_SHARED);
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW), REUSE_ASK);
+    m.stale_while = 10;
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW), REUSE_REFRESH);
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW + 69), REUSE_REFRESH);
+    assert_int_equal(reuse_judge(&m, NULL, true, NOW + 70), REUSE_ASK);
 }
 
 static void stale_while_revalidate(void **state)
@@ -126,9 +148,10 @@ static void back_off(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(freshness_alone),
-                                        cmocka_unit_test(wishes_of_the_client),
-                                        cmocka_unit_test(stale_while_revalidate),
-                                        cmocka_unit_test(failures), cmocka_unit_test(back_off) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(freshness_alone), cmocka_unit_test(wishes_of_the_client),
+        cmocka_unit_test(purged_softly),   cmocka_unit_test(stale_while_revalidate),
+        cmocka_unit_test(failures),        cmocka_unit_test(back_off)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
