@@ -13,6 +13,7 @@ VERSION := 0.1.0
 # SANITIZE=address,undefined builds everything instrumented; give it a BUILD of its own.
 SANITIZE ?=
 FUZZ_SECONDS ?= 60
+HAMMER_SECONDS ?= 600
 
 PYTHON := /usr/bin/python3
 LIBS   := -lconfig -lpcre2-8 -lssl -lcrypto -ljansson
@@ -50,7 +51,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests asan asan-gateway fuzz fuzz-targets lint format bench bench-evict install man clean
+.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict install man clean
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -86,6 +87,10 @@ unit proc e2e: all tests
 
 ## make tests      builds the test programs and runs none
 tests: $(UNIT) $(PROC) $(FAULT) $(OTHER)
+
+## make hammer     the cache under kill -9: writers die at any instruction, for HAMMER_SECONDS (600)
+hammer: $(BUILD)/proc/crash_anywhere $(BUILD)/proc/hammer_cache $(BUILD)/proc/hammer_ticket
+	@for test in $^; do HAMMER_SECONDS=$(HAMMER_SECONDS) $$test || exit 1; done
 
 ## make asan       unit and process tests under AddressSanitizer and UndefinedBehaviorSanitizer
 asan:

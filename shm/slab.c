@@ -50,6 +50,7 @@ uint32_t slab_class(const struct slab_sizes *sizes, uint32_t bytes)
 
 uint32_t slab_class_below(const struct slab_sizes *sizes, uint32_t bytes)
 {
+    must(bytes <= PAGES_SIZE);
     uint32_t units = bytes / SLAB_UNIT, class = sizes->up[units];
     return sizes->units[class] > units && class > 0 ? class - 1 : class;
 }

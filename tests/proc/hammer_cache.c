@@ -15,7 +15,7 @@
 
 #include "shm/evict.h"
 #include "shm/store.h"
-#include "tests/proc/objects.h"
+#include "tests/proc/player.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,140 +26,9 @@
 enum {
     CHILDREN = 4,
     PARENT_SLOT = 9,
-    OBJECTS = 1500,
-    PINS = 48,
-    WRONG = 42,
     LONGEST = 60000 /* ms */,
     MILLI = 1000000 /* ns */
 };
-
-struct tally { /* shared; sums over all children */
-    _Atomic uint64_t puts, refused, hits, misses, purges, kept;
-    _Atomic uint32_t stop;
-};
-
-static struct tally *tally;
-
-struct player {
-    struct cache *cache;
-    uint64_t dice;
-    uint32_t large; /* of 100 */
-    struct cache_hit pins[PINS];
-    uint32_t numbers[PINS];
-};
-
-static uint32_t roll(struct player *player, uint32_t sides)
-{
-    player->dice = player->dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(player->dice >> 33) % sides;
-}
-
-/* 100 bytes to 1 MB; a few large ones among many small. */
-static size_t any_size(struct player *player)
-{
-    uint32_t what = roll(player, 100);
-    uint32_t most = what < player->large ? 1000000 : what < 30 ? 65536 : 4096;
-    return 100 + roll(player, most - 100);
-}
-
-/* Few are asked for often. */
-static uint32_t any_number(struct player *player)
-{
-    return roll(player, 1 + roll(player, OBJECTS));
-}
-
-static void wrong(const char *what, uint32_t number)
-{
-    fprintf(stderr, "object %u: %s\n", number, what);
-    _exit(WRONG);
-}
-
-static void play_put(struct player *player)
-{
-    uint32_t number = any_number(player), version = roll(player, 1u << 30);
-    size_t size = any_size(player);
-    struct cache_fill *fill =
-        objects_begin(player->cache, number, version, size, roll(player, 3) ? size : 0);
-    if (!fill)
-        return;
-    if (!objects_append(fill, number, version, size) || roll(player, 16) == 0)
-        cache_fill_abort(&fill);
-    else if (!cache_fill_commit(&fill))
-        atomic_fetch_add(&tally->refused, 1);
-    else
-        atomic_fetch_add(&tally->puts, 1);
-}
-
-static void play_look(struct player *player)
-{
-    uint32_t number = any_number(player);
-    int found = objects_look(player->cache, number);
-    if (found < 0)
-        wrong("is not what was stored", number);
-    atomic_fetch_add(found ? &tally->hits : &tally->misses, 1);
-}
-
-/* A long pin; what was pinned there before is looked at once more, long after others may have
- * removed it. */
-static void play_keep(struct player *player)
-{
-    uint32_t i = roll(player, PINS), number = any_number(player);
-    struct cache_hit *hit = &player->pins[i];
-    if (hit->entry) {
-        if (!objects_whole(player->cache, hit, player->numbers[i]))
-            wrong("changed while it was pinned", player->numbers[i]);
-        cache_unpin(player->cache, hit);
-    }
-    player->numbers[i] = number;
-    if (objects_find(player->cache, number, hit) && cache_keep(player->cache, hit))
-        atomic_fetch_add(&tally->kept, 1);
-}
-
-/* Another head for what is there; the version and size in it stay, a third line says how often it
- * changed. */
-static void play_renew(struct player *player)
-{
-    uint32_t number = any_number(player);
-    struct cache_hit hit;
-    char head[64];
-    if (!objects_find(player->cache, number, &hit))
-        return;
-    const char *end = memchr(hit.head, 'N', hit.head_n);
-    size_t n = end ? (size_t)(end - hit.head) : hit.head_n;
-    memcpy(head, hit.head, n);
-    n += (size_t)snprintf(head + n, sizeof head - n, "N: %u\r\n", roll(player, 1000));
-    struct cache_meta meta = { .stored = hit.meta->stored, .keep_until = hit.meta->keep_until };
-    cache_update(player->cache, &hit, &meta, head, n);
-    if (!objects_whole(player->cache, &hit, number))
-        wrong("changed with its head", number);
-    cache_unpin(player->cache, &hit);
-}
-
-static void play_purge(struct player *player)
-{
-    uint8_t id[CACHE_ID_SIZE];
-    objects_id(player->cache, any_number(player), id);
-    if (roll(player, 500) == 0)
-        cache_purge_all(player->cache);
-    else
-        cache_purge(player->cache, id);
-    atomic_fetch_add(&tally->purges, 1);
-}
-
-static void play(struct player *player)
-{
-    uint32_t what = roll(player, 100);
-    if (what < 45)
-        play_put(player);
-    else if (what < 80)
-        play_look(player);
-    else if (what < 89)
-        play_keep(player);
-    else if (what < 94)
-        play_renew(player);
-    else
-        play_purge(player);
-}
 
 static _Noreturn void child(const struct zone *zone, uint32_t slot, const struct player *dice)
 {
@@ -185,13 +54,6 @@ static pid_t start(const struct zone *zone, uint32_t slot, const struct player *
     return pid;
 }
 
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / MILLI;
-}
-
 static void reap(const struct zone *zone, pid_t pid, uint32_t slot, bool killed)
 {
     int status;
@@ -200,53 +62,6 @@ static void reap(const struct zone *zone, pid_t pid, uint32_t slot, bool killed)
         cache_break(zone, slot);
     else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         fail_msg("a child ended with status %x", (unsigned)status);
-}
-
-static void check_nothing_lost(struct cache *cache)
-{
-    uint32_t index = 0;
-    for (uint32_t i = 0; i < cache->g.shards; i++) {
-        store_lock(cache, i);
-        while (evict_some(cache, i))
-            ;
-        assert_int_equal(cache->shards[i].slab.used, 0);
-        store_unlock(cache, i);
-    }
-    for (uint32_t i = 0; i < cache->g.pages; i++)
-        index += pages_kind(cache->pages[i].owner) == PAGES_INDEX;
-    assert_int_equal(pages_left(cache) + index, cache->g.pages);
-}
-
-static void check_end(const struct zone *zone)
-{
-    struct cache *cache = cache_attach(zone, PARENT_SLOT);
-    struct cache_stats stats;
-    uint64_t repairs = 0;
-    char why[256];
-    assert_non_null(cache);
-    if (!cache_audit(cache, why, sizeof why))
-        fail_msg("audit: %s", why);
-    for (uint32_t number = 0; number < OBJECTS; number++)
-        assert_true(objects_look(cache, number) >= 0);
-    cache_stats(cache, &stats);
-    for (uint32_t i = 0; i < cache->g.shards; i++)
-        repairs += cache->shards[i].repairs;
-    print_message("# puts %" PRIu64 " refused %" PRIu64 " hits %" PRIu64 " misses %" PRIu64
-                  " kept %" PRIu64 " purges %" PRIu64 " evictions %" PRIu64 " no_memory %" PRIu64
-                  " repairs %" PRIu64 "\n",
-                  tally->puts, tally->refused, tally->hits, tally->misses, tally->kept,
-                  tally->purges, stats.evictions, stats.no_memory, repairs);
-    cache_purge_all(cache);
-    check_nothing_lost(cache);
-    if (!cache_audit(cache, why, sizeof why))
-        fail_msg("audit when all is purged: %s", why);
-    cache_detach(&cache);
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
 }
 
 /* Long enough, and enough done, however slow the machine; but not for ever. */
@@ -299,7 +114,7 @@ static void run(uint64_t size, uint32_t large, bool kill_some, uint64_t millisec
     for (uint32_t i = 0; i < CHILDREN; i++)
         reap(&zone, pids[i], i, false);
     print_message("# %u killed\n", kills);
-    check_end(&zone);
+    check_end(&zone, PARENT_SLOT);
     assert_true(tally->puts > 0 && tally->hits > 0 && tally->kept > 0);
     region_drop(&zone);
 }
