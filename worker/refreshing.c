@@ -216,7 +216,8 @@ bool refreshing_answered(struct stream *s, const struct head *h)
 {
     bool server_error = h->status == 500 || (h->status >= 502 && h->status <= 504);
 
-    if (h->status == 304 && s->validating && renew(s, h)) {
+    if (h->status == 304 && s->validating) {
+        (void)renew(s, h); /* validated it is, whether that can be written down or not */
         s->cache_status = STATS_REVALIDATED;
         s->answer = ANSWER_CACHED;
         return true;

@@ -135,3 +135,12 @@ def test_readers_of_what_outgrows_its_limit_get_it_all(held):
     settle()
     go.set()
     assert [c.response().body for c in clients] == [BODY] * 4
+
+
+def test_validation_that_cannot_be_stored_still_answers(held):
+    """The lines of the 304 do not fit to those that are stored: the client gets what was validated, not the 304."""
+    it = held().says('ETag: "one"', "Cache-Control: max-age=60", "Age: 1000", *(f"X-{i}: 1" for i in range(100)))
+    it.then(lambda connection, request: connection.send(reply(304, 'ETag: "one"', *(f"Y-{i}: 1" for i in range(100)), length=False)))
+    assert it.gateway.get("/x").body == BODY
+    answer = it.gateway.get("/x")
+    assert (answer.status, answer.body, answer.get("X-Cache-Status")) == (200, BODY, "Revalidated")
