@@ -144,3 +144,60 @@ def test_validation_that_cannot_be_stored_still_answers(held):
     assert it.gateway.get("/x").body == BODY
     answer = it.gateway.get("/x")
     assert (answer.status, answer.body, answer.get("X-Cache-Status")) == (200, BODY, "Revalidated")
+
+
+# ---- a purge while the origin makes the answer: that is not what comes after the purge ---------------------------------
+
+def slow(go, *fields, body=b"old"):
+    def answer(connection, _request):
+        go.wait(PATIENCE)
+        connection.send(reply(200, *fields, body=body))
+    return answer
+
+
+def purge_all(it):
+    assert it.gateway.control("DELETE", "/proxy-cache").status in (200, 204)
+
+
+def invalidate(it):
+    it.says(body=b"")
+    assert it.gateway.ask("POST", "/x", "Content-Length: 0").status == 200
+
+
+def purge_while_it_is_asked_for(it, by, fields):
+    go, count = threading.Event(), it.count
+    client = it.then(slow(go, *fields)).send()
+    wait_until(lambda: it.count == count + 1, "the request at the origin")
+    by(it)
+    go.set()
+    assert client.response().body == b"old"
+    it.says("Cache-Control: max-age=600", body=b"new")
+    assert it.gateway.get("/x").body == b"new"
+
+
+@pytest.mark.parametrize("by", [purge_all, invalidate])
+@pytest.mark.parametrize("vary", [[], ["Vary: Accept"]])
+@pytest.mark.parametrize("timeout", [5000, 0])
+def test_purge_while_a_new_object_is_asked_for(held, by, vary, timeout):
+    purge_while_it_is_asked_for(held(lock_timeout=timeout), by, ["Cache-Control: max-age=600", *vary])
+
+
+@pytest.mark.parametrize("by", [purge_all, invalidate])
+def test_purge_while_it_turns_out_to_be_storable_again(held, by):
+    it = held().says("Cache-Control: no-store")
+    it.gateway.get("/x")
+    purge_while_it_is_asked_for(it, by, ["Cache-Control: max-age=600"])
+
+
+@pytest.mark.parametrize("by", [purge_all, invalidate])
+def test_purge_while_it_is_refreshed_in_the_background(held, by):
+    it = held().says("Cache-Control: max-age=60, stale-while-revalidate=100000", "Age: 1000", body=b"old")
+    go = threading.Event()
+    it.then(slow(go, "Cache-Control: max-age=600"))
+    assert [it.gateway.get("/x").body for _ in range(2)] == [b"old"] * 2
+    wait_until(lambda: it.count == 2, "the refresh at the origin")
+    by(it)
+    go.set()
+    settle()
+    it.says("Cache-Control: max-age=600", body=b"new")
+    assert it.gateway.get("/x").body == b"new"
