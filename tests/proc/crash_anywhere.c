@@ -305,8 +305,8 @@ static void finish(struct killer *k)
 
 static void test_any_instruction(void **state)
 {
-    struct killer k = { .dice = { .dice = setting("HAMMER_SEED", (uint64_t)clock_us()) } };
-    int64_t until = clock_ms() + (int64_t)setting("HAMMER_SECONDS", 4) * 1000;
+    struct killer k = { .dice = { .dice = children_setting("HAMMER_SEED", (uint64_t)clock_us()) } };
+    int64_t until = children_ms() + (int64_t)children_setting("HAMMER_SECONDS", 4) * 1000;
     (void)state;
     print_message("# HAMMER_SEED=%" PRIu64 "\n", k.dice.dice);
     assert_true(region_make(&k.zone, ZONE_CACHE, CACHE_VERSION, "anywhere", ZONE));
@@ -316,7 +316,7 @@ static void test_any_instruction(void **state)
     cache_ticket_waker(k.cache, wake_nobody, NULL);
     for (uint32_t i = 0; i < PLAYERS; i++)
         k.players[i] = start(&k, i);
-    while (k.locked == 0 || clock_ms() < until) {
+    while (k.locked == 0 || children_ms() < until) {
         if (!seize(&k)) {
             print_message("# no ptrace here\n");
             kill(k.victim, SIGKILL);

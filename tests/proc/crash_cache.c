@@ -6,13 +6,6 @@
  * the audit has to pass, every object has to be whole, and when all is purged every page has to be
  * free. Then the next point. A second round kills the one who repairs as well.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #define CRASH_POINT() crash_point(__FILE__, __LINE__)
 static void crash_point(const char *file, int line);
 
@@ -35,10 +28,9 @@ static void crash_point(const char *file, int line);
 #include "shm/slab.c"
 #include "shm/store.c"
 /* clang-format on */
+#include "tests/proc/children.h"
 #include "tests/proc/objects.h"
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 enum { SITES = 256, CHILD = 1, SURVIVOR = 0, ZONE = 1200 * 1024, KNOWN = 40, TURNS = 6 };
 enum { CROWD = 16, CROWD_FROM = 5000, CROWD_TO = 15000 };
@@ -234,46 +226,26 @@ static void check_audit(struct cache *cache, const char *when)
                  plan->sites[plan->kill_site].line, plan->kill_count, why);
 }
 
-/* Everything out: then all pages are free but those of the index's overflow, which stay the
- * index's. */
-static void check_nothing_lost(struct cache *cache)
+static void live(void *arg, uint32_t slot, uint32_t kills)
 {
-    uint32_t index = 0;
-    for (uint32_t i = 0; i < cache->g.shards; i++) {
-        store_lock(cache, i);
-        while (evict_some(cache, i))
-            ;
-        assert_int_equal(cache->shards[i].slab.used, 0);
-        store_unlock(cache, i);
-    }
-    for (uint32_t i = 0; i < cache->g.pages; i++)
-        index += pages_kind(cache->pages[i].owner) == PAGES_INDEX;
-    assert_int_equal(pages_left(cache) + index, cache->g.pages);
+    (void)kills;
+    armed = true;
+    struct cache *cache = cache_attach(arg, slot);
+    if (!cache)
+        _exit(3);
+    work(cache);
+    cache_detach(&cache);
+    _exit(0);
 }
 
 /* A child in the slot CHILD; returns whether it died of the plan. */
 static bool run_child(const struct zone *zone)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        armed = true;
-        struct cache *cache = cache_attach(zone, CHILD);
-        if (!cache)
-            _exit(3);
-        work(cache);
-        cache_detach(&cache);
-        _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+    const struct children c = { .live = live, .arg = (void *)(uintptr_t)zone };
+    bool killed = children_reap(children_fork(&c, CHILD));
+    if (killed)
         cache_break(zone, CHILD);
-        return true;
-    }
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    return false;
+    return killed;
 }
 
 /* One who lives through it all, in the midst of a fill and with an object that it reads. */
@@ -369,7 +341,7 @@ static void close_stage(struct stage *stage, bool by_next_owner)
     assert_true(objects_put(cache, 1, 9, 5000, 5000));
     assert_int_equal(objects_look(cache, 1), 1);
     check_audit(cache, "at the end");
-    check_nothing_lost(cache);
+    objects_check_nothing_lost(cache);
     check_audit(cache, "emptied");
     check_no_tickets(cache);
     cache_detach(&stage->survivor);

@@ -6,37 +6,33 @@
  * to follow from key and version. At the end the audit passes, and when all is purged every page is
  * free again. HAMMER_SECONDS sets how long (4), HAMMER_SEED repeats the choices of a run.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "shm/evict.h"
 #include "shm/store.h"
+#include "tests/proc/children.h"
 #include "tests/proc/player.h"
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     CHILDREN = 4,
     PARENT_SLOT = 9,
-    LONGEST = 60000 /* ms */,
-    MILLI = 1000000 /* ns */
+    LONGEST = 60000 /* ms */
 };
 
-static _Noreturn void child(const struct zone *zone, uint32_t slot, const struct player *dice)
+/* What the children know of the run. */
+struct game {
+    struct zone zone;
+    struct player dice;
+};
+
+static void live(void *arg, uint32_t slot, uint32_t kills)
 {
+    struct game *game = arg;
     struct player *player = calloc(1, sizeof *player);
-    if (!player || !(player->cache = cache_attach(zone, slot)))
+    (void)kills;
+    if (!player || !(player->cache = cache_attach(&game->zone, slot)))
         _exit(3);
-    player->dice = dice->dice + slot;
-    player->large = dice->large;
+    player->dice = game->dice.dice + slot;
+    player->large = game->dice.large;
     while (!atomic_load(&tally->stop))
         play(player);
     cache_detach(&player->cache);
@@ -44,30 +40,15 @@ static _Noreturn void child(const struct zone *zone, uint32_t slot, const struct
     _exit(0);
 }
 
-static pid_t start(const struct zone *zone, uint32_t slot, const struct player *dice)
+static void bury(void *arg, uint32_t slot)
 {
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        child(zone, slot, dice);
-    return pid;
-}
-
-static void reap(const struct zone *zone, pid_t pid, uint32_t slot, bool killed)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && killed)
-        cache_break(zone, slot);
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("a child ended with status %x", (unsigned)status);
+    cache_break(&((struct game *)arg)->zone, slot);
 }
 
 /* Long enough, and enough done, however slow the machine; but not for ever. */
 static bool enough(int64_t since, int64_t milliseconds, bool wait)
 {
-    int64_t passed = clock_ms() - since;
+    int64_t passed = children_ms() - since;
     bool done = !wait && tally->puts > 100 && tally->hits > 10 && tally->kept > 10;
     return passed > (done ? milliseconds : LONGEST);
 }
@@ -88,40 +69,35 @@ static void stuff(const struct zone *zone)
 
 static void run(uint64_t size, uint32_t large, bool kill_some, uint64_t milliseconds)
 {
-    struct player dice = { .large = large, .dice = setting("HAMMER_SEED", (uint64_t)clock_ms()) };
-    struct zone zone;
-    pid_t pids[CHILDREN];
-    uint32_t kills = 0;
-    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice.dice);
+    struct game game = { .dice = { .large = large } };
+    struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &game };
+    struct player *dice = &game.dice;
+    dice->dice = children_setting("HAMMER_SEED", (uint64_t)children_ms());
+    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice->dice);
     memset(tally, 0, sizeof *tally);
-    assert_true(region_make(&zone, ZONE_CACHE, CACHE_VERSION, "hammer", size));
-    assert_true(cache_format(&zone));
-    stuff(&zone);
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        pids[i] = start(&zone, i, &dice);
-    for (int64_t since = clock_ms(); !enough(since, (int64_t)milliseconds, kill_some && !kills);) {
-        const struct timespec pause = { .tv_nsec = 1 + (long)roll(&dice, 6000) * 1000 };
+    assert_true(region_make(&game.zone, ZONE_CACHE, CACHE_VERSION, "hammer", size));
+    assert_true(cache_format(&game.zone));
+    stuff(&game.zone);
+    children_begin(&c);
+    for (int64_t since = children_ms();
+         !enough(since, (int64_t)milliseconds, kill_some && !c.kills);) {
+        const struct timespec pause = { .tv_nsec = 1 + (long)roll(dice, 6000) * 1000 };
         nanosleep(&pause, NULL);
-        uint32_t i = roll(&dice, CHILDREN);
-        if (!kill_some)
-            continue;
-        assert_int_equal(kill(pids[i], SIGKILL), 0);
-        reap(&zone, pids[i], i, true);
-        pids[i] = start(&zone, i, &dice);
-        kills++;
+        uint32_t i = roll(dice, CHILDREN);
+        if (kill_some)
+            children_kill(&c, i);
     }
     atomic_store(&tally->stop, 1);
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        reap(&zone, pids[i], i, false);
-    print_message("# %u killed\n", kills);
-    check_end(&zone, PARENT_SLOT);
+    children_end(&c);
+    print_message("# %u killed\n", c.kills);
+    check_end(&game.zone, PARENT_SLOT);
     assert_true(tally->puts > 0 && tally->hits > 0 && tally->kept > 0);
-    region_drop(&zone);
+    region_drop(&game.zone);
 }
 
 static uint64_t share(uint64_t part)
 {
-    return setting("HAMMER_SECONDS", 4) * 1000 * part / 4;
+    return children_setting("HAMMER_SECONDS", 4) * 1000 * part / 4;
 }
 
 static void test_in_peace(void **state)

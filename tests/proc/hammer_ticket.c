@@ -7,24 +7,13 @@
  * filler died is not. At the end no ticket is left and the audit passes. HAMMER_SECONDS sets how
  * long (4), HAMMER_SEED repeats the choices of a run.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "shm/cache_ticket_parts.h"
+#include "tests/proc/children.h"
 #include "tests/proc/objects.h"
 #include "worker/base/bells.h"
 #include <poll.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { CHILDREN = 6, PARENT_SLOT = 200, OBJECTS = 5, WRONG = 42, PATIENCE = 20000 /* ms */ };
 enum {
@@ -233,9 +222,18 @@ static void play(struct player *p)
     }
 }
 
-static _Noreturn void child(const struct zone *zone, uint32_t slot, uint64_t dice)
+/* What the children know of the run. */
+struct game {
+    struct zone zone;
+    struct player dice;
+};
+
+static void live(void *arg, uint32_t slot, uint32_t kills)
 {
-    struct player p = { .cache = cache_attach(zone, slot), .slot = slot, .dice = dice + slot };
+    struct game *game = arg;
+    struct player p = { .cache = cache_attach(&game->zone, slot),
+                        .slot = slot,
+                        .dice = game->dice.dice + kills + slot };
     struct epoll_event e = { .events = EPOLLIN | EPOLLET };
     p.epoll = epoll_create1(0);
     if (!p.cache || p.epoll < 0 ||
@@ -251,44 +249,14 @@ static _Noreturn void child(const struct zone *zone, uint32_t slot, uint64_t dic
 
 /* --- the parent ------------------------------------------------------------------------------- */
 
-static pid_t start(const struct zone *zone, uint32_t slot, uint64_t dice)
+static void bury(void *arg, uint32_t slot)
 {
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        child(zone, slot, dice);
-    return pid;
-}
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / MILLI;
-}
-
-static void reap(const struct zone *zone, pid_t pid, uint32_t slot, bool killed)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (!killed || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-            fail_msg("a child ended with status %x", (unsigned)status);
-        return;
-    }
     for (uint32_t i = 0; i < OBJECTS; i++) {
         uint32_t dead = slot + 1;
         atomic_compare_exchange_strong(&tally->filler[i], &dead, 0);
     }
-    cache_break(zone, slot);
+    cache_break(&((struct game *)arg)->zone, slot);
     bells_ring_all(&bells);
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
 }
 
 static void check_end(const struct zone *zone)
@@ -307,51 +275,46 @@ static void check_end(const struct zone *zone)
 
 static void run(bool kill_some, uint64_t milliseconds)
 {
-    struct player dice = { .dice = setting("HAMMER_SEED", (uint64_t)clock_ms()) };
-    struct zone zone;
-    pid_t pids[CHILDREN];
-    uint32_t kills = 0;
-    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice.dice);
+    struct game game = { 0 };
+    struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &game };
+    struct player *dice = &game.dice;
+    dice->dice = children_setting("HAMMER_SEED", (uint64_t)children_ms());
+    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice->dice);
     memset(tally, 0, sizeof *tally);
-    assert_true(region_make(&zone, ZONE_CACHE, CACHE_VERSION, "hammer", 2 << 20));
-    assert_true(cache_format(&zone));
+    assert_true(region_make(&game.zone, ZONE_CACHE, CACHE_VERSION, "hammer", 2 << 20));
+    assert_true(cache_format(&game.zone));
     assert_true(bells_make(&bells, CHILDREN));
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        pids[i] = start(&zone, i, dice.dice);
-    for (int64_t since = clock_ms(); clock_ms() - since < (int64_t)milliseconds;) {
-        const struct timespec pause = { .tv_nsec = 1 + (long)roll(&dice, 6000) * 1000 };
+    children_begin(&c);
+    for (int64_t since = children_ms(); children_ms() - since < (int64_t)milliseconds;) {
+        const struct timespec pause = { .tv_nsec = 1 + (long)roll(dice, 6000) * 1000 };
         nanosleep(&pause, NULL);
-        uint32_t i = roll(&dice, CHILDREN);
-        if (!kill_some)
-            continue;
-        assert_int_equal(kill(pids[i], SIGKILL), 0);
-        reap(&zone, pids[i], i, true);
-        pids[i] = start(&zone, i, dice.dice + ++kills);
+        uint32_t i = roll(dice, CHILDREN);
+        if (kill_some)
+            children_kill(&c, i);
     }
     atomic_store(&tally->stop, 1);
     bells_ring_all(&bells);
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        reap(&zone, pids[i], i, false);
+    children_end(&c);
     print_message("# killed %u fills %" PRIu64 " commits %" PRIu64 " joined %" PRIu64
                   " whole %" PRIu64 " lost %" PRIu64 " passed %" PRIu64 " waits %" PRIu64 "\n",
-                  kills, tally->fills, tally->commits, tally->joined, tally->whole, tally->lost,
+                  c.kills, tally->fills, tally->commits, tally->joined, tally->whole, tally->lost,
                   tally->passed, tally->waits);
-    check_end(&zone);
+    check_end(&game.zone);
     assert_true(tally->fills > 0 && tally->joined > 0 && tally->whole > 0 && tally->waits > 0);
     bells_drop(&bells);
-    region_drop(&zone);
+    region_drop(&game.zone);
 }
 
 static void test_in_peace(void **state)
 {
     (void)state;
-    run(false, setting("HAMMER_SECONDS", 4) * 1000 / 4);
+    run(false, children_setting("HAMMER_SECONDS", 4) * 1000 / 4);
 }
 
 static void test_with_deaths(void **state)
 {
     (void)state;
-    run(true, setting("HAMMER_SECONDS", 4) * 1000 * 3 / 4);
+    run(true, children_setting("HAMMER_SECONDS", 4) * 1000 * 3 / 4);
 }
 
 int main(void)

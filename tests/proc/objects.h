@@ -7,6 +7,8 @@
 #define TESTS_OBJECTS_H
 
 #include "shm/cache.h"
+#include "shm/evict.h"
+#include "shm/store.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -149,6 +151,23 @@ static inline int objects_look(struct cache *cache, uint32_t number)
     bool whole = objects_whole(cache, &hit, number);
     cache_unpin(cache, &hit);
     return whole ? 1 : -1;
+}
+
+/* Everything out: then all pages are free but those of the index's overflow, which stay the
+ * index's. */
+static inline void objects_check_nothing_lost(struct cache *cache)
+{
+    uint32_t index = 0;
+    for (uint32_t i = 0; i < cache->g.shards; i++) {
+        store_lock(cache, i);
+        while (evict_some(cache, i))
+            ;
+        assert_int_equal(cache->shards[i].slab.used, 0);
+        store_unlock(cache, i);
+    }
+    for (uint32_t i = 0; i < cache->g.pages; i++)
+        index += pages_kind(cache->pages[i].owner) == PAGES_INDEX;
+    assert_int_equal(pages_left(cache) + index, cache->g.pages);
 }
 
 #endif

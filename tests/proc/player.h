@@ -9,10 +9,8 @@
 
 #include "shm/evict.h"
 #include "shm/store.h"
+#include "tests/proc/children.h"
 #include "tests/proc/objects.h"
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { OBJECTS = 1500, PINS = 48, WRONG = 42 };
 
@@ -144,35 +142,6 @@ static inline void play(struct player *player)
         play_purge(player);
 }
 
-static inline int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Everything out: then all pages are free but those of the index's overflow. */
-static inline void check_nothing_lost(struct cache *cache)
-{
-    uint32_t index = 0;
-    for (uint32_t i = 0; i < cache->g.shards; i++) {
-        store_lock(cache, i);
-        while (evict_some(cache, i))
-            ;
-        assert_int_equal(cache->shards[i].slab.used, 0);
-        store_unlock(cache, i);
-    }
-    for (uint32_t i = 0; i < cache->g.pages; i++)
-        index += pages_kind(cache->pages[i].owner) == PAGES_INDEX;
-    assert_int_equal(pages_left(cache) + index, cache->g.pages);
-}
-
-static inline uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
-}
-
 /* When all have gone: the audit passes, every object is whole, and nothing is lost. */
 static inline void check_end(const struct zone *zone, uint32_t slot)
 {
@@ -194,7 +163,7 @@ static inline void check_end(const struct zone *zone, uint32_t slot)
                   tally->puts, tally->refused, tally->hits, tally->misses, tally->kept,
                   tally->purges, stats.evictions, stats.no_memory, repairs);
     cache_purge_all(cache);
-    check_nothing_lost(cache);
+    objects_check_nothing_lost(cache);
     if (!cache_audit(cache, why, sizeof why))
         fail_msg("audit when all is purged: %s", why);
     cache_detach(&cache);
