@@ -79,7 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct head h;
     static const char line[] = "HTTP/1.1 200 OK\r\n";
-    const struct storable_rules rules = { .obey = size % 2 == 0, .cookies = true, .ttl = size % 3 };
+    const struct storable_rules rules = { .obey = size % 2 == 0,
+                                          .cookies = true,
+                                          .ttl = (int64_t)(size % 3) };
     const char *end = size ? memchr(data, '\n', size) : NULL;
     char text[FIELDS_MAX + 64];
     struct storable verdict;
@@ -97,6 +99,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!verdict.refusal)
         check_vary(&h);
     check_merge(&h, &verdict);
-    check_tags(h);
+    check_tags(&h);
     return 0;
 }
