@@ -176,7 +176,7 @@ $(BUILD)/gatewayctl: $(BUILD)/obj/master/gatewayctl.o $(LIBRARY)
 # A test may include the .c that it tests, or helpers beside it; everything else comes out of the archive.
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lcmocka -ljwt $(LIBS)
+	$(call SAY,TEST)$(COMPILE) -MF $@.d -MT $@ $(LINK) -o $@ $< $(LIBRARY) -lcmocka -ljwt -lm $(LIBS)
 
 $(BUILD)/proc/%: tests/proc/%.c $(LIBRARY) $(BUILD)/flags
 	@mkdir -p $(@D)

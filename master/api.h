@@ -8,6 +8,7 @@
 #ifndef MASTER_API_H
 #define MASTER_API_H
 
+#include "master/advisor.h"
 #include "shm/cache.h"
 #include "worker/base/channel.h"
 #include "worker/base/heritage.h"
@@ -37,8 +38,9 @@ struct api {
     struct labels_queries queries;            /* of its configuration */
     struct cache *caches[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts; NULL: could not
                                                  be attached */
-    int64_t now;                              /* seconds since 1970 */
-    uint64_t now_ns;                          /* CLOCK_MONOTONIC */
+    struct advisor advisors[HERITAGE_DICTS_MAX]; /* one each */
+    int64_t now;                                 /* seconds since 1970 */
+    uint64_t now_ns;                             /* CLOCK_MONOTONIC */
     /* Asks the master; returns the question's id, or 0 when it cannot be asked. `text` may be "".
      */
     uint64_t (*ask)(struct api *api, enum channel_op op, const char *text);

@@ -28,6 +28,8 @@ static void add_counters(json_t *o, const struct cache_stats *stats)
     put(o, "pages", stats->pages);
     put(o, "free_pages", stats->free_pages);
     put(o, "objects", stats->objects);
+    put(o, "hits", stats->hits);
+    put(o, "misses", stats->missed);
     put(o, "fills", stats->fills);
     put(o, "evictions", stats->evictions);
     put(o, "evicted_bytes", stats->evicted_bytes);
@@ -58,7 +60,18 @@ static json_t *classes_json(const struct cache_report *report)
     return list;
 }
 
-static void add_report(json_t *o, const struct cache_stats *stats,
+/* Of the sampled ones: seconds since they were last asked for. */
+static json_t *idle_json(const struct advisor *a)
+{
+    struct advice_report report;
+
+    if (a->advice == NULL)
+        return json_null();
+    advice_report(a->advice, &report);
+    return report.idle >= 0 ? json_integer((json_int_t)report.idle) : json_null();
+}
+
+static void add_report(json_t *o, const struct advisor *a, const struct cache_stats *stats,
                        const struct cache_report *report)
 {
     json_t *queues = json_object(), *tickets = json_object(), *age = json_object();
@@ -84,6 +97,7 @@ static void add_report(json_t *o, const struct cache_stats *stats,
     json_object_set_new(o, "tickets", tickets);
     put(age, "mean", stats->evictions ? stats->evicted_seconds / stats->evictions : 0);
     put(age, "recent", report->evicted_recent);
+    json_object_set_new(age, "idle", idle_json(a));
     json_object_set_new(o, "evicted_age", age);
     json_object_set_new(o, "classes", classes_json(report));
 }
@@ -98,7 +112,7 @@ static json_t *dict_json(const struct api *api, size_t dict)
     cache_report(api->caches[dict], &report);
     json_object_set_new(o, "name", api_conf_text(api->heritage->conf->shared_dicts[dict].name));
     add_counters(o, &stats);
-    add_report(o, &stats, &report);
+    add_report(o, &api->advisors[dict], &stats, &report);
     return o;
 }
 

@@ -40,6 +40,7 @@ static const struct counter cache_counters[] = {
     CACHE(size),    CACHE(used),      CACHE(free_pages),    CACHE(pages),  CACHE(objects),
     CACHE(fills),   CACHE(evictions), CACHE(evicted_bytes), CACHE(purges), CACHE(no_memory),
     CACHE(expired), CACHE(overhead),  CACHE(generation),    CACHE(waits),  CACHE(evicted_seconds),
+    CACHE(hits),    CACHE(missed),
 };
 
 static void add(json_t *o, uint64_t value, const char *format, ...)

@@ -35,7 +35,7 @@ struct control {
     struct control_conns conns;
     struct listener listeners[3]; /* by enum api_door */
     struct loop_io channel, signals;
-    struct timer retirement;
+    struct timer retirement, feeding;
     uint64_t questions; /* asked so far: the latest id */
     bool over;
     struct channel_message message;
@@ -191,7 +191,18 @@ static void attach_caches(struct control *c)
         else
             log_write(LOG_LEVEL_ERROR, "control: shared dict %s cannot be attached",
                       h->conf->shared_dicts[i].name.s);
+        advisor_open(&c->api.advisors[i], c->api.caches[i]);
     }
+}
+
+/* The rings of samples are short: they are read often, also when nobody asks. */
+static void feed(struct timer *t)
+{
+    struct control *c = OWNER(t, struct control, feeding);
+
+    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
+        advisor_feed(&c->api.advisors[i], c->loop.now.real_s);
+    timer_set(&c->loop.timers, t, c->loop.now.ms + ADVISOR_MS, feed);
 }
 
 static bool set_up(struct control *c)
@@ -207,6 +218,7 @@ static bool set_up(struct control *c)
         !loop_watch(&c->loop, &c->channel, EPOLLIN) || !open_listeners(c))
         return false;
     attach_caches(c);
+    timer_set(&c->loop.timers, &c->feeding, c->loop.now.ms + ADVISOR_MS, feed);
     return channel_send(c->heritage->channel, CHANNEL_READY, 0, 0, NULL, 0);
 }
 
@@ -239,9 +251,11 @@ int control_main(const struct heritage *heritage)
         return EXIT_FAILURE;
     }
     live(c);
-    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
+    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++) {
+        advisor_close(&c->api.advisors[i]);
         if (c->api.caches[i] != NULL)
             cache_detach(&c->api.caches[i]);
+    }
     peers_close(&c->api.peers);
     loop_close(&c->loop);
     close(c->signals.fd);

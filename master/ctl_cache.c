@@ -68,6 +68,17 @@ enum ctl_exit ctl_cache_find(struct ctl *ctl, const struct ctl_cache_query *quer
     return ctl_client_ask(ctl, &call, value);
 }
 
+enum ctl_exit ctl_cache_of_dict(struct ctl *ctl, const char *path, json_t **value)
+{
+    char whole[PATH_MAX_TEXT];
+    size_t n = (size_t)snprintf(whole, sizeof whole, "%s%s", path, ctl->dict ? "?dict=" : "");
+
+    *value = NULL;
+    if (ctl->dict != NULL && !ctl_client_encode(ctl->dict, whole + n, sizeof whole - n))
+        return usage(ctl, "that is too long");
+    return ctl_client_get(ctl, whole, value);
+}
+
 /* --- looking -------------------------------------------------------------------------------- */
 
 enum ctl_exit ctl_cache_ls(struct ctl *ctl)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl cache stat: a line a dictionary, what requests got, and each dictionary's memory; with
  * --dict the sizes of its chunks as well. */
+#include "master/ctl_cache.h"
 #include "master/ctl_client.h"
-#include "master/ctl_command.h"
 #include "master/ctl_table.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
-
-enum { PATH_MAX_TEXT = 2048 };
 
 static void show_dicts(struct ctl *ctl, const json_t *dicts)
 {
@@ -20,6 +17,7 @@ static void show_dicts(struct ctl *ctl, const json_t *dicts)
         { "OVERHEAD", "overhead", CTL_TABLE_BYTES },
         { "FRAG", "fragmentation", CTL_TABLE_PERCENT },
         { "OBJECTS", "objects", CTL_TABLE_NUMBER },
+        { "HITS", "hits", CTL_TABLE_NUMBER },
         { "FILLS", "fills", CTL_TABLE_NUMBER },
         { "WAITS", "waits", CTL_TABLE_NUMBER },
         { "EVICTIONS", "evictions", CTL_TABLE_NUMBER },
@@ -68,6 +66,7 @@ static void show_memory(struct ctl *ctl, const json_t *dict)
         { "  evicted bytes", "evicted_bytes", CTL_TABLE_BYTES },
         { "  age when evicted, of late", "evicted_age.recent", CTL_TABLE_S },
         { "    in all", "evicted_age.mean", CTL_TABLE_S },
+        { "  idle when evicted", "evicted_age.idle", CTL_TABLE_S },
     };
     char *name = ctl_table_cell(json_object_get(dict, "name"), CTL_TABLE_TEXT);
 
@@ -103,17 +102,9 @@ static void show(struct ctl *ctl, json_t *value)
 
 enum ctl_exit ctl_cache_stat(struct ctl *ctl)
 {
-    char path[PATH_MAX_TEXT] = "/cache?dict=";
-    size_t n = strlen(path);
     json_t *value;
+    enum ctl_exit result = ctl_cache_of_dict(ctl, "/cache", &value);
 
-    if (ctl->dict == NULL) {
-        path[strlen("/cache")] = '\0';
-    } else if (!ctl_client_encode(ctl->dict, path + n, sizeof path - n)) {
-        fputs("gatewayctl: that is too long\n", ctl->err);
-        return CTL_USAGE;
-    }
-    enum ctl_exit result = ctl_client_get(ctl, path, &value);
     if (result == CTL_OK && !ctl->json)
         show(ctl, value);
     json_decref(value);

@@ -48,6 +48,7 @@ struct ctl_command {
     X(ctl_entity_metrics)                                                                          \
     X(ctl_cache_purge)                                                                             \
     X(ctl_cache_stat)                                                                              \
+    X(ctl_cache_advise)                                                                            \
     X(ctl_cache_get)                                                                               \
     X(ctl_cache_key)                                                                               \
     X(ctl_cache_ls)

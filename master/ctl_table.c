@@ -104,6 +104,8 @@ static void write_value(FILE *out, const json_t *value, enum ctl_table_kind kind
         write_bytes(out, json_number_value(value));
     else if (kind == CTL_TABLE_MS)
         write_ms(out, (long long)json_number_value(value));
+    else if (kind == CTL_TABLE_WHOLE)
+        fprintf(out, "%.0f", json_number_value(value));
     else if (kind == CTL_TABLE_PERCENT)
         fprintf(out, "%.1f%%", 100 * json_number_value(value));
     else if (kind == CTL_TABLE_S)

@@ -13,6 +13,7 @@ enum ctl_table_kind {
     CTL_TABLE_BYTES,   /* 1.5M */
     CTL_TABLE_MS,      /* a span: 1.5s */
     CTL_TABLE_S,       /* a span: 3h12m */
+    CTL_TABLE_WHOLE,   /* a number without its fraction */
     CTL_TABLE_PERCENT, /* of a share: 0.125 is 12.5% */
 };
 

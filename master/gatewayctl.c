@@ -28,6 +28,8 @@ static const struct ctl_command commands[] = {
       ctl_cache_purge },
     { "cache stat", "", "what each shared dictionary holds, and what requests got", CTL_DICT, 0, 0,
       ctl_cache_stat },
+    { "cache advise", "", "what more memory would bring, or less", CTL_DICT, 0, 0,
+      ctl_cache_advise },
     { "cache get", "KEY | URL", "all about one object, or each variant of a URL",
       CTL_LIMIT | CTL_DICT, 1, 1, ctl_cache_get },
     { "cache key", "[METHOD] URL", "keys of the objects that are stored for a URL",

@@ -17,6 +17,7 @@
 #include "shm/assert.h"
 #include "shm/cache_ticket_parts.h"
 #include "shm/evict.h"
+#include "shm/samples_parts.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -41,6 +42,7 @@ bool cache_format(const struct zone *zone)
     for (uint32_t i = 0; i < g.shards; i++)
         view.shards[i].generation = 1;
     pages_format(&view);
+    samples_format(&view);
     view.shm->size = zone->size;
     return true;
 }
@@ -185,6 +187,13 @@ static bool is_visible(const struct cache *cache, const struct cache_entry_shm *
     return *verdict != PURGES_DEAD;
 }
 
+/* In the own row, which this process alone writes. */
+static void count(struct cache *cache)
+{
+    uint64_t hits = atomic_load_explicit(&cache->row->hits, memory_order_relaxed);
+    atomic_store_explicit(&cache->row->hits, hits + 1, memory_order_relaxed);
+}
+
 /* Counts a hit: each one at first, then in steps, by chance, so that a hot entry is hardly ever
  * written. */
 static void touch(struct cache *cache, struct cache_entry_shm *entry)
@@ -197,6 +206,9 @@ static void touch(struct cache *cache, struct cache_entry_shm *entry)
     cache->dice = cache->dice * 1664525u + 1013904223u;
     if ((cache->dice >> 16 & (step - 1)) == 0 && hits < UINT32_MAX - step)
         atomic_store_explicit(&entry->hits, hits + step, memory_order_relaxed);
+    count(cache);
+    if (__builtin_expect(samples_has(cache, entry->id), 0))
+        samples_note(cache, entry, SAMPLES_HIT);
 }
 
 void cache_describe(const struct cache *cache, const struct cache_entry_shm *entry, int32_t pin,
@@ -263,7 +275,8 @@ bool cache_find(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], const char
     enum purges_verdict verdict;
     struct cache_entry_shm *entry = look(cache, id, text, cell, &verdict);
     if (entry) {
-        touch(cache, entry);
+        if (key)
+            touch(cache, entry);
         cache_describe(cache, entry, pin, hit);
         hit->soft = verdict == PURGES_STALE;
     } else if (pin != PIN_SHORT) {
@@ -378,6 +391,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *out)
         out->no_memory += shard->no_memory;
         out->expired += shard->expired;
         out->waits += shard->waits;
+        out->missed += shard->missed;
         out->evicted_seconds += shard->evicted_seconds;
     }
     for (uint32_t i = 0; i < cache->g.pages; i++) {
@@ -385,6 +399,8 @@ void cache_stats(const struct cache *cache, struct cache_stats *out)
             pages_kind(atomic_load_explicit(&cache->pages[i].owner, memory_order_relaxed));
         used += kind == PAGES_INDEX || kind == PAGES_LEDGER ? PAGES_SIZE : 0;
     }
+    for (uint32_t i = 0; i < BOARD_SLOTS; i++)
+        out->hits += atomic_load_explicit(&cache->shm->rows[i].hits, memory_order_relaxed);
     out->used = used + (uint64_t)cache->g.first * PAGES_SIZE;
     out->overhead = out->used - payload;
     out->free_pages = pages_left(cache);

@@ -18,7 +18,7 @@
 #define CACHE_OTHER_LAYOUT 0
 #endif
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 6 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 7 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
@@ -65,6 +65,7 @@ struct cache_stats {
     uint64_t objects, fills, evictions, evicted_bytes, purges, no_memory, expired;
     uint64_t overhead; /* bytes of used that are not key, head or body */
     uint64_t generation;
+    uint64_t hits, missed;    /* found; stored since they were not there */
     uint64_t waits;           /* requests that waited for another's fill */
     uint64_t evicted_seconds; /* that what was evicted had been stored, in sum */
 };

@@ -12,6 +12,7 @@
 #include "shm/cache_ticket_parts.h"
 #include "shm/evict.h"
 #include "shm/room.h"
+#include "shm/samples_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -265,6 +266,15 @@ static bool trim(struct cache_fill *fill)
     return true;
 }
 
+/* A dictionary that could hold more might have had it. */
+static void note_missed(struct cache *cache, struct store_shard_shm *shard,
+                        const struct cache_entry_shm *entry)
+{
+    shard->missed++;
+    if (samples_has(cache, entry->id))
+        samples_note(cache, entry, SAMPLES_STORED);
+}
+
 /* Into the index. Only when the bucket is full, and no page for an overflow bucket can be had, does
  * another entry of the same bucket have to go for it. */
 static void publish(struct cache_fill *fill)
@@ -282,6 +292,8 @@ static void publish(struct cache_fill *fill)
     CRASH_POINT();
     if (old != 0)
         evict_retire(cache, fill->shard, old);
+    else
+        note_missed(cache, shard, entry);
     CRASH_POINT();
     queue_drop(cache, shard, fill->ref);
     CRASH_POINT();

@@ -10,6 +10,7 @@
  */
 #include "shm/evict.h"
 #include "shm/assert.h"
+#include "shm/samples_parts.h"
 #include "shm/store.h"
 
 enum {
@@ -141,6 +142,8 @@ static void evict(struct cache *cache, uint32_t number, uint32_t ref)
         shard->expired++;
     } else if (!dead) {
         count_age(cache, shard, entry);
+        if (samples_has(cache, entry->id))
+            samples_note(cache, entry, SAMPLES_EVICTED);
         shard->evictions++;
         shard->evicted_bytes += queue_bytes(cache, ref);
     }

@@ -17,6 +17,7 @@ enum { PINS_FEW = 32, PINS_PAGE = 16384, PINS_PAGES = 4, PINS_SET = 256, PINS_TA
 
 struct pins_row_shm {
     _Atomic uint32_t hazard __attribute__((aligned(64))); /* reference of the entry, 0 = none */
+    _Atomic uint64_t hits;                                /* found by the slot's owners so far */
     _Atomic uint32_t active __attribute__((aligned(64))); /* a process is attached */
     _Atomic uint32_t
         orphan;            /* set by the master: it died; what it left is anybody's to take back */

@@ -14,7 +14,7 @@
 #include "shm/store.h"
 #include <string.h>
 
-enum { SMALL_SHARE = 20, PROMOTE = 1, ROUNDS = 256, GHOST_SHIFT = 16 };
+enum { GHOST_SHIFT = 16 };
 
 static enum queue_list entry_list(const struct cache_entry_shm *entry)
 {
@@ -180,7 +180,8 @@ static bool leaves_small(struct cache *cache, struct store_shard_shm *shard, uin
     struct cache_entry_shm *entry = store_entry(cache, ref);
     bool expired = store_meta(cache, entry)->keep_until < cache->now;
     shard->ghost_clock += queue_bytes(cache, ref);
-    if (stay && !expired && atomic_load_explicit(&entry->heat, memory_order_relaxed) >= PROMOTE) {
+    if (stay && !expired &&
+        atomic_load_explicit(&entry->heat, memory_order_relaxed) >= QUEUE_PROMOTE) {
         move(cache, shard, ref, 0);
         return false;
     }
@@ -206,9 +207,10 @@ uint32_t queue_victim(struct cache *cache, struct store_shard_shm *shard)
     if (shard->lists[QUEUE_DEAD].tail)
         return shard->lists[QUEUE_DEAD].tail;
     for (int round = 0;; round++) {
-        bool stay = round < ROUNDS; /* who is asked for all the time goes as well when all are */
-        bool from_small = small->tail &&
-                          (!main->tail || small->bytes * SMALL_SHARE >= small->bytes + main->bytes);
+        bool stay =
+            round < QUEUE_ROUNDS; /* who is asked for all the time goes as well when all are */
+        bool from_small = small->tail && (!main->tail || small->bytes * QUEUE_SMALL_SHARE >=
+                                                             small->bytes + main->bytes);
         uint32_t ref = from_small ? small->tail : main->tail;
         if (ref == 0)
             return 0;

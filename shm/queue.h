@@ -30,6 +30,9 @@ enum queue_list {
 };
 
 enum { QUEUE_HEAT = 3, QUEUE_GHOST_WAYS = 16 };
+/* The policy, which shm/advice.c follows: the small queue has one in so many of the bytes; who has
+ * had so many hits leaves it upwards; and after so many second chances nobody gets one. */
+enum { QUEUE_SMALL_SHARE = 20, QUEUE_PROMOTE = 1, QUEUE_ROUNDS = 256 };
 
 struct queue_shm {
     uint32_t head, tail; /* entries; new ones at the head */

@@ -7,6 +7,7 @@
  */
 #include "shm/cache_ticket_parts.h"
 #include "shm/repair.h"
+#include "shm/samples_parts.h"
 
 static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,
                       shard_bytes = UINT64_C(64) << 20, largest = (uint64_t)SLAB_UNIT << 32;
@@ -15,6 +16,7 @@ enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8
 /* Two thousandths of a zone remember what was purged: 128 Ki labels for 1 GiB. */
 enum { PURGES_SPAN = 32768, PURGES_SOFT_SHARE = 4 };
 enum { TICKETS_SPAN = 512 * 1024, TICKETS_MOST = 64, MARKS_SPAN = 65536 };
+enum { SAMPLES_SPAN = 16384, SAMPLES_LEAST = 256, SAMPLES_MOST = 16384 };
 
 static uint64_t aligned(uint64_t at, uint64_t to)
 {
@@ -45,8 +47,13 @@ bool store_geometry(uint64_t size, struct store_geometry *out)
     out->purges = (uint32_t)(size / PURGES_SPAN);
     out->purges_soft = out->purges / PURGES_SOFT_SHARE;
     uint64_t labels = (uint64_t)out->purges + out->purges_soft;
-    uint64_t pages_at =
-        aligned(out->purges_at + labels * sizeof(struct purges_bucket_shm), PAGES_SIZE);
+    out->samples_at = aligned(out->purges_at + labels * sizeof(struct purges_bucket_shm), 64);
+    uint64_t samples = size / SAMPLES_SPAN;
+    samples = samples < SAMPLES_LEAST ? SAMPLES_LEAST : samples;
+    out->samples = (uint32_t)(samples < SAMPLES_MOST ? samples : SAMPLES_MOST);
+    uint64_t pages_at = aligned(out->samples_at + sizeof(struct samples_shm) +
+                                    out->samples * sizeof(struct samples_event_shm),
+                                PAGES_SIZE);
     out->first = (uint32_t)(pages_at / PAGES_SIZE);
     out->pages = (uint32_t)((size - pages_at) / PAGES_SIZE);
     return true;
@@ -64,6 +71,7 @@ void store_view(struct cache *cache, const struct zone *zone, const struct store
     cache->tickets = (void *)(cache->base + geometry->tickets_at);
     cache->marks = (void *)(cache->base + geometry->marks_at);
     cache->purged = (void *)(cache->base + geometry->purges_at);
+    cache->samples = (void *)(cache->base + geometry->samples_at);
     slab_sizes(&cache->sizes);
 }
 

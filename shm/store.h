@@ -44,7 +44,7 @@ struct store_shard_shm {
     uint32_t index_page;  /* and the page that new ones are carved from */
     uint16_t marks, spare[3]; /* marks: of the latest repair or audit */
     uint64_t payload;         /* bytes of key, head and body of what is published */
-    uint64_t fills, evictions, evicted_bytes, no_memory, expired, repairs, waits;
+    uint64_t fills, evictions, evicted_bytes, no_memory, expired, repairs, waits, missed;
     uint64_t evicted_seconds, evicted_recent; /* how long it had been stored: evict.h */
 } __attribute__((aligned(64)));
 
@@ -65,10 +65,10 @@ struct store_shm {
 struct store_geometry { /* follows from the size of the zone alone */
     uint32_t shards;
     uint32_t buckets, ghosts, tickets, marks; /* in a shard */
-    uint32_t first, pages;                    /* number of the first page, how many */
+    uint32_t first, pages, samples;           /* number of the first page, how many; events */
     uint32_t purges, purges_soft;             /* buckets of labels */
-    uint64_t shards_at, rows_at, ghosts_at, buckets_at, tickets_at, marks_at,
-        purges_at; /* in the zone */
+    uint64_t shards_at, rows_at, ghosts_at, buckets_at, tickets_at, marks_at, purges_at,
+        samples_at; /* in the zone */
 };
 
 struct store_cursor { /* where the latest cache_body() of an entry ended */
@@ -87,7 +87,8 @@ struct cache { /* process-local */
     struct store_tickets_shm *tickets; /* shm/cache_ticket_parts.h */
     struct store_marks_shm *marks;
     struct purges_bucket_shm *purged;
-    purges_labeler *labeler; /* may be NULL */
+    purges_labeler *labeler;     /* may be NULL */
+    struct samples_shm *samples; /* shm/samples.h */
     struct store_geometry g;
     uint32_t slot, epoch; /* epoch: of the own row */
     uint32_t *holds;      /* handles of the own process, by ticket */

@@ -234,6 +234,33 @@ def test_ctl_cache_get_spells_it_out(origins, start):
     assert gateway.ctl("cache", "get", "http://localhost/other").returncode == 1
 
 
+def test_ctl_cache_advise(origins, start):
+    """A dictionary of 1 MiB under requests for twice that much: twice the memory would turn misses into hits."""
+    origin = origins(lambda c, r: c.send(reply(200, JSON, body=b"x" * 1000)))
+    gateway = start([service(origin.port, route(plugins=[proxy_cache()]))], shared_dicts=({"name": "gateway_cache", "size": "1m"},))
+    before = json.loads(gateway.ctl("-o", "json", "cache", "advise").stdout)["dicts"][0]
+    assert before["sizes"] == [] and "nothing was asked" in gateway.ctl("cache", "advise").stdout
+    client, misses = gateway.client(), 0
+    for _ in range(5):
+        for number in range(1200):
+            client.request("GET", f"/{number}")
+            misses += client.response().get("X-Cache-Status") == "Miss"
+    client.close()
+    one = json.loads(gateway.ctl("-o", "json", "cache", "advise").stdout)["dicts"][0]
+    sizes = {s["percent"]: s for s in one["sizes"]}
+    assert sorted(sizes) == [75, 100, 125, 150, 200] and sizes[200]["bytes"] == 2 << 20 and one["lost"] == 0
+    assert sizes[100]["fewer_misses"] == 0 and sizes[200]["ready"] and sizes[100]["ready"]
+    gained, error = sizes[200]["fewer_misses"], sizes[200]["error"]
+    assert gained > 0.5, "a dictionary twice as large holds them all: only the first of five rounds misses"
+    assert abs(gained - (misses - 1200) / misses) < max(0.1, 2 * error), (gained, error, misses)
+    assert sizes[200]["hit_ratio"] > sizes[100]["hit_ratio"] and sizes[200]["hits_per_hour"] > 0
+    assert sizes[75]["fewer_misses"] <= 0.02
+    text = gateway.ctl("cache", "advise", "--dict", "gateway_cache").stdout
+    assert re.search(r"200 +2\.0M +\d+\.\d% +\d+\.\d% ", text), text
+    idle = json.loads(gateway.ctl("-o", "json", "cache", "stat").stdout)["dicts"][0]["evicted_age"]["idle"]
+    assert idle is not None and 0 <= idle < 60
+
+
 def test_ctl_stop_and_quit(origin, start):
     for verb in ("stop", "quit"):
         gateway = start([service(origin.port)])

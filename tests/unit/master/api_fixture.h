@@ -168,6 +168,7 @@ static inline struct fixture *fixture_make(void)
     f->api.now_ns = UINT64_C(1) << 62;
     f->api.ask = fixture_ask;
     f->api.caches[0] = cache_attach(&h->dicts[0], h->slot);
+    advisor_open(&f->api.advisors[0], f->api.caches[0]);
     f->filler = cache_attach(&h->dicts[0], 0);
     return f->api.caches[0] != NULL && f->filler != NULL ? f : NULL;
 }
@@ -180,6 +181,7 @@ static inline struct health_peer_shm *fixture_row(const struct fixture *f, size_
 
 static inline void fixture_free(struct fixture *f)
 {
+    advisor_close(&f->api.advisors[0]);
     cache_detach(&f->api.caches[0]);
     cache_detach(&f->filler);
     peers_close(&f->api.peers);
