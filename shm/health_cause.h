@@ -19,6 +19,7 @@
     X(CLOSED, "connection closed without a response")                                              \
     X(CUT, "response cut short")                                                                   \
     X(MALFORMED, "malformed response")                                                             \
+    X(OTHER, "failed")                                                                             \
     X(STATUS, "status")                                                                            \
     X(TRIAL, "trial request")                                                                      \
     X(HAND, "set by hand")                                                                         \
@@ -33,5 +34,7 @@ enum health_cause {
 
 /* "connection refused"; of a number from anywhere. Holds for ever. */
 const char *health_cause_text(unsigned cause);
+/* The cause with that text; OTHER when there is none. */
+enum health_cause health_cause_of(const char *text);
 
 #endif

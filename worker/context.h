@@ -10,6 +10,7 @@
 #include "shm/stats.h"
 #include "worker/accesslog.h"
 #include "worker/balance/balance.h"
+#include "worker/base/fitness.h"
 #include "worker/base/heritage.h"
 #include "worker/base/loop.h"
 #include "worker/base/peers.h"
@@ -30,6 +31,9 @@ struct route_state {
 struct upstream_state {
     struct balancer *balancer; /* of the upstream's set of peers; NULL: no memory for it */
     uint32_t idle_n;           /* connections to its peers that are kept idle */
+    struct fitness fitness;
+    struct verdict_limits limits;
+    bool counts; /* it has passive checks */
 };
 
 struct service_state {

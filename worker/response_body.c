@@ -2,6 +2,7 @@
 /* See response_body.h. A body that ends before its framing says so is never passed off as whole. */
 #include "worker/response_body.h"
 
+#include "worker/passive.h"
 #include "worker/upstream.h"
 #include <errno.h>
 
@@ -18,6 +19,7 @@ void response_body_begin(struct stream *s, const struct head *h)
 static enum response_run broke(struct stream *s, const char *cause)
 {
     s->cause = cause;
+    passive_failed(s, s->up->expired, cause, NULL);
     return RESPONSE_BROKE;
 }
 
@@ -68,8 +70,10 @@ enum response_run response_body_next(struct stream *s, bool read, struct slice *
             continue;
         if (got < 0 && errno == EAGAIN)
             return u->expired ? broke(s, "upstream timed out inside the body") : RESPONSE_WAIT;
-        if (got < 0 && errno == ENOMEM)
-            return broke(s, "no memory for a response");
+        if (got < 0 && errno == ENOMEM) {
+            s->cause = "no memory for a response";
+            return RESPONSE_BROKE;
+        }
         if (got == 0 && s->out_framing == FRAMING_CLOSE) {
             s->out_done = true;
             return RESPONSE_END;

@@ -11,6 +11,7 @@
 #include "worker/detached.h"
 #include "worker/invalidating.h"
 #include "worker/own_fields.h"
+#include "worker/passive.h"
 #include "worker/plugin.h"
 #include "worker/refreshing.h"
 #include "worker/request_body.h"
@@ -332,6 +333,8 @@ static enum stage_result send_joined(struct stream *s)
 static void let_go(struct stream *s, bool clean)
 {
     s->up_ended = s->w->loop.now.us;
+    if (clean)
+        passive_end(s);
     upstream_deadline(s->up, 0);
     if (clean && s->request_sent && outbuf_empty(&s->up->out) && s->up_keep)
         upstream_keep(&s->up);

@@ -9,6 +9,7 @@
 #include "worker/base/log.h"
 #include "worker/conn.h"
 #include "worker/detached.h"
+#include "worker/passive.h"
 #include "worker/request_body.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -23,6 +24,18 @@ static bool idempotent(enum head_method m)
            m == METHOD_OPTIONS;
 }
 
+/* For want of something of our own, which says nothing about the peer. */
+static const char no_descriptor[] = "no descriptor left";
+static const char no_memory[] = "no memory for a connection";
+
+static void tell_failure(struct stream *s, bool timeout, const char *cause)
+{
+    const struct upconn *u = s->up;
+
+    if (cause != no_descriptor && cause != no_memory)
+        passive_failed(s, timeout, cause, u && u->t.tls ? tls_error(u->t.tls) : NULL);
+}
+
 /* The peer failed: another try, or an answer of our own. */
 static enum stage_result failed(struct stream *s, int status, const char *cause)
 {
@@ -35,6 +48,8 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
     s->peer->failures++;
     log_rarely(stale ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "upstream %s: %s%s%s", s->peer->text.s,
                cause, u && u->t.tls ? ": " : "", u && u->t.tls ? tls_error(u->t.tls) : "");
+    if (!stale)
+        tell_failure(s, status == 504, cause);
     if (s->up)
         upstream_drop(&s->up);
     bool safe = !heard && (!sent || idempotent(s->head.method)) && request_body_rewind(s);
@@ -63,10 +78,10 @@ static const char *connect_cause(int error)
         return "no route to host";
     case EMFILE:
     case ENFILE:
-        return "no descriptor left";
+        return no_descriptor;
     case ENOMEM:
     case ENOBUFS:
-        return "no memory for a connection";
+        return no_memory;
     default:
         return strerror(error);
     }
@@ -311,6 +326,7 @@ static enum stage_result exchange(struct stream *s)
     if (r != STAGE_NEXT)
         return r;
     s->up_head = s->w->loop.now.us;
+    passive_head(s, s->w->reply_head->status);
     upstream_deadline(u, 0);
     s->answer = ANSWER_UPSTREAM;
     return STAGE_NEXT;

@@ -131,12 +131,12 @@ struct stream {
     struct peer *peer; /* held; stream_take_peer() */
     struct upconn *up;
     struct balance_query tried;
-    int tries;
-    uint32_t interims; /* bytes of 1xx responses that were passed on */
-    bool up_keep;      /* the peer's response leaves its connection open */
-    bool request_sent; /* to this peer, body and all */
-    bool same_peer;    /* the balance stage keeps the peer: only the connection was stale */
-    bool retried_free; /* a stale idle connection was replaced once without counting */
+    int tries, up_status; /* up_status: the peer's; s->reply.status is what the client gets */
+    uint32_t interims;    /* bytes of 1xx responses that were passed on */
+    bool up_keep, trial;  /* its response leaves its connection open; it is the peer's trial */
+    bool request_sent;    /* to this peer, body and all */
+    bool same_peer;       /* the balance stage keeps the peer: only the connection was stale */
+    bool retried_free;    /* a stale idle connection was replaced once without counting */
     struct spool *spool_in, *spool_out;
     uint64_t spool_in_at, spool_out_at;
 

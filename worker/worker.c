@@ -6,6 +6,7 @@
 #include "worker/worker.h"
 
 #include "worker/base/channel.h"
+#include "worker/base/checks.h"
 #include "worker/base/log.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
@@ -80,6 +81,10 @@ static bool make_upstreams(struct worker *w)
     static const struct peers_ops ops = { .gone = peer_gone, .changed = set_changed };
 
     w->upstreams = calloc(w->conf->upstreams_n + 1, sizeof *w->upstreams);
+    for (size_t i = 0; w->upstreams && i < w->conf->upstreams_n; i++) {
+        w->upstreams[i].limits = checks_limits(&w->conf->upstreams[i].healthchecks);
+        w->upstreams[i].counts = checks_passive(&w->conf->upstreams[i].healthchecks);
+    }
     return w->upstreams && peers_open(&w->peers, w->heritage, &ops, w);
 }
 

@@ -8,12 +8,14 @@
 #ifndef BALANCE_BALANCE_H
 #define BALANCE_BALANCE_H
 
-#include "worker/base/peers.h"
+#include "worker/base/fitness.h"
 
 enum { BALANCE_TRIES_KEPT = 6 };
 
 /* A request as an algorithm sees it. Zeroed at its begin, then kept over its tries. */
 struct balance_query {
+    int64_t now;      /* CLOCK_MONOTONIC ms; 0: peers that wait for a trial are none, see
+                         worker/base/fitness.h */
     uint64_t tried;   /* bit i: the peer at position i of the set was tried already */
     uint64_t version; /* of that set; 0: none was tried */
     uint32_t tries;
@@ -38,8 +40,8 @@ struct balancer;
 struct balancer *balance_make(const struct peer_set *set, const struct heritage *h);
 void balance_free(struct balancer **balancer);
 
-/* A peer that is up, of positive weight, and was not tried yet for this request; when all such were
- * tried, one of them again. NULL: none is up (or there is none): 503. */
+/* A peer that may be used (fitness_may_use), of positive weight, and was not tried yet for this
+ * request; when all such were tried, one of them again. NULL: there is none: 503. */
 struct peer *balance_pick(struct balancer *b, struct balance_query *q);
 
 /* Notes that a peer was tried. Only the first 64 peers of a set can be told apart from those not

@@ -156,21 +156,20 @@ static void *round_robin_make(const struct peer_set *set, const struct heritage 
 
 /* --- picking -------------------------------------------------------------------------------- */
 
-static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried)
+static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried, int64_t now)
 {
-    const struct health_peer_shm *row = rr->set->v[peer]->row;
     if (peer < 64 && (tried >> peer & 1))
         return false;
-    return !row || health_state(row) == HEALTH_UP;
+    return fitness_may_use(rr->set->v[peer], now);
 }
 
 /* The first usable entry from position `at` on: how many entries lie before it, or -1. */
-static int64_t distance(const struct round_robin *rr, uint64_t at, uint64_t tried)
+static int64_t distance(const struct round_robin *rr, uint64_t at, uint64_t tried, int64_t now)
 {
     uint64_t skipped = 0;
     while (skipped < rr->cycle_n) {
         const struct entry *e = &rr->cycle[(at + skipped) % rr->cycle_n];
-        if (usable(rr, e->peer, tried))
+        if (usable(rr, e->peer, tried, now))
             return (int64_t)skipped;
         skipped += e->run;
     }
@@ -178,11 +177,11 @@ static int64_t distance(const struct round_robin *rr, uint64_t at, uint64_t trie
 }
 
 /* Moves the shared position behind the next usable entry. NULL: there is none. */
-static struct peer *advance(struct round_robin *rr, uint64_t tried)
+static struct peer *advance(struct round_robin *rr, uint64_t tried, int64_t now)
 {
     uint64_t at = atomic_load_explicit(rr->turn, memory_order_relaxed);
     for (;;) {
-        int64_t skip = distance(rr, at, tried);
+        int64_t skip = distance(rr, at, tried, now);
         if (skip < 0)
             return NULL;
         uint64_t taken = at + (uint64_t)skip;
@@ -200,10 +199,10 @@ static struct peer *round_robin_pick(void *state, const struct balance_query *q)
     uint64_t at = atomic_fetch_add_explicit(rr->turn, 1, memory_order_relaxed);
     uint32_t peer = rr->cycle[at % rr->cycle_n].peer;
     must(peer < rr->set->n);
-    if (usable(rr, peer, q->tried))
+    if (usable(rr, peer, q->tried, q->now))
         return rr->set->v[peer];
-    struct peer *other = advance(rr, q->tried);
-    return other || q->tried == 0 ? other : advance(rr, 0);
+    struct peer *other = advance(rr, q->tried, q->now);
+    return other || q->tried == 0 ? other : advance(rr, 0, q->now);
 }
 
 const struct balance_ops round_robin_ops = {

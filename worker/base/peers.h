@@ -39,6 +39,7 @@ struct peer {
     _Atomic uint32_t *in_flight; /* this worker's own count in shared memory; NULL: none */
     struct peer_pool *pools;     /* NULL: nothing was kept yet */
     void *watched;               /* the checker's own; NULL elsewhere */
+    bool spared;                 /* used although its row says it is out: worker/base/fitness.h */
     uint64_t requests, connects, failures; /* since the row was told last */
 };
 
