@@ -57,6 +57,20 @@ bool api_object_url(struct slice text, struct api_object_url *url)
     return true;
 }
 
+bool api_object_find(struct api *api, const uint8_t id[CACHE_ID_SIZE], uint32_t plugin,
+                     size_t *dict, struct cache_hit *hit)
+{
+    for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++) {
+        if (api->caches[i] == NULL || !cache_find(api->caches[i], id, NULL, 0, api->now, hit))
+            continue;
+        *dict = i;
+        if (plugin == 0 || hit->meta->plugin == plugin)
+            return true;
+        cache_unpin(api->caches[i], hit);
+    }
+    return false;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -27,6 +27,11 @@ bool api_object_id(struct slice text, uint8_t id[CACHE_ID_SIZE]);
  */
 bool api_object_is_at(const struct cache_hit *hit, const struct api_object_url *url);
 
+/* Finds the object in any dictionary; `plugin`: stored by the instance with that short id
+ * (labels_id()); 0: by any. True: *hit is pinned in caches[*dict]. */
+bool api_object_find(struct api *api, const uint8_t id[CACHE_ID_SIZE], uint32_t plugin,
+                     size_t *dict, struct cache_hit *hit);
+
 /* What is known of it: key, request, times, size. `details` true: its freshness, validators, sizes
  * and header fields too. NULL: no memory. */
 json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CACHE_ID_SIZE],

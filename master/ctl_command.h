@@ -10,13 +10,27 @@
 enum ctl_exit { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_UNREACHABLE };
 
 /* Options; a command names those that it takes by bits. -s, -o and -h are everybody's. */
-enum ctl_option { CTL_URL = 1, CTL_ALL = 2, CTL_LIMIT = 4, CTL_DICT = 8, CTL_BINARY = 16 };
+enum ctl_option {
+    CTL_URL = 1,
+    CTL_ALL = 2,
+    CTL_LIMIT = 4,
+    CTL_DICT = 8,
+    CTL_BINARY = 16,
+    CTL_TAG = 32,
+    CTL_PREFIX = 64,
+    CTL_HOST = 128,
+    CTL_ROUTE = 256,
+    CTL_SERVICE = 512,
+    CTL_SOFT = 1024,
+    CTL_DRY_RUN = 2048,
+};
 
 struct ctl {
     const char *socket;                      /* path of the control socket */
     bool json;                               /* -o json: the API's answer as it is */
     const char *url, *limit, *dict, *binary; /* NULL: not given */
-    bool all;
+    const char *tag, *prefix, *host, *route, *service;
+    bool all, soft, dry_run;
     FILE *out, *err;
     int argc; /* words behind the command's name */
     char *const *argv;
@@ -46,7 +60,7 @@ struct ctl_command {
     X(ctl_entity_upstreams)                                                                        \
     X(ctl_entity_stat)                                                                             \
     X(ctl_entity_metrics)                                                                          \
-    X(ctl_cache_purge)                                                                             \
+    X(ctl_purge)                                                                                   \
     X(ctl_cache_stat)                                                                              \
     X(ctl_cache_advise)                                                                            \
     X(ctl_cache_get)                                                                               \

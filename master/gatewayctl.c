@@ -5,10 +5,13 @@
  */
 #include "master/ctl_command.h"
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+
+enum { CTL_PURGE = CTL_URL | CTL_TAG | CTL_PREFIX | CTL_HOST | CTL_ROUTE | CTL_SERVICE | CTL_ALL };
 
 static const struct ctl_command commands[] = {
     { "status", "", "the whole gateway at a glance", 0, 0, 0, ctl_process_status },
@@ -24,8 +27,10 @@ static const struct ctl_command commands[] = {
     { "routes", "", "routes and what they match", 0, 0, 0, ctl_entity_routes },
     { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
     { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
-    { "purge", "KEY | --url URL | --all", "remove stored objects", CTL_URL | CTL_ALL, 0, 1,
-      ctl_cache_purge },
+    { "purge",
+      "KEY | --url URL | --tag TAG | --prefix [HOST]/PATH | --host | --route | --service | --all",
+      "remove stored objects, or make them stale: --soft; --dry-run counts them",
+      CTL_PURGE | CTL_SOFT | CTL_DRY_RUN | CTL_DICT, 0, 1, ctl_purge },
     { "cache stat", "", "what each shared dictionary holds, and what requests got", CTL_DICT, 0, 0,
       ctl_cache_stat },
     { "cache advise", "", "what more memory would bring, or less", CTL_DICT, 0, 0,
@@ -44,12 +49,27 @@ static const struct ctl_command commands[] = {
 static const struct {
     enum ctl_option bit;
     const char *name, *argument, *summary;
+    size_t at; /* in struct ctl: a text, or where there is no argument a bool */
 } options[] = {
-    { CTL_URL, "url", "URL", "every variant of this URL" },
-    { CTL_ALL, "all", "", "everything, in all dictionaries" },
-    { CTL_LIMIT, "limit", "N", "at most so many (100)" },
-    { CTL_DICT, "dict", "NAME", "this dictionary alone" },
-    { CTL_BINARY, "binary", "PATH", "this program (what lies where the gateway came from)" },
+    { CTL_URL, "url", "URL", "every variant of this URL", offsetof(struct ctl, url) },
+    { CTL_TAG, "tag", "TAG", "what has this tag, or one of several: a,b",
+      offsetof(struct ctl, tag) },
+    { CTL_PREFIX, "prefix", "[HOST]/PATH", "every URL, or path on any host, that begins so",
+      offsetof(struct ctl, prefix) },
+    { CTL_HOST, "host", "HOST", "all of this host", offsetof(struct ctl, host) },
+    { CTL_ROUTE, "route", "ROUTE", "all of this route, by name or id",
+      offsetof(struct ctl, route) },
+    { CTL_SERVICE, "service", "SERVICE", "all of this service, by name or id",
+      offsetof(struct ctl, service) },
+    { CTL_ALL, "all", "", "everything, in all dictionaries", offsetof(struct ctl, all) },
+    { CTL_SOFT, "soft", "", "stale from now on, and refreshed in the background",
+      offsetof(struct ctl, soft) },
+    { CTL_DRY_RUN, "dry-run", "", "only count what would be purged",
+      offsetof(struct ctl, dry_run) },
+    { CTL_LIMIT, "limit", "N", "at most so many (100)", offsetof(struct ctl, limit) },
+    { CTL_DICT, "dict", "NAME", "this dictionary alone", offsetof(struct ctl, dict) },
+    { CTL_BINARY, "binary", "PATH", "this program (what lies where the gateway came from)",
+      offsetof(struct ctl, binary) },
 };
 
 static const char default_socket[] = "/run/gateway/control.sock";
@@ -175,7 +195,7 @@ static enum ctl_exit run(struct ctl *ctl, char *const *words, int n, unsigned gi
 
 /* --- options -------------------------------------------------------------------------------- */
 
-enum { LETTER_URL = 256, LETTER_ALL, LETTER_LIMIT, LETTER_DICT, LETTER_BINARY };
+enum { LETTERS = 256, OPTIONS_OF_ALL = 4 }; /* LETTERS + i: options[i] */
 
 struct asked {
     bool help, version, wrong;
@@ -189,6 +209,17 @@ static void take_output(struct ctl *ctl, struct asked *asked)
         return;
     fprintf(stderr, "gatewayctl: -o is table or json, not \"%s\"\n", optarg);
     asked->wrong = true;
+}
+
+static void take_option(struct ctl *ctl, struct asked *asked, size_t i)
+{
+    char *at = (char *)ctl + options[i].at;
+
+    if (options[i].argument[0] != '\0')
+        *(const char **)(void *)at = optarg;
+    else
+        *(bool *)(void *)at = true;
+    asked->given |= options[i].bit;
 }
 
 static void take(struct ctl *ctl, struct asked *asked, int letter)
@@ -206,44 +237,21 @@ static void take(struct ctl *ctl, struct asked *asked, int letter)
     case 'V':
         asked->version = true;
         break;
-    case LETTER_URL:
-        ctl->url = optarg;
-        asked->given |= CTL_URL;
-        break;
-    case LETTER_ALL:
-        ctl->all = true;
-        asked->given |= CTL_ALL;
-        break;
-    case LETTER_LIMIT:
-        ctl->limit = optarg;
-        asked->given |= CTL_LIMIT;
-        break;
-    case LETTER_DICT:
-        ctl->dict = optarg;
-        asked->given |= CTL_DICT;
-        break;
-    case LETTER_BINARY:
-        ctl->binary = optarg;
-        asked->given |= CTL_BINARY;
-        break;
     default:
-        asked->wrong = true; /* getopt has said why */
+        if (letter >= LETTERS)
+            take_option(ctl, asked, (size_t)letter - LETTERS);
+        else
+            asked->wrong = true; /* getopt has said why */
     }
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
+    struct option longs[OPTIONS_OF_ALL + LENGTH(options) + 1] = {
         { "socket", required_argument, NULL, 's' },
         { "output", required_argument, NULL, 'o' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
-        { "url", required_argument, NULL, LETTER_URL },
-        { "all", no_argument, NULL, LETTER_ALL },
-        { "limit", required_argument, NULL, LETTER_LIMIT },
-        { "dict", required_argument, NULL, LETTER_DICT },
-        { "binary", required_argument, NULL, LETTER_BINARY },
-        { NULL, 0, NULL, 0 },
     };
     const char *from_environment = getenv("GATEWAY_CONTROL_SOCKET");
     struct ctl ctl = { .socket = from_environment != NULL && from_environment[0] != '\0'
@@ -254,6 +262,11 @@ int main(int argc, char **argv)
     struct asked asked = { 0 };
     int letter;
 
+    for (size_t i = 0; i < LENGTH(options); i++)
+        longs[OPTIONS_OF_ALL + i] =
+            (struct option){ options[i].name,
+                             options[i].argument[0] != '\0' ? required_argument : no_argument, NULL,
+                             LETTERS + (int)i };
     while ((letter = getopt_long(argc, argv, "s:o:hV", longs, NULL)) != -1)
         take(&ctl, &asked, letter);
     if (asked.wrong)

@@ -147,8 +147,7 @@ struct cache_fill *cache_fill_begin(struct cache *cache, const uint8_t id[CACHE_
     struct cache_entry_shm *entry = store_entry(cache, fill->ref);
     CRASH_POINT();
     entry->meta = *meta;
-    if (atomic_load_explicit(&meta->born, memory_order_relaxed) == 0)
-        atomic_store_explicit(&entry->meta.born, store_sequence(cache), memory_order_relaxed);
+    atomic_store_explicit(&entry->meta.born, store_born(cache, meta), memory_order_relaxed);
     memcpy(entry->text, key, key_n);
     memcpy(entry->text + key_n, head, head_n);
     entry->chunk.used = (uint16_t)(least - SLAB_HEADER);

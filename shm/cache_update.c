@@ -56,12 +56,6 @@ static uint32_t drop_old(struct cache *cache, uint32_t shard, const struct cache
     return 0;
 }
 
-static uint64_t born_of(const struct cache *cache, const struct cache_meta *meta)
-{
-    uint64_t born = atomic_load_explicit(&meta->born, memory_order_relaxed);
-    return born ? born : store_sequence(cache);
-}
-
 /* Only the times: they are read one by one anyway, and each old one goes with each new one. */
 static void set_times(const struct cache *cache, struct cache_entry_shm *entry,
                       const struct cache_meta *meta)
@@ -73,7 +67,7 @@ static void set_times(const struct cache *cache, struct cache_entry_shm *entry,
     __atomic_store_n(&now->fresh_for, meta->fresh_for, __ATOMIC_RELAXED);
     __atomic_store_n(&now->keep_until, meta->keep_until, __ATOMIC_RELAXED);
     atomic_store_explicit(&now->retry_at, 0, memory_order_relaxed);
-    atomic_store_explicit(&now->born, born_of(cache, meta), memory_order_relaxed);
+    atomic_store_explicit(&now->born, store_born(cache, meta), memory_order_relaxed);
 }
 
 /* In front of the heads that there are; the chunk is the entry's by then. */
@@ -86,7 +80,7 @@ static void put_head(struct cache *cache, uint32_t ref, uint32_t chunk,
     new->head_n = (uint32_t)head.iov_len;
     new->meta = *meta;
     memcpy(new->text, head.iov_base, head.iov_len);
-    atomic_store_explicit(&new->meta.born, born_of(cache, meta), memory_order_relaxed);
+    atomic_store_explicit(&new->meta.born, store_born(cache, meta), memory_order_relaxed);
     uint32_t before = atomic_load_explicit(&entry->head_ref, memory_order_relaxed);
     atomic_store_explicit(&new->chunk.next, before, memory_order_release);
     CRASH_POINT();

@@ -155,6 +155,14 @@ static inline uint64_t store_sequence(const struct cache *cache)
     return atomic_load_explicit(&cache->shm->purged.sequence, memory_order_acquire);
 }
 
+/* What a caller says of it: now where it says nothing, or the number of another zone's purge. */
+static inline uint64_t store_born(const struct cache *cache, const struct cache_meta *meta)
+{
+    uint64_t born = atomic_load_explicit(&meta->born, memory_order_relaxed);
+    uint64_t now = store_sequence(cache);
+    return born == 0 || born > now ? now : born;
+}
+
 /* Body bytes in the entry's own chunk. */
 static inline uint32_t store_inline(const struct cache_entry_shm *entry)
 {

@@ -238,10 +238,17 @@ void labels_key(const struct cache *cache, const uint8_t id[CACHE_ID_SIZE], stru
     add_one(cache, PURGES_KEY, slice_of((const char *)id, CACHE_ID_SIZE), out);
 }
 
-void labels_tag(const struct cache *cache, struct slice tag, struct labels *out)
+bool labels_tags(const struct cache *cache, struct slice list, struct labels *out)
 {
+    struct slice tag;
+
     out->n = 0;
-    add_one(cache, PURGES_TAG, tag, out);
+    while (tags_cut(&list, &tag)) {
+        if (out->n == LABELS_MAX)
+            return false;
+        add_one(cache, PURGES_TAG, tag, out);
+    }
+    return out->n > 0;
 }
 
 bool labels_prefix(const struct cache *cache, struct slice prefix, struct labels *out)

@@ -40,7 +40,8 @@ void labels_key(const struct cache *cache, const uint8_t id[CACHE_ID_SIZE], stru
  * keys hold a part of the query, all URLs that share it. */
 void labels_url(const struct cache *cache, const struct labels_queries *queries, struct slice host,
                 struct slice path, struct slice query, struct labels *out);
-void labels_tag(const struct cache *cache, struct slice tag, struct labels *out);
+/* One tag or several, apart by commas or spaces. False: none, or more than fit. */
+bool labels_tags(const struct cache *cache, struct slice list, struct labels *out);
 /* "[host]/path[?query]" as far as one likes; false: there is no "/" in it. */
 bool labels_prefix(const struct cache *cache, struct slice prefix, struct labels *out);
 void labels_host(const struct cache *cache, struct slice host, struct labels *out);

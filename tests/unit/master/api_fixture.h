@@ -15,6 +15,7 @@
 #include "shm/stats.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/labels.h"
+#include "worker/http/reuse.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -170,6 +171,8 @@ static inline struct fixture *fixture_make(void)
     f->api.caches[0] = cache_attach(&h->dicts[0], h->slot);
     advisor_open(&f->api.advisors[0], f->api.caches[0]);
     f->filler = cache_attach(&h->dicts[0], 0);
+    if (f->api.caches[0] != NULL)
+        purges_use(f->api.caches[0], labels_see);
     return f->api.caches[0] != NULL && f->filler != NULL ? f : NULL;
 }
 
@@ -197,16 +200,19 @@ static inline void fixture_free(struct fixture *f)
 static inline bool fixture_store_as(struct fixture *f, const struct cache_key_parts *parts,
                                     uint8_t id[CACHE_ID_SIZE])
 {
-    static const char head[] = "Content-Type: text/plain\r\nX-Two: a\r\nX-Two: b\r\n";
+    static const char head[] =
+        "Content-Type: text/plain\r\nX-Two: a\r\nX-Two: b\r\nCache-Tag: red, blue\r\n";
     struct cache_meta meta = { .stored = FIXTURE_NOW - 10,
                                .fresh_for = 300,
                                .keep_until = FIXTURE_NOW + 1000,
+                               .flags = REUSE_TAGGED,
                                .status = 200 };
     char key[CACHE_KEY_MAX];
     ptrdiff_t n = cache_key_write(parts, key, sizeof key);
 
     if (n < 0)
         return false;
+    meta.service = labels_id(slice_of(fixture_service.id.s, fixture_service.id.n));
     meta.plugin = labels_id(SLICE(FIXTURE_PLUGIN_ID));
     cache_id(f->filler, key, (size_t)n, id);
     struct cache_fill *fill =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dictionaries over the API: look, list, purge one, a URL with its variants, all. */
+/* The dictionaries over the API: look, list, one object and all on Kong's paths. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,16 +97,6 @@ static size_t keys(struct fixture *f, const char *query)
     return n;
 }
 
-static json_int_t purge(struct fixture *f, const char *body)
-{
-    json_t *o = fixture_json(fixture_ask_for(f, "POST /purge", body));
-    const json_t *n = json_object_get(o, "purged");
-    json_int_t result = json_is_integer(n) ? json_integer_value(n) : -1;
-
-    json_decref(o);
-    return result;
-}
-
 static void test_list(void **state)
 {
     uint8_t id[CACHE_ID_SIZE];
@@ -126,91 +116,6 @@ static void test_list(void **state)
     assert_int_equal(call(*state, "GET /cache/keys?limit=%s%s", "0", ""), 400);
     assert_int_equal(call(*state, "GET /cache/keys?limit=%s%s", "-5", ""), 400);
     assert_int_equal(call(*state, "GET /cache/keys?url=%s%s", "http://", ""), 400);
-    assert_int_equal(purge(*state, "{\"all\": true}"), 30);
-    assert_int_equal(keys(*state, ""), 0);
-}
-
-static void test_purge_a_url_with_its_variants(void **state)
-{
-    struct cache_key_parts parts = { .route_id = SLICE(FIXTURE_ROUTE_ID),
-                                     .method = SLICE("GET"),
-                                     .host = SLICE("h.example"),
-                                     .path = SLICE("/v"),
-                                     .query = SLICE("a=1"),
-                                     .vary_n = 1 };
-    static const struct slice vary[] = { SLICE("gzip"), SLICE("br"), SLICE("") };
-    uint8_t id[CACHE_ID_SIZE];
-
-    for (size_t i = 0; i < 3; i++) {
-        parts.vary[0] = vary[i];
-        assert_true(fixture_store_as(*state, &parts, id));
-    }
-    parts.consumer_id = SLICE("alice");
-    assert_true(fixture_store_as(*state, &parts, id));
-    parts.query = SLICE("a=2");
-    assert_true(fixture_store_as(*state, &parts, id));
-    assert_int_equal(purge(*state, "{\"url\": \"https://H.example:8443/x/../v?a=1#top\"}"), 4);
-    assert_int_equal(keys(*state, ""), 1);
-    assert_int_equal(purge(*state, "{\"url\": \"h.example/v?a=1\"}"), 0);
-    assert_int_equal(purge(*state, "{\"url\": \"h.example/v?a=2\"}"), 1);
-}
-
-static void test_purge_more_than_a_portion(void **state)
-{
-    struct cache_key_parts parts = { .route_id = SLICE(FIXTURE_ROUTE_ID),
-                                     .method = SLICE("GET"),
-                                     .host = SLICE("h.example"),
-                                     .path = SLICE("/many"),
-                                     .vary_n = 1 };
-    uint8_t id[CACHE_ID_SIZE];
-    char value[16];
-
-    for (int i = 0; i < 2100; i++) {
-        parts.vary[0] = slice_of(value, (size_t)snprintf(value, sizeof value, "%d", i));
-        assert_true(fixture_store_as(*state, &parts, id));
-    }
-    size_t before = keys(*state, "?limit=1000");
-    assert_int_equal(before, 1000);
-    assert_int_equal(purge(*state, "{\"url\": \"h.example/many\"}"), 2100);
-    assert_int_equal(keys(*state, ""), 0);
-}
-
-static void test_purge_by_key(void **state)
-{
-    uint8_t id[CACHE_ID_SIZE];
-    char hex[40], body[80];
-
-    assert_true(fixture_store(*state, "h.example", "/a", NULL, id));
-    fixture_hex(id, hex);
-    snprintf(body, sizeof body, "{\"key\": \"%s\"}", hex);
-    assert_int_equal(purge(*state, body), 1);
-    assert_int_equal(purge(*state, body), 0);
-}
-
-static void test_bodies_that_say_nothing(void **state)
-{
-    static const char *const bodies[] = { "",
-                                          "x",
-                                          "[]",
-                                          "{}",
-                                          "{\"url\":1}",
-                                          "{\"all\":1}",
-                                          "{\"all\":false}",
-                                          "{\"key\":\"12\"}",
-                                          "{\"url\":\"\"}",
-                                          "{\"url\":\"h/\",\"all\":true}",
-                                          "{\"url\":\"h/%zz\"}",
-                                          "{\"url\":\"u@h/\"}" };
-    uint8_t id[CACHE_ID_SIZE];
-
-    assert_true(fixture_store(*state, "h.example", "/a", NULL, id));
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
-        char *answer = fixture_ask_for(*state, "POST /purge", bodies[i]);
-        assert_int_equal(fixture_status(answer), 400);
-        free(answer);
-    }
-    assert_int_equal(keys(*state, ""), 1);
-    assert_int_equal(purge(*state, "{\"all\":true}"), 1);
 }
 
 static void test_stat(void **state)
@@ -230,10 +135,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_object, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kongs_paths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_purge_a_url_with_its_variants, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_purge_more_than_a_portion, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_purge_by_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bodies_that_say_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stat, setup, teardown),
     };
 

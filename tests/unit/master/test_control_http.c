@@ -76,7 +76,7 @@ static void test_byte_by_byte(void **state)
         free(answer);
     }
     assert_int_equal(count(all, "HTTP/1.1 200 OK\r\n"), 2);
-    assert_non_null(strstr(all, "{\"purged\":0}"));
+    assert_non_null(strstr(all, "\"purged\":0"));
     free(all);
 }
 

@@ -92,7 +92,7 @@ static bool prefix(const struct object *o, const char *text)
 static bool tag(const struct object *o, const char *text)
 {
     struct labels labels;
-    labels_tag(cache, slice_of(text, strlen(text)), &labels);
+    assert_true(labels_tags(cache, slice_of(text, strlen(text)), &labels));
     return carries(o, &labels);
 }
 
@@ -200,7 +200,14 @@ static void tags_of_both_fields(void **state)
     size_t n = 0;
     (void)state;
     assert_true(tag(&o, "one") && tag(&o, "two") && tag(&o, "three"));
-    assert_false(tag(&o, "on") || tag(&o, "One") || tag(&o, "one,"));
+    assert_false(tag(&o, "on") || tag(&o, "One") || tag(&o, "four, five"));
+    assert_true(tag(&o, "four, one"));
+    struct labels labels;
+    assert_false(labels_tags(cache, SLICE(" , "), &labels));
+    for (size_t i = 0; i < 2 * LABELS_MAX + 2; i += 2)
+        memcpy(many + i, "a,", 2);
+    assert_true(labels_tags(cache, slice_of(many, 2 * (size_t)LABELS_MAX), &labels));
+    assert_false(labels_tags(cache, slice_of(many, 2 * (size_t)LABELS_MAX + 2), &labels));
     n = (size_t)snprintf(many, sizeof many, "Cache-Tag: ");
     for (int i = 0; i <= 1024; i++)
         n += (size_t)snprintf(many + n, sizeof many - n, "%d,", i);
