@@ -24,7 +24,7 @@ static const struct ctl_command commands[] = {
     { "quit", "", "end when open requests are done", 0, 0, 0, ctl_process_quit },
     { "reopen", "", "open the log files anew, after rotation", 0, 0, 0, ctl_process_reopen },
     { "check", "FILE", "check a configuration file completely", 0, 1, 1, ctl_process_check },
-    { "routes", "", "routes and what they match", 0, 0, 0, ctl_entity_routes },
+    { "routes", "", "routes and what they match, as the file orders them", 0, 0, 0, ctl_entity_routes },
     { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
     { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
     { "purge",

@@ -14,10 +14,10 @@ static bool separates(char c)
 
 bool tags_cut(struct slice *list, struct slice *tag)
 {
-    const char *p = list->p, *end = list->p + list->n;
-
-    if (list->n == 0)
+    if (list->n == 0) /* then p may be NULL */
         return false;
+    const char *p = list->p, *end = p + list->n;
+
     while (p < end && separates(*p))
         p++;
     const char *begin = p;

@@ -42,6 +42,8 @@ static void there_may_be_none(void **state)
     assert_string_equal(listed("Cache-Tag: \r\n"), "");
     assert_string_equal(listed("Cache-Tag: , ,\r\nSurrogate-Key: z\r\n"), "z|");
     assert_string_equal(listed("X-Cache-Tag: a\r\n"), "");
+    struct slice list = slice_of(NULL, 0), tag;
+    assert_false(tags_cut(&list, &tag));
 }
 
 static void tags_are_kept_among_the_own_lines(void **state)
