@@ -12,12 +12,14 @@
 #include "worker/conn.h"
 #include "worker/upstream.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 enum { CLIENT_SHARE = 8 /* one in so many connections is kept for upstreams */ };
-enum { TURN_MS = 1000, HOUSEKEEPING_MS = 1000, KEEP_STREAMS = 1024, KEEP_BUFFERS = 1024 };
+enum { TURN_MS = 500, STILL_MS = 400, JUMP_MS = 2000 };
+enum { HOUSEKEEPING_MS = 1000, KEEP_STREAMS = 1024, KEEP_BUFFERS = 1024 };
 
 bool worker_admit(struct worker *w, bool client)
 {
@@ -241,12 +243,28 @@ static int patience(const struct worker *w)
     return left > 0 ? (int)left : 0;
 }
 
+/* What happened to the process and its clock between two turns; a stop of a second is always seen,
+ * as no turn means to sleep that long. */
+static void tell_time(const struct clock *before, const struct clock *now)
+{
+    int64_t passed = now->ms - before->ms, jump = now->real_ms - before->real_ms - passed;
+
+    if (passed > TURN_MS + STILL_MS)
+        log_rarely(LOG_LEVEL_WARN, "stood still for %" PRId64 " ms: stopped, or starved of CPU",
+                   passed - TURN_MS);
+    if (jump > JUMP_MS || jump < -JUMP_MS)
+        log_rarely(LOG_LEVEL_WARN, "the clock jumped by %" PRId64 " s", jump / 1000);
+}
+
 static void turn_until_done(struct worker *w)
 {
     int64_t next = 0;
 
+    clock_read(&w->loop.now); /* the start may have taken its time */
     while (!w->stopping && !(w->retiring && !w->conns_first)) {
+        struct clock before = w->loop.now;
         loop_turn(&w->loop, patience(w));
+        tell_time(&before, &w->loop.now);
         atomic_store_explicit(&w->row->beat, (uint64_t)w->loop.now.us * 1000, memory_order_relaxed);
         if (w->resume_at && w->loop.now.ms >= w->resume_at)
             conn_resume(w);

@@ -108,6 +108,7 @@ def test_stopped_worker_costs_a_delay_and_no_request(origin, start):
     assert all(gateway.get(f"/{i}").status == 200 for i in range(10))
     timer.join()
     assert victim in gateway.pids()
+    gateway.wait_log(rf"{victim} worker \d+: stood still for \d+ ms")
 
 
 def test_all_processes_killed_at_once(origin, start):
@@ -231,6 +232,7 @@ def test_no_memory_at_all_for_a_moment(faulty, faults):
     use_roughly(faulty, 20)
     faults.off()
     alive(faulty)
+    faulty.wait_log(r"no memory for a (connection|request)")
     assert sorted(faulty.pids()) == sorted(workers)
 
 
@@ -262,6 +264,7 @@ def test_fork_that_fails_at_a_replacement_is_tried_again(faulty, faults):
     time.sleep(0.3)
     assert faults.hits("fork") < 100, "tried without a pause"
     faults.off()
+    faulty.wait_log(r"cannot start worker \d+: Resource temporarily unavailable; it is tried again")
     wait_until(lambda: len(faulty.pids()) == 2, "the worker to be replaced", 20)
     alive(faulty)
 
@@ -277,6 +280,7 @@ def test_clock_that_jumps(faulty, faults):
         time.sleep(0.1)
     assert sorted(faulty.control("GET", "/status").json()) and faulty.get("/").status == 200
     client.close()
+    faulty.wait_log(r"worker \d+: the clock jumped by -?\d+ s")
 
 
 def test_full_disk_under_the_logs(faults, origin, start):
@@ -296,6 +300,7 @@ def test_full_disk_under_the_logs(faults, origin, start):
     for i in range(20):
         gateway.get("/after")
     wait_until(lambda: "/after" in log.read_text(), "the log to go on")
+    gateway.wait_log(r"access log .*: \d+ lines lost: No space left on device", 30)
 
 
 # ---- descriptors run out, for real --------------------------------------------------------------------------------------------
