@@ -24,7 +24,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { PIN_SHORT = -1, PIN_NONE = -2, MIN_PAGES = 4 };
+enum { PIN_SHORT = -1, PIN_NONE = -2, MIN_PAGES = 4, PREFETCH_LINES = 8 };
 
 bool cache_format(const struct zone *zone)
 {
@@ -158,6 +158,16 @@ void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[C
     XXH128_canonical_t bytes;
     XXH128_canonicalFromHash(&bytes, hash);
     memcpy(id, bytes.digest, CACHE_ID_SIZE);
+    __builtin_prefetch(&cache->buckets[store_place(cache, id).bucket]);
+}
+
+/* Among a million objects nothing of one lies in the processor's cache: entry, key, head and where
+ * the body begins are asked for at once, before the fence, instead of one after the other. */
+static void prefetch(const struct cache *cache, uint32_t ref)
+{
+    const char *p = store_at(cache, ref);
+    for (int line = 0; line < PREFETCH_LINES; line++)
+        __builtin_prefetch(p + line * 64);
 }
 
 /* The entry that the slot leads to, protected by the cell; NULL: the slot leads elsewhere by now.
@@ -245,6 +255,7 @@ static struct cache_entry_shm *look(struct cache *cache, const uint8_t *id, stru
             uint64_t slot = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
             if (slot >> 32 != place.tag || slot == 0)
                 continue;
+            prefetch(cache, (uint32_t)slot);
             struct cache_entry_shm *entry = protect(cache, cell, &bucket->slot[i], slot);
             if (entry && is_same(entry, id, key.iov_base, key.iov_len) &&
                 is_visible(cache, entry, cache->now, verdict))
