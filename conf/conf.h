@@ -89,6 +89,7 @@ struct conf {
     unsigned dns_types;                             /* enum conf_dns_types */
     double dns_min_ttl, dns_max_ttl, dns_error_ttl; /* s */
 
+    uint64_t limits_size; /* bytes for the counters of rate limits */
     const struct conf_dict *shared_dicts;
     size_t shared_dicts_n;
     const struct conf_certificate *certificates;

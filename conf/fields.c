@@ -153,6 +153,11 @@ static const struct fields_row rows[] = {
       .max = 3600,
       .doc = "Seconds until a name is asked for again that could not be resolved; the last good "
              "answer stays in use." },
+    { SIZE(as.limits_size, "limits_size"), .preset = "\"16m\"", .min = 65536,
+      .max = (int64_t)1 << 36,
+      .doc =
+          "Shared memory for the counters of rate-limiting, 16 bytes each; it is used as clients "
+          "come, and when it is full those that counted least are forgotten." },
     { LIST(shared_dicts, "shared_dicts", dict_fields),
       .preset = "( { name = \"gateway_cache\"; size = \"128m\"; } )",
       .doc = "Dictionaries in shared memory, for caches." },

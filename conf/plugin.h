@@ -18,6 +18,7 @@
     X(JWT, "jwt", 1005)                                                                            \
     X(KEY_AUTH, "key-auth", 1003)                                                                  \
     X(ACL, "acl", 950)                                                                             \
+    X(RATE_LIMITING, "rate-limiting", 901)                                                         \
     X(SECURITY_HEADERS, "security-headers", 790)                                                   \
     X(REDIRECT, "redirect", 779)                                                                   \
     X(PROXY_CACHE, "proxy-cache", 100)                                                             \

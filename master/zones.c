@@ -9,6 +9,7 @@
 #include "master/zones.h"
 #include "shm/cache.h"
 #include "shm/health.h"
+#include "shm/limits.h"
 #include "shm/roster.h"
 #include "shm/stats.h"
 #include "shm/tickets.h"
@@ -34,6 +35,7 @@ static const struct zones_kind zones_table[] = {
     { ZONE_STATS, STATS_VERSION, ZONES_ONE(stats), false, stats_settle },
     { ZONE_HEALTH, HEALTH_VERSION, ZONES_ONE(health), false, health_forget },
     { ZONE_ROSTER, ROSTER_VERSION, ZONES_ONE(roster), false, roster_break },
+    { ZONE_LIMITS, LIMITS_VERSION, ZONES_ONE(limits), false, limits_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, false,
       cache_break },
 };
@@ -140,6 +142,19 @@ static bool zones_take_roster(struct generation *g, const struct generation *old
     return true;
 }
 
+/* Counts go on over reloads: another size is another zone, which begins at nothing. */
+static bool zones_take_limits(struct generation *g, const struct generation *old,
+                              struct refusal *refusal)
+{
+    uint64_t size = g->conf->limits_size;
+
+    if (old && limits_fits(&old->heritage.limits, size))
+        g->heritage.limits = old->heritage.limits;
+    else if (!limits_make(&g->heritage.limits, size))
+        return refusal_errno(refusal, "no shared memory for limits_size");
+    return true;
+}
+
 /* --- dictionaries ---------------------------------------------------------------------- */
 
 static const struct zone *zones_find_dict(const struct generation *old, const char *name,
@@ -190,7 +205,8 @@ static bool zones_take_dicts(struct generation *g, const struct generation *old,
 bool zones_take(struct generation *g, const struct generation *old, struct refusal *refusal)
 {
     return zones_take_stats(g, old, refusal) && zones_take_health(g, old, refusal) &&
-           zones_take_roster(g, old, refusal) && zones_take_dicts(g, old, refusal);
+           zones_take_roster(g, old, refusal) && zones_take_limits(g, old, refusal) &&
+           zones_take_dicts(g, old, refusal);
 }
 
 /* --- from another master --------------------------------------------------------------- */

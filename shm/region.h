@@ -15,7 +15,15 @@
 
 enum { REGION_NAME_MAX = 64, REGION_ZONES_MAX = 64 };
 
-enum zone_kind { ZONE_BOARD = 1, ZONE_STATS, ZONE_HEALTH, ZONE_TICKETS, ZONE_CACHE, ZONE_ROSTER };
+enum zone_kind {
+    ZONE_BOARD = 1,
+    ZONE_STATS,
+    ZONE_HEALTH,
+    ZONE_TICKETS,
+    ZONE_CACHE,
+    ZONE_ROSTER,
+    ZONE_LIMITS
+};
 
 struct zone_shm { /* at offset 0 of every zone */
     uint64_t magic;

@@ -52,6 +52,7 @@ struct worker {
     struct peers peers;
     struct cache **dicts;
     struct labels_queries queries;
+    struct limits *limits;
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

@@ -219,6 +219,11 @@ struct slice stream_server_text(struct stream *s)
     return text;
 }
 
+struct limits *stream_limits(const struct stream *s)
+{
+    return s->w->limits;
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     return s->w->heritage->index;

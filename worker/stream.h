@@ -15,6 +15,8 @@
 #include "worker/http/uri.h"
 #include "worker/stage.h"
 
+struct limits; /* shm/limits.h */
+
 /* A field that is added to what is sent: to the upstream's request or to the client's response. */
 struct extra_field {
     struct extra_field *next;
@@ -43,7 +45,8 @@ struct arena *stream_arena(struct stream *s); /* lives until the request is logg
 int64_t stream_now(const struct stream *s);   /* seconds since 1970, of this turn of the loop */
 int64_t stream_now_ms(const struct stream *s);
 struct slice stream_request_id(struct stream *s); /* 32 hex digits, made when first asked for */
-uint64_t stream_counter(struct stream *s);        /* per worker, 1, 2, ... */
+struct limits *stream_limits(const struct stream *s);
+uint64_t stream_counter(struct stream *s); /* per worker, 1, 2, ... */
 uint32_t stream_worker_index(const struct stream *s);
 struct slice stream_client_text(struct stream *s); /* the client's address as text */
 struct slice

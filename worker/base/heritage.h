@@ -23,7 +23,7 @@ struct heritage {
     int channel; /* SOCK_SEQPACKET to the master, non-blocking: worker/base/channel.h */
     int proxy[HERITAGE_LISTENERS_MAX]; /* listening sockets, in the order of conf->proxy_listen */
     int control, status, admin;        /* listening sockets of the control process; -1: off */
-    struct zone board, stats, health, tickets, roster;
+    struct zone board, stats, health, tickets, roster, limits;
     struct zone dicts[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts */
     struct bells bells;                    /* workers wake each other; others have none */
 };

@@ -114,6 +114,11 @@ uint64_t stream_counter(struct stream *s)
     return ++s->counter;
 }
 
+struct limits *stream_limits(const struct stream *s)
+{
+    return s->limits;
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     (void)s;

@@ -26,6 +26,7 @@ struct stream {
     struct conf_credentials credentials;
     int64_t now_ms;
     uint64_t counter;
+    struct limits *limits; /* a test's own */
     /* what a plugin left */
     const struct conf_consumer *consumer;
     struct slice credential;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fields of rate-limiting, as Kong has them. Counts live in shared memory that all workers use,
+ * so policy "local" is exact for the machine. */
+#include "conf/plugin_rate_limiting.h"
+#include "conf/load.h"
+#include "conf/value.h"
+
+#define CONFIG struct conf_rate_limiting
+static const struct fields_name by[] = { { "consumer", CONF_LIMIT_BY_CONSUMER },
+                                         { "credential", CONF_LIMIT_BY_CREDENTIAL },
+                                         { "ip", CONF_LIMIT_BY_IP },
+                                         { "service", CONF_LIMIT_BY_SERVICE },
+                                         { "header", CONF_LIMIT_BY_HEADER },
+                                         { "path", CONF_LIMIT_BY_PATH },
+                                         { 0 } };
+static const struct fields_name policies[] = { { "local", CONF_LIMIT_LOCAL },
+                                               { "cluster", CONF_LIMIT_CLUSTER },
+                                               { "redis", CONF_LIMIT_REDIS },
+                                               { 0 } };
+static const struct fields_name windows[] = { { "fixed", CONF_LIMIT_FIXED },
+                                              { "sliding", CONF_LIMIT_SLIDING },
+                                              { "token-bucket", CONF_LIMIT_BUCKET },
+                                              { 0 } };
+static const char *const periods[RATE_LIMITING_PERIODS] = { "second", "minute", "hour",
+                                                            "day",    "month",  "year" };
+
+#define LIMIT(i, k)                                                                                \
+    .type = FIELDS_INT, .key = k, .offset = FIELDS_AT(CONFIG, limits[i], int), .preset = "0",      \
+    .max = INT32_MAX
+static const struct fields_row rows[] = {
+    { LIMIT(0, "second"), .doc = "Requests a second; 0 is no such limit." },
+    { LIMIT(1, "minute"), .doc = "Requests a minute." },
+    { LIMIT(2, "hour"), .doc = "Requests an hour." },
+    { LIMIT(3, "day"), .doc = "Requests a day, in UTC." },
+    { LIMIT(4, "month"), .doc = "Requests a calendar month." },
+    { LIMIT(5, "year"), .doc = "Requests a calendar year." },
+    { FIELDS_ROW_ENUM(CONFIG, limit_by, "limit_by"), .preset = "\"consumer\"", .names = by,
+      .doc = "Whose requests are counted together. Where a request has no such thing, its client's "
+             "address is taken." },
+    { FIELDS_ROW_TEXT(CONFIG, header_name, "header_name"), .preset = "\"\"",
+      .check = value_is_token, .doc = "The header field, with limit_by = \"header\"." },
+    { FIELDS_ROW_TEXT(CONFIG, path, "path"), .preset = "\"\"", .check = value_is_location,
+      .doc = "The path whose requests are counted together, with limit_by = \"path\"." },
+    { FIELDS_ROW_ENUM(CONFIG, policy, "policy"), .preset = "\"local\"", .names = policies,
+      .doc = "Where counts are kept: local is shared memory, exact over all workers." },
+    { FIELDS_ROW_ENUM(CONFIG, window_type, "window_type"), .preset = "\"fixed\"", .names = windows,
+      .doc = "fixed: windows that begin with the second, minute, ...; sliding: the last so many "
+             "seconds, with the window before taken as evenly filled; token-bucket: tokens come "
+             "back evenly." },
+    { FIELDS_ROW_INT(CONFIG, burst, "burst"), .preset = "0", .max = INT32_MAX,
+      .doc = "Tokens that a bucket holds, with token-bucket; 0 is as many as the limit." },
+    { FIELDS_ROW_BOOL(CONFIG, fault_tolerant, "fault_tolerant"), .preset = "true",
+      .doc = "Whether requests pass when they cannot be counted; otherwise 500." },
+    { FIELDS_ROW_BOOL(CONFIG, hide_client_headers, "hide_client_headers"), .preset = "false",
+      .doc = "Whether X-RateLimit-*, RateLimit-* and Retry-After are left out." },
+    { FIELDS_ROW_INT(CONFIG, error_code, "error_code"), .preset = "429", .min = 400, .max = 599,
+      .doc = "The status of a refusal." },
+    { FIELDS_ROW_TEXT(CONFIG, error_message, "error_message"),
+      .preset = "\"API rate limit exceeded\"", .flags = FIELDS_FILLED, .check = value_is_printable,
+      .doc = "Its message." },
+    { FIELDS_ROW_BOOL(CONFIG, dry_run, "dry_run"), .preset = "false",
+      .doc = "Whether requests that would be refused pass all the same, with the log saying so." },
+};
+static const struct fields_table table = { .title = "rate-limiting",
+                                           .doc = "Bounds how many requests somebody may send.",
+                                           FIELDS_TABLE(rows),
+                                           .size = sizeof(CONFIG),
+                                           .at = SIZE_MAX };
+
+/* A longer period with a smaller limit would make the shorter one's meaningless. */
+static void check_order(struct load *load, const struct conf_rate_limiting *c,
+                        const config_setting_t *at)
+{
+    int last = -1;
+    for (int i = 0; i < RATE_LIMITING_PERIODS; i++) {
+        if (c->limits[i] == 0)
+            continue;
+        if (last >= 0 && c->limits[i] < c->limits[last])
+            report_key(&load->report, at, periods[i], "%d is less than the limit of a %s, %d",
+                       c->limits[i], periods[last], c->limits[last]);
+        last = i;
+    }
+    if (last < 0)
+        report_key(&load->report, at, "minute", "is missing: at least one limit must be set");
+}
+
+static void finish(struct load *load, struct source_plugin *p)
+{
+    struct conf_rate_limiting *c = p->config;
+    const config_setting_t *config = config_setting_get_member(p->at, "config");
+    const config_setting_t *at = config ? config : p->at;
+    check_order(load, c, at);
+    if (c->limit_by == CONF_LIMIT_BY_HEADER && c->header_name.n == 0)
+        report_key(&load->report, at, "header_name", "is missing: limit_by is \"header\"");
+    if (c->limit_by == CONF_LIMIT_BY_PATH && c->path.n == 0)
+        report_key(&load->report, at, "path", "is missing: limit_by is \"path\"");
+    if (c->policy == CONF_LIMIT_CLUSTER)
+        report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");
+    if (c->policy == CONF_LIMIT_REDIS)
+        report_key(&load->report, at, "policy", "cannot be \"redis\" yet");
+    if (c->burst && c->window_type != CONF_LIMIT_BUCKET)
+        report_key(&load->report, at, "burst", "needs window_type = \"token-bucket\"");
+    c->scope = 14695981039346656037ULL; /* FNV-1a of the id, which stays over reloads */
+    for (const char *s = p->as.id.s; *s; s++)
+        c->scope = (c->scope ^ (unsigned char)*s) * 1099511628211ULL;
+}
+
+const struct load_kind plugin_rate_limiting_kind = { &table, false, finish };

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rate-limiting as clients see it: exact over all workers, over reloads and deaths, with Kong's headers and texts."""
+import os
+import signal
+import threading
+
+from harness import plugin, route, service, wait_until
+
+CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "alice-key"},)},
+             {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)})
+
+
+def gateway_with(start, origin, *plugins, **settings):
+    return start([service(origin.port, route(plugins=plugins))], consumers=CONSUMERS, **settings)
+
+
+def flood(gateway, connections, each):
+    """That many answers' statuses, by many connections at once."""
+    statuses, lock = [], threading.Lock()
+
+    def one():
+        client = gateway.client()
+        for _ in range(each):
+            status = client.ask("GET", "/").status
+            with lock:
+                statuses.append(status)
+        client.close()
+    threads = [threading.Thread(target=one) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statuses
+
+
+def test_exact_over_all_workers(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=1000, limit_by="ip"), workers=4)
+    statuses = flood(gateway, 64, 25)
+    assert len(statuses) == 1600 and statuses.count(200) == 1000 and statuses.count(429) == 600
+    assert len(origin.requests) == 1000  # refused before anything went upstream
+
+
+def test_headers_and_texts(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", month=2, year=5, limit_by="ip"))
+    answer = gateway.get("/")
+    assert answer.get("X-RateLimit-Limit-Month") == "2" and answer.get("X-RateLimit-Remaining-Month") == "1"
+    assert answer.get("X-RateLimit-Limit-Year") == "5" and answer.get("X-RateLimit-Remaining-Year") == "4"
+    assert answer.get("RateLimit-Limit") == "2" and answer.get("RateLimit-Remaining") == "1"
+    assert 0 < int(answer.get("RateLimit-Reset")) <= 31 * 86400 and "Retry-After" not in answer
+    gateway.get("/")
+    answer = gateway.get("/")
+    assert answer.status == 429 and answer.json()["message"] == "API rate limit exceeded"
+    assert answer.get("X-RateLimit-Remaining-Month") == "0" and answer.get("X-RateLimit-Remaining-Year") == "3"
+    assert answer.get("Retry-After") == answer.get("RateLimit-Reset")
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=1, limit_by="ip", hide_client_headers=True, error_code=503,
+                                                 error_message="Slow down"))
+    assert not [name for name, _ in gateway.get("/").fields if "ratelimit" in name.lower()]
+    answer = gateway.get("/")
+    assert answer.status == 503 and answer.json()["message"] == "Slow down" and "Retry-After" not in answer
+
+
+def test_by_consumer(origin, start):
+    gateway = gateway_with(start, origin, plugin("key-auth"), plugin("rate-limiting", year=2))
+    for _ in range(2):
+        assert gateway.get("/", "apikey: alice-key").status == 200
+    assert gateway.get("/", "apikey: alice-key").status == 429 and gateway.get("/", "apikey: bob-key").status == 200
+    assert gateway.get("/").status == 401  # not counted: nobody is known
+
+
+def test_counts_outlive_reload_and_death(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=4, limit_by="ip"), workers=1)
+    assert [gateway.get("/").status for _ in range(2)] == [200, 200]
+    assert gateway.reload().returncode == 0
+    assert gateway.get("/").get("X-RateLimit-Remaining-Year") == "1"
+    victim = gateway.pids("worker")[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: gateway.pids("worker") and gateway.pids("worker")[0] != victim, "a new worker")
+    assert gateway.get("/").get("X-RateLimit-Remaining-Year") == "0"
+    assert gateway.get("/").status == 429
+
+
+def test_one_window_s_refusal_costs_no_other(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", month=1, year=10, limit_by="ip"))
+    assert [gateway.get("/").status for _ in range(5)] == [200] + [429] * 4
+    assert gateway.get("/").get("X-RateLimit-Remaining-Year") == "9"
+
+
+def test_token_bucket_and_dry_run(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=3, burst=2, window_type="token-bucket", limit_by="ip"))
+    assert [gateway.get("/").status for _ in range(3)] == [200, 200, 429]
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=1, limit_by="ip", dry_run=True))
+    assert [gateway.get("/").status for _ in range(3)] == [200] * 3
+    gateway.wait_log("would refuse")
+
+
+def test_cached_answers_count_too(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, limit_by="ip"), plugin("proxy-cache", cache_ttl=60))
+    assert [gateway.get("/").status for _ in range(3)] == [200, 200, 429] and len(origin.requests) == 1

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits: each shape, several at once, borders of windows, clocks that jump, a full table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shm/board.h"
+#include "shm/limits.c"
+
+#define NOW (INT64_C(1800000000) * 1000) /* a full minute */
+
+static struct zone zone;
+static struct limits *l;
+
+static int setup(void **state)
+{
+    (void)state;
+    return limits_make(&zone, 65536) && (l = limits_attach(&zone, 3)) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    limits_detach(&l);
+    region_drop(&zone);
+    return 0;
+}
+
+static struct limits_claim claim(uint64_t who, enum calendar_unit unit, uint32_t limit)
+{
+    return (struct limits_claim){
+        .key = limits_key(l, 1, &who, sizeof who), .unit = unit, .limit = limit, .cost = 1
+    };
+}
+
+static bool take(struct limits_claim *c, int64_t now)
+{
+    return limits_take(l, c, 1, now);
+}
+
+static void fixed(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(7, CALENDAR_MINUTE, 3), other = claim(8, CALENDAR_MINUTE, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(take(&c, NOW + 1000 * i));
+        assert_int_equal(c.left, 2 - i);
+        assert_int_equal(c.reset, 60 - i);
+        assert_int_equal(c.retry, 0);
+    }
+    assert_false(take(&c, NOW + 59001));
+    assert_int_equal(c.left, 0);
+    assert_int_equal(c.retry, 1);
+    assert_true(take(&other, NOW + 59001));
+    assert_true(take(&c, NOW + 60000));
+    assert_int_equal(c.left, 2);
+    struct limits_stats stats;
+    limits_stats(l, &stats);
+    assert_int_equal(stats.counters, 2);
+    assert_int_equal(stats.evicted, 0);
+    assert_int_equal(stats.room, 4096);
+}
+
+static void a_late_clock_counts_in_the_window_that_has_begun(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_SECOND, 2);
+    assert_true(take(&c, NOW + 1000));
+    assert_true(take(&c, NOW + 999));
+    assert_false(take(&c, NOW + 1001));
+    assert_false(take(&c, NOW + 998));
+    assert_true(take(&c, NOW - 5000)); /* but one that was set back starts anew */
+    assert_true(take(&c, NOW - 5000));
+    assert_false(take(&c, NOW - 5000));
+}
+
+static void several_are_granted_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct limits_claim c[2] = { claim(1, CALENDAR_SECOND, 2), claim(1, CALENDAR_MINUTE, 3) };
+    assert_true(limits_take(l, c, 2, NOW));
+    assert_true(limits_take(l, c, 2, NOW));
+    assert_false(limits_take(l, c, 2, NOW)); /* the second's refusal must not cost the minute */
+    assert_int_equal(c[0].retry, 1);
+    assert_int_equal(c[1].retry, 0);
+    assert_true(limits_take(l, c, 2, NOW + 1000));
+    assert_false(limits_take(l, c, 2, NOW + 1000));
+    assert_int_equal(c[0].left, 1);
+    assert_int_equal(c[1].left, 0);
+    assert_int_equal(c[1].retry, 59);
+}
+
+static void give_back_undoes(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_DAY, 1), b = claim(2, CALENDAR_MINUTE, 1);
+    assert_true(take(&c, NOW));
+    give_back(l, &c, NOW);
+    assert_true(take(&c, NOW));
+    assert_false(take(&c, NOW));
+    b.shape = LIMITS_BUCKET;
+    assert_true(take(&b, NOW));
+    give_back(l, &b, NOW);
+    assert_true(take(&b, NOW));
+    assert_false(take(&b, NOW));
+}
+
+static void sliding(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_MINUTE, 60);
+    c.shape = LIMITS_SLIDING;
+    for (int i = 0; i < 60; i++)
+        assert_true(take(&c, NOW + 30000));
+    assert_false(take(&c, NOW + 59999));
+    assert_false(take(&c, NOW + 60000)); /* all of the window before still weighs */
+    int granted = 0;
+    while (take(&c, NOW + 75000))
+        granted++;
+    assert_int_equal(granted, 15); /* a quarter of it does not any more */
+    while (take(&c, NOW + 119999))
+        granted++;
+    assert_int_equal(granted, 59);
+    granted = 0;
+    while (take(&c, NOW + 180000))
+        granted++;
+    assert_int_equal(granted, 60);
+}
+
+static void bucket(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_SECOND, 10);
+    c.shape = LIMITS_BUCKET;
+    c.burst = 5;
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_true(take(&c, NOW));
+        assert_int_equal(c.left, 4 - i);
+    }
+    assert_false(take(&c, NOW));
+    assert_int_equal(c.retry, 1);
+    assert_false(take(&c, NOW + 99));
+    assert_true(take(&c, NOW + 100));
+    assert_false(take(&c, NOW + 100));
+    int granted = 0;
+    for (int64_t ms = 200; ms < 10200; ms++)
+        granted += take(&c, NOW + ms);
+    assert_int_equal(granted, 100);
+    c.burst = 0; /* as many as the limit */
+    granted = 0;
+    while (take(&c, NOW + 60000))
+        granted++;
+    assert_int_equal(granted, 10);
+}
+
+static void a_full_table_forgets_those_that_counted_least(void **state)
+{
+    (void)state;
+    struct limits_stats stats;
+    struct limits_claim heavy = claim(0, CALENDAR_DAY, 1000);
+    for (int i = 0; i < 100; i++)
+        assert_true(take(&heavy, NOW));
+    for (uint64_t who = 1; who < 50000; who++) {
+        struct limits_claim c = claim(who, CALENDAR_DAY, 5);
+        assert_true(take(&c, NOW));
+    }
+    limits_stats(l, &stats);
+    assert_int_equal(stats.counters, stats.room);
+    assert_true(stats.evicted > 40000);
+    assert_true(take(&heavy, NOW));
+    assert_int_equal(heavy.left, 899);
+    uint64_t before = stats.evicted; /* a day later all of them are over */
+    for (uint64_t who = 1; who < 1000; who++) {
+        struct limits_claim c = claim(who, CALENDAR_DAY, 5);
+        assert_true(take(&c, NOW + 86400000));
+        assert_int_equal(c.left, 4);
+    }
+    limits_stats(l, &stats);
+    assert_int_equal(stats.evicted, before);
+}
+
+/* What a process leaves that dies while it gives a counter to a key: the lock, and a FROZEN word.
+ */
+static void a_death_inside_is_mended(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_MINUTE, 2);
+    uint64_t key = kind_key(&c, 0);
+    struct limits_counter_shm *place = place_of(l, key);
+    struct lock_shm *lock = &l->shm->locks[key >> 8 & (LIMITS_SHARDS - 1)].lock;
+    for (int i = 0; i < LIMITS_PLACE; i++)
+        atomic_store(&place[i].word, FROZEN);
+    atomic_store(&place[2].key, key);
+    lock_take(lock, 9);
+    limits_break(&zone, 8); /* another one's death changes nothing */
+    assert_int_equal(atomic_load(&lock->word), 10);
+    limits_break(&zone, 9);
+    assert_true(take(&c, NOW));
+    assert_true(take(&c, NOW));
+    assert_false(take(&c, NOW));
+}
+
+static void zones_are_told_apart_by_size(void **state)
+{
+    (void)state;
+    assert_true(limits_fits(&zone, 65536));
+    assert_true(limits_fits(&zone, 70000)); /* the same power of two */
+    assert_false(limits_fits(&zone, 1 << 20));
+    assert_false(limits_fits(&(struct zone){ .fd = -1 }, 65536));
+}
+
+static void keys_differ(void **state)
+{
+    (void)state;
+    assert_true(limits_key(l, 1, "a", 1) != limits_key(l, 2, "a", 1));
+    assert_true(limits_key(l, 1, "a", 1) != limits_key(l, 1, "b", 1));
+    assert_true(limits_key(l, 1, "a", 1) == limits_key(l, 1, "a", 1));
+}
+
+int main(void)
+{
+#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        EACH(fixed),
+        EACH(a_late_clock_counts_in_the_window_that_has_begun),
+        EACH(several_are_granted_whole_or_not_at_all),
+        EACH(give_back_undoes),
+        EACH(sliding),
+        EACH(bucket),
+        EACH(a_full_table_forgets_those_that_counted_least),
+        EACH(a_death_inside_is_mended),
+        EACH(zones_are_told_apart_by_size),
+        EACH(keys_differ),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rate-limiting: who is counted together, what is told, and what a refusal says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "conf/plugin_rate_limiting.h"
+#include "shm/limits.h"
+#include "tests/unit/worker/fake_stream.c"
+#include "worker/plugins/plugins.h"
+
+static struct stream s;
+static struct zone zone;
+static struct conf_rate_limiting config;
+static struct conf_consumer alice, bob;
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!limits_make(&zone, 65536) || !(s.limits = limits_attach(&zone, 0)))
+        return -1;
+    s.now_ms = INT64_C(1800000000) * 1000;
+    alice.id = fake_text("a");
+    bob.id = fake_text("b");
+    config = (struct conf_rate_limiting){ .limits = { 0, 2 },
+                                          .limit_by = CONF_LIMIT_BY_CONSUMER,
+                                          .error_code = 429,
+                                          .error_message = fake_text("API rate limit exceeded") };
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_free(&s);
+    limits_detach(&s.limits);
+    region_drop(&zone);
+    return 0;
+}
+
+static int ask(const char *request, const struct conf_consumer *consumer)
+{
+    fake_request(&s, request);
+    s.consumer = consumer;
+    enum stage_result r = rate_limiting_ops.access(&s, &config);
+    assert_int_equal(r, s.status ? STAGE_DONE : STAGE_NEXT);
+    return s.status;
+}
+
+static void expect(const char *name, const char *value)
+{
+    const struct slice *found = fake_response(&s, name);
+    if (value) {
+        assert_non_null(found);
+        assert_true(slice_equal(*found, slice_of(value, strlen(value))));
+    } else {
+        assert_null(found);
+    }
+}
+
+static void tells(void **state)
+{
+    (void)state;
+    config.limits[CALENDAR_HOUR] = 100;
+    assert_int_equal(ask("GET /\n", &alice), 0);
+    expect("X-RateLimit-Limit-Minute", "2");
+    expect("X-RateLimit-Remaining-Minute", "1");
+    expect("X-RateLimit-Limit-Hour", "100");
+    expect("X-RateLimit-Remaining-Hour", "99");
+    expect("X-RateLimit-Limit-Second", NULL);
+    expect("RateLimit-Limit", "2");
+    expect("RateLimit-Remaining", "1");
+    expect("RateLimit-Reset", "60");
+    expect("Retry-After", NULL);
+    assert_int_equal(ask("GET /\n", &alice), 0);
+    assert_int_equal(ask("GET /\n", &alice), 429);
+    assert_true(slice_equal(s.message, SLICE("API rate limit exceeded")));
+    expect("X-RateLimit-Remaining-Minute", "0");
+    expect("X-RateLimit-Remaining-Hour", "98");
+    expect("Retry-After", "60");
+    config.hide_client_headers = true;
+    assert_int_equal(ask("GET /\n", &alice), 429);
+    expect("Retry-After", NULL);
+    expect("RateLimit-Limit", NULL);
+}
+
+static void dry_run(void **state)
+{
+    (void)state;
+    config.dry_run = true;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(ask("GET /\n", &alice), 0);
+}
+
+/* Two requests each, and a third one by somebody who is counted with the first. */
+static void counted_together(const char *one, const struct conf_consumer *who, const char *other,
+                             const struct conf_consumer *other_who)
+{
+    assert_int_equal(ask(one, who), 0);
+    assert_int_equal(ask(one, who), 0);
+    assert_int_equal(ask(other, other_who), 0);
+    assert_int_equal(ask(one, who), 429);
+    config.scope++;
+}
+
+static void limited_by(void **state)
+{
+    (void)state;
+    counted_together("GET /\n", &alice, "GET /\n", &bob);
+    counted_together("GET /\n", NULL, "GET /\n", &bob); /* without a consumer by address */
+    config.limit_by = CONF_LIMIT_BY_HEADER;
+    config.header_name = fake_text("X-Key");
+    counted_together("GET /\nX-Key: 1\n", &alice, "GET /\nX-Key: 2\n", &alice);
+    counted_together("GET /\n", &alice, "GET /\nX-Key: 2\n", &alice);
+    config.limit_by = CONF_LIMIT_BY_PATH;
+    config.path = fake_text("/p");
+    s.request.client_ip[15] = 1;
+    counted_together("GET /p\n", &alice, "GET /q\n", &alice);
+    config.limit_by = CONF_LIMIT_BY_IP;
+    assert_int_equal(ask("GET /\n", &alice), 0);
+    assert_int_equal(ask("GET /\n", &bob), 0);
+    assert_int_equal(ask("GET /\n", NULL), 429);
+    config.scope++;
+    config.limit_by = CONF_LIMIT_BY_SERVICE;
+    s.service.id = fake_text("s1");
+    assert_int_equal(ask("GET /\n", &alice), 0);
+    assert_int_equal(ask("GET /\n", &bob), 0);
+    assert_int_equal(ask("GET /\n", NULL), 429);
+    s.service.id = fake_text("s2");
+    assert_int_equal(ask("GET /\n", &alice), 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(dry_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(limited_by, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

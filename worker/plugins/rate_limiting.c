@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rate-limiting: all windows of a request are reserved in one step, before anything of it goes on;
+ * a request that one of them refuses uses up none. Header names and texts are Kong's; RateLimit-*
+ * speaks of the window that has least left.
+ */
+#include "conf/plugin_rate_limiting.h"
+#include "shm/limits.h"
+#include "worker/base/log.h"
+#include "worker/plugins/lookup.h"
+#include "worker/plugins/plugins.h"
+
+_Static_assert((int)RATE_LIMITING_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
+
+static const struct {
+    struct slice limit, remaining;
+} names[CALENDAR_UNITS] = {
+    [CALENDAR_SECOND] = { { "X-RateLimit-Limit-Second", 24 },
+                          { "X-RateLimit-Remaining-Second", 28 } },
+    [CALENDAR_MINUTE] = { { "X-RateLimit-Limit-Minute", 24 },
+                          { "X-RateLimit-Remaining-Minute", 28 } },
+    [CALENDAR_HOUR] = { { "X-RateLimit-Limit-Hour", 22 }, { "X-RateLimit-Remaining-Hour", 26 } },
+    [CALENDAR_DAY] = { { "X-RateLimit-Limit-Day", 21 }, { "X-RateLimit-Remaining-Day", 25 } },
+    [CALENDAR_MONTH] = { { "X-RateLimit-Limit-Month", 23 }, { "X-RateLimit-Remaining-Month", 27 } },
+    [CALENDAR_YEAR] = { { "X-RateLimit-Limit-Year", 22 }, { "X-RateLimit-Remaining-Year", 26 } },
+};
+
+static struct slice text_slice(const struct conf_text *text)
+{
+    return slice_of(text->s, text->n);
+}
+
+/* Who is known, or by what; {NULL, 0}: nothing of that kind. */
+static struct slice named(struct stream *s, const struct conf_rate_limiting *c)
+{
+    const struct conf_consumer *consumer = stream_consumer(s);
+    const struct request *r = stream_request(s);
+    switch (c->limit_by) {
+    case CONF_LIMIT_BY_CONSUMER:
+        return consumer ? text_slice(&consumer->id) : slice_of(NULL, 0);
+    case CONF_LIMIT_BY_CREDENTIAL:
+        for (const struct extra_field *e = r->extra; consumer && e; e = e->next)
+            if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
+                return e->value;
+        return slice_of(NULL, 0);
+    case CONF_LIMIT_BY_SERVICE:
+        return stream_service(s) ? text_slice(&stream_service(s)->id) : slice_of(NULL, 0);
+    case CONF_LIMIT_BY_HEADER:
+        return field_value(lookup_field(r->head, &c->header_name, NULL));
+    case CONF_LIMIT_BY_PATH:
+        return slice_equal(r->uri.path, text_slice(&c->path)) ? r->uri.path : slice_of(NULL, 0);
+    case CONF_LIMIT_BY_IP:
+        break;
+    }
+    return slice_of(NULL, 0);
+}
+
+static uint64_t key_of(struct stream *s, const struct conf_rate_limiting *c)
+{
+    struct slice who = named(s, c);
+    if (who.n)
+        return limits_key(stream_limits(s), c->scope, who.p, who.n);
+    return limits_key(stream_limits(s), c->scope ^ 1, stream_request(s)->client_ip, 16);
+}
+
+static int make_claims(struct stream *s, const struct conf_rate_limiting *c,
+                       struct limits_claim claims[CALENDAR_UNITS])
+{
+    static const enum limits_shape shapes[] = { [CONF_LIMIT_FIXED] = LIMITS_FIXED,
+                                                [CONF_LIMIT_SLIDING] = LIMITS_SLIDING,
+                                                [CONF_LIMIT_BUCKET] = LIMITS_BUCKET };
+    uint64_t key = key_of(s, c);
+    int n = 0;
+    for (int unit = 0; unit < CALENDAR_UNITS; unit++)
+        if (c->limits[unit])
+            claims[n++] = (struct limits_claim){ .key = key,
+                                                 .unit = (enum calendar_unit)unit,
+                                                 .shape = shapes[c->window_type],
+                                                 .limit = (uint32_t)c->limits[unit],
+                                                 .burst = (uint32_t)c->burst,
+                                                 .cost = 1 };
+    return n;
+}
+
+static void put_number(struct stream *s, struct slice name, uint32_t value)
+{
+    struct slice text = arena_print(stream_arena(s), "%u", value);
+    if (text.p)
+        stream_set_response(s, name, text);
+}
+
+static void tell(struct stream *s, const struct limits_claim *claims, int n)
+{
+    const struct limits_claim *least = &claims[0];
+    uint32_t retry = 0;
+    for (int i = 0; i < n; i++) {
+        put_number(s, names[claims[i].unit].limit, claims[i].limit);
+        put_number(s, names[claims[i].unit].remaining, claims[i].left);
+        if (claims[i].left < least->left)
+            least = &claims[i];
+        retry = claims[i].retry > retry ? claims[i].retry : retry;
+    }
+    put_number(s, SLICE("RateLimit-Limit"), least->limit);
+    put_number(s, SLICE("RateLimit-Remaining"), least->left);
+    put_number(s, SLICE("RateLimit-Reset"), least->reset);
+    if (retry)
+        put_number(s, SLICE("Retry-After"), retry);
+}
+
+static enum stage_result rate_limiting_access(struct stream *s, const void *config)
+{
+    const struct conf_rate_limiting *c = config;
+    struct limits_claim claims[CALENDAR_UNITS];
+    int n = make_claims(s, c, claims);
+    bool granted = limits_take(stream_limits(s), claims, n, stream_now_ms(s));
+    if (!granted && c->dry_run) {
+        log_rarely(LOG_LEVEL_NOTICE, "rate-limiting would refuse requests (dry_run)");
+        return STAGE_NEXT;
+    }
+    if (!c->hide_client_headers)
+        tell(s, claims, n);
+    return granted ? STAGE_NEXT : stream_answer(s, c->error_code, c->error_message.s);
+}
+
+const struct plugin_ops rate_limiting_ops = {
+    .kind = CONF_PLUGIN_RATE_LIMITING,
+    .access = rate_limiting_access,
+};
