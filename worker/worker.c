@@ -171,8 +171,8 @@ static bool make_worker(struct worker *w, const struct heritage *h)
     w->accesslog = accesslog_open(w->conf->access_log.s, w->conf->access_log_format);
     w->limits = limits_attach(&h->limits, h->slot);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
-    return loop_init(&w->loop) && w->scratch && w->reply_head && w->limits && w->listeners && make_routes(w) &&
-           make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
+    return loop_init(&w->loop) && w->scratch && w->reply_head && w->limits && w->listeners &&
+           make_routes(w) && make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
 }
 
 static bool listen_all(struct worker *w)
