@@ -8,6 +8,7 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_WORKER] = "worker",
     [ROLE_CHECKER] = "checker",
     [ROLE_CONTROL] = "control",
+    [ROLE_MOVER] = "mover",
 };
 
 static const char *const state_names[] = {

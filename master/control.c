@@ -9,6 +9,7 @@
 #include "master/control_conn.h"
 #include "shm/board.h"
 #include "worker/base/log.h"
+#include "worker/base/twins.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -32,6 +33,7 @@ struct control {
     const struct heritage *heritage;
     struct board_row_shm *row;
     struct api api;
+    struct twins twins;
     struct control_conns conns;
     struct listener listeners[3]; /* by enum api_door */
     struct loop_io channel, signals;
@@ -97,11 +99,13 @@ static void obey(struct control *c, const struct channel_message *message)
 static void channel_ready(struct loop_io *io, uint32_t events)
 {
     struct control *c = OWNER(io, struct control, channel);
-    int got;
+    int got, passed;
 
     (void)events;
-    while ((got = channel_receive(io->fd, &c->message)) > 0)
+    while ((got = channel_receive_fd(io->fd, &c->message, &passed)) > 0) {
+        twins_heed(&c->twins, &c->message, passed);
         obey(c, &c->message);
+    }
     if (got < 0)
         c->over = true;
 }
@@ -218,6 +222,7 @@ static bool set_up(struct control *c)
         !loop_watch(&c->loop, &c->channel, EPOLLIN) || !open_listeners(c))
         return false;
     attach_caches(c);
+    twins_open(&c->twins, c->heritage, c->api.caches);
     timer_set(&c->loop.timers, &c->feeding, c->loop.now.ms + ADVISOR_MS, feed);
     return channel_send(c->heritage->channel, CHANNEL_READY, 0, 0, NULL, 0);
 }

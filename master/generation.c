@@ -7,6 +7,7 @@
 #include "master/generation.h"
 #include "master/files.h"
 #include "master/listen.h"
+#include "master/moving.h"
 #include "master/zones.h"
 #include "worker/base/log.h"
 #include <stdlib.h>
@@ -36,11 +37,15 @@ static void generation_free(struct master *m, struct generation *g)
     free(g);
 }
 
-static bool generation_fill(struct generation *g, struct generation *old, struct refusal *refusal)
+static bool generation_fill(struct master *m, struct generation *g, struct generation *old,
+                            struct refusal *refusal)
 {
-    return sandbox_lookup(g->conf->user.s, &g->user, refusal) &&
-           files_prepare(g->conf, &g->user, refusal) && zones_take(g, old, refusal) &&
-           listen_take(g, old, refusal);
+    if (!sandbox_lookup(g->conf->user.s, &g->user, refusal) ||
+        !files_prepare(g->conf, &g->user, refusal) || !zones_take(g, old, refusal) ||
+        !listen_take(g, old, refusal))
+        return false;
+    moving_prepare(m, g);
+    return true;
 }
 
 struct generation *generation_make(struct master *m, const struct conf *conf,
@@ -65,8 +70,9 @@ struct generation *generation_make(struct master *m, const struct conf *conf,
     g->heritage.tickets = m->tickets;
     g->heritage.bells = m->bells;
     generation_link(m, g);
-    if (!generation_fill(g, old, refusal)) {
+    if (!generation_fill(m, g, old, refusal)) {
         generation_free(m, g);
+        moving_part(m);
         return NULL;
     }
     if (g->user.fallback && m->current == NULL)
@@ -79,12 +85,17 @@ struct generation *generation_make(struct master *m, const struct conf *conf,
 void generation_collect(struct master *m)
 {
     struct generation *g = m->generations, *next;
+    bool gone = false;
 
     for (; g; g = next) {
         next = g->next;
-        if (g->state >= GENERATION_RETIRING && g->children == 0)
-            generation_free(m, g);
+        if (g->state < GENERATION_RETIRING || g->children > 0)
+            continue;
+        generation_free(m, g);
+        gone = true;
     }
+    if (gone)
+        moving_part(m);
 }
 
 void generation_free_all(struct master *m)

@@ -213,6 +213,8 @@ static void master_heed(struct master *m, int slot, const struct channel_message
 
     if (q->op == CHANNEL_READY)
         supervise_serves(c);
+    else if (q->op == CHANNEL_TWINNED)
+        c->owes -= c->owes > 0;
     else if (q->op == CHANNEL_RETIRED)
         c->retired = true;
     else if (c->role == ROLE_CONTROL && m->mode == MASTER_SERVING)

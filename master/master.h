@@ -35,12 +35,11 @@ struct listen_set {
 };
 
 enum generation_state {
-    GENERATION_INHERITED, /* of another master: sockets and zones, no process and no configuration
-                           */
-    GENERATION_STARTING,  /* its children are being forked, the one before still serves */
+    GENERATION_STARTING, /* its children are being forked, the one before still serves */
     GENERATION_CURRENT,
-    GENERATION_RETIRING, /* its children finish what they have; none is replaced */
-    GENERATION_UNDONE,   /* never served: its children have been killed and are yet to be reaped */
+    GENERATION_INHERITED, /* of another master: sockets and zones, no process, no configuration */
+    GENERATION_RETIRING,  /* its children finish what they have; none is replaced */
+    GENERATION_UNDONE,    /* never served: its children have been killed and are yet to be reaped */
 };
 
 struct generation {
@@ -66,6 +65,7 @@ struct child {
     int channel;          /* -1: closed */
     bool ready;           /* has said that it serves */
     bool retired;         /* has said that it accepts no more */
+    unsigned owes;        /* answers about twins of dictionaries */
     int64_t started, due; /* ms, monotonic */
     int64_t missed;       /* ms: since then nobody serves in this place; 0: a first start */
     pid_t before;         /* who died then */
@@ -79,7 +79,14 @@ struct reload_ask {
     uint64_t id;
 };
 
+enum reload_phase {
+    RELOAD_ANNOUNCED, /* the old processes are told of dictionaries that change their size */
+    RELOAD_MOVING,    /* their content is being copied */
+    RELOAD_STARTING,  /* the new processes start */
+};
+
 struct reload {
+    enum reload_phase phase;   /* of the one that comes */
     struct generation *coming; /* NULL: none is under way */
     bool wanted;               /* another one is to follow */
     bool failed;               /* `why` says it; to be undone in the next turn */

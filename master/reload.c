@@ -11,17 +11,25 @@
 #include "master/guard.h"
 #include "master/heir.h"
 #include "master/listen.h"
+#include "master/moving.h"
 #include "master/notify.h"
 #include "master/role.h"
 #include "master/supervise.h"
 #include "master/upgrade.h"
+#include "master/zones.h"
 #include "worker/base/log.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { RELOAD_PATIENCE = 10000, RELOAD_GRACE = 1000, RELOAD_SETTLE = 1000 }; /* ms */
+enum {
+    RELOAD_ANNOUNCE = 2000,
+    RELOAD_MOVE = 30000,
+    RELOAD_PATIENCE = 10000,
+    RELOAD_GRACE = 1000,
+    RELOAD_SETTLE = 1000
+}; /* ms */
 
 /* --- who asked ------------------------------------------------------------------------- */
 
@@ -79,23 +87,35 @@ static void reload_refuse(struct master *m, const char *why)
 
 /* --- begin ----------------------------------------------------------------------------- */
 
+static bool reload_populate(struct master *m, struct generation *g, struct refusal *refusal)
+{
+    if (!supervise_populate(m, g, refusal))
+        return false;
+    m->reload.phase = RELOAD_STARTING;
+    g->deadline = master_now() + RELOAD_PATIENCE;
+    (void)refusal_say(&m->reload.why, "the new processes did not serve within %d ms",
+                      RELOAD_PATIENCE);
+    return true;
+}
+
 static bool reload_begin(struct master *m, const struct conf *conf, struct refusal *refusal)
 {
     struct generation *g = generation_make(m, conf, refusal);
 
     if (g == NULL)
         return false;
-    if (!supervise_populate(m, g, refusal)) {
+    if (moving_is_needed(g)) {
+        moving_announce(m, g);
+        m->reload.phase = RELOAD_ANNOUNCED;
+        g->deadline = master_now() + RELOAD_ANNOUNCE;
+    } else if (!reload_populate(m, g, refusal)) {
         g->state = GENERATION_UNDONE;
         listen_abandon(&g->sockets);
         generation_collect(m);
         return false;
     }
-    g->deadline = master_now() + RELOAD_PATIENCE;
     m->reload.coming = g;
     m->reload.failed = false;
-    (void)refusal_say(&m->reload.why, "the new processes did not serve within %d ms",
-                      RELOAD_PATIENCE);
     return true;
 }
 
@@ -201,6 +221,10 @@ static void reload_commit(struct master *m)
     heir_take_over(m, text);
     listen_commit(&g->sockets, old ? &old->sockets : legacy ? &legacy->sockets : NULL);
     heir_settle(m);
+    if (!zones_fit(g)) {
+        log_write(LOG_LEVEL_NOTICE, "dictionaries change their size in a reload that follows");
+        m->reload.wanted = true;
+    }
     if (old)
         atomic_fetch_add(&board->reloads, 1);
     if (old || legacy)
@@ -256,6 +280,60 @@ void reload_cancel(struct master *m, const char *why)
         reload_answer(m, false, why);
 }
 
+static void reload_fail(struct master *m)
+{
+    reload_undo(m);
+    reload_refuse(m, m->reload.why.text);
+    if (m->current == NULL)
+        m->exit_status = 1;
+}
+
+/* What moved until then is kept, however the mover ended. */
+static void reload_start(struct master *m, struct generation *g)
+{
+    if (!reload_populate(m, g, &m->reload.why))
+        reload_fail(m);
+}
+
+static void reload_move(struct master *m, struct generation *g)
+{
+    if (moving_is_known(m) && supervise_add(m, g, ROLE_MOVER)) {
+        m->reload.phase = RELOAD_MOVING;
+        g->deadline = master_now() + RELOAD_MOVE;
+    } else if (master_now() >= g->deadline) {
+        log_write(LOG_LEVEL_WARN,
+                  "not all processes know of the dictionaries that change their "
+                  "size within %d ms: these begin empty",
+                  RELOAD_ANNOUNCE);
+        moving_abandon(m, g);
+        reload_start(m, g);
+    }
+}
+
+static void reload_moving(struct master *m, struct generation *g)
+{
+    if (!supervise_has(m, g)) {
+        reload_start(m, g);
+    } else if (master_now() >= g->deadline) {
+        log_write(LOG_LEVEL_WARN,
+                  "dictionaries that change their size have moved for %d ms: the "
+                  "rest stays behind",
+                  RELOAD_MOVE);
+        g->deadline = master_now() + RELOAD_MOVE;
+        supervise_signal(m, g, SIGKILL);
+    }
+}
+
+static void reload_starting(struct master *m, struct generation *g)
+{
+    if (supervise_ready(m, g) || heir_has_asked(m)) {
+        if (heir_may_commit(m))
+            reload_commit(m);
+    } else if (m->reload.failed || master_now() >= g->deadline) {
+        reload_fail(m);
+    }
+}
+
 void reload_turn(struct master *m)
 {
     struct generation *g = m->reload.coming;
@@ -266,15 +344,12 @@ void reload_turn(struct master *m)
         reload_load(m);
     if (g == NULL)
         return;
-    if (supervise_ready(m, g) || heir_has_asked(m)) {
-        if (heir_may_commit(m))
-            reload_commit(m);
-    } else if (m->reload.failed || master_now() >= g->deadline) {
-        reload_undo(m);
-        reload_refuse(m, m->reload.why.text);
-        if (m->current == NULL)
-            m->exit_status = 1;
-    }
+    if (m->reload.phase == RELOAD_ANNOUNCED)
+        reload_move(m, g);
+    else if (m->reload.phase == RELOAD_MOVING)
+        reload_moving(m, g);
+    else
+        reload_starting(m, g);
 }
 
 int64_t reload_next(const struct master *m)

@@ -7,6 +7,7 @@
 #include "master/role.h"
 #include "master/control.h"
 #include "worker/checker/checker.h"
+#include "worker/mover.h"
 #include "worker/worker.h"
 #include <stdio.h>
 
@@ -22,16 +23,25 @@ static uint32_t role_count_one(const struct conf *conf)
     return 1;
 }
 
+/* Started by a reload that needs one. */
+static uint32_t role_count_none(const struct conf *conf)
+{
+    (void)conf;
+    return 0;
+}
+
 static const struct role_restart role_always = {
     .quick = 1000, .patience = 3, .first = 100, .longest = 10000, .forget = 10000
 };
 
 const struct role role_table[ROLE_COUNT] = {
     [ROLE_WORKER] = { "worker", role_count_workers, worker_main,
-                      ROLE_DROPS_RIGHTS | ROLE_PINNED | ROLE_PROXY_DOORS, &role_always },
+                      ROLE_DROPS_RIGHTS | ROLE_PINNED | ROLE_PROXY_DOORS | ROLE_CACHES,
+                      &role_always },
     [ROLE_CHECKER] = { "checker", role_count_one, checker_main, ROLE_DROPS_RIGHTS, &role_always },
     [ROLE_CONTROL] = { "control", role_count_one, control_main,
-                       ROLE_DROPS_RIGHTS | ROLE_CONTROL_DOORS, &role_always },
+                       ROLE_DROPS_RIGHTS | ROLE_CONTROL_DOORS | ROLE_CACHES, &role_always },
+    [ROLE_MOVER] = { "mover", role_count_none, mover_main, ROLE_DROPS_RIGHTS, NULL },
 };
 
 void role_title(enum heritage_role role, uint32_t index, char *out, size_t size)

@@ -9,10 +9,11 @@
 /* What a process may do and gets, as bits. Every process has no_new_privs and dies with the master.
  */
 enum role_sandbox {
-    ROLE_DROPS_RIGHTS = 1, /* becomes the configured user when the master is root */
-    ROLE_PINNED = 2,       /* bound to one CPU each, where worker_cpu_affinity asks for it */
-    ROLE_PROXY_DOORS = 4,  /* inherits the listening sockets of proxy_listen */
-    ROLE_CONTROL_DOORS = 8 /* inherits those of control_socket, status_listen and admin_listen */
+    ROLE_DROPS_RIGHTS = 1,  /* becomes the configured user when the master is root */
+    ROLE_PINNED = 2,        /* bound to one CPU each, where worker_cpu_affinity asks for it */
+    ROLE_PROXY_DOORS = 4,   /* inherits the listening sockets of proxy_listen */
+    ROLE_CONTROL_DOORS = 8, /* inherits those of control_socket, status_listen and admin_listen */
+    ROLE_CACHES = 16        /* uses and purges dictionaries */
 };
 
 /* When a process that ended unasked is replaced. Times in ms. */
@@ -28,7 +29,7 @@ struct role {
     uint32_t (*count)(const struct conf *conf);
     int (*entry)(const struct heritage *heritage); /* returns the exit status */
     unsigned sandbox;                              /* bits of enum role_sandbox */
-    const struct role_restart *restart;
+    const struct role_restart *restart;            /* NULL: it does one thing and ends */
 };
 
 extern const struct role role_table[ROLE_COUNT];

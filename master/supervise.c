@@ -95,6 +95,19 @@ bool supervise_populate(struct master *m, struct generation *g, struct refusal *
     return true;
 }
 
+bool supervise_add(struct master *m, struct generation *g, enum heritage_role role)
+{
+    return supervise_claim(m, g, role, 0);
+}
+
+bool supervise_has(const struct master *m, const struct generation *g)
+{
+    for (int slot = 0; slot < BOARD_SLOTS; slot++)
+        if (supervise_of(&m->children[slot], g))
+            return true;
+    return false;
+}
+
 void supervise_forget(struct master *m, const struct generation *g)
 {
     for (int slot = 0; slot < BOARD_SLOTS; slot++)
@@ -268,7 +281,8 @@ static void supervise_bury(struct master *m, int slot, int status)
 {
     struct child *c = &m->children[slot];
     struct refusal obituary;
-    bool goes_on = m->mode == MASTER_SERVING && c->generation->state < GENERATION_RETIRING;
+    bool goes_on = m->mode == MASTER_SERVING && c->generation->state < GENERATION_RETIRING &&
+                   role_table[c->role].restart != NULL;
 
     if (c->missed == 0) { /* else it died before it served, and the gap goes on */
         c->missed = master_now();
@@ -282,6 +296,7 @@ static void supervise_bury(struct master *m, int slot, int status)
     c->channel = -1;
     c->pid = 0;
     c->ready = false;
+    c->owes = 0; /* who takes its place inherits them */
     if (goes_on) {
         supervise_replace(m, slot, &obituary);
         return;

@@ -9,6 +9,11 @@
  * board is full. */
 bool supervise_populate(struct master *m, struct generation *g, struct refusal *refusal);
 
+/* One process more, of a kind that there is none of otherwise. False: the board is full. */
+bool supervise_add(struct master *m, struct generation *g, enum heritage_role role);
+/* Whether the generation has any process, or waits to start one. */
+bool supervise_has(const struct master *m, const struct generation *g);
+
 /* Forks what is due; what cannot be forked now is due again later. */
 void supervise_start(struct master *m);
 

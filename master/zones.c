@@ -23,21 +23,28 @@ struct zones_kind {
     enum zone_kind kind;
     uint32_t version;
     size_t at, n; /* where in the heritage, and how many */
-    bool common;  /* the master's own, the same for all generations */
+    enum {
+        ZONES_OWN,
+        ZONES_COMMON,
+        ZONES_TWIN
+    } use; /* COMMON: the master's, the same for all
+generations; TWIN: another generation's, of the same kind as another row */
     void (*repair)(const struct zone *zone, uint32_t slot); /* after a death; NULL: not needed */
 };
 
 #define ZONES_ONE(member) offsetof(struct heritage, member), 1
 
 static const struct zones_kind zones_table[] = {
-    { ZONE_BOARD, BOARD_VERSION, ZONES_ONE(board), true, NULL },
-    { ZONE_TICKETS, TICKETS_VERSION, ZONES_ONE(tickets), true, NULL },
-    { ZONE_STATS, STATS_VERSION, ZONES_ONE(stats), false, stats_settle },
-    { ZONE_HEALTH, HEALTH_VERSION, ZONES_ONE(health), false, health_forget },
-    { ZONE_ROSTER, ROSTER_VERSION, ZONES_ONE(roster), false, roster_break },
-    { ZONE_LIMITS, LIMITS_VERSION, ZONES_ONE(limits), false, limits_break },
-    { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, false,
+    { ZONE_BOARD, BOARD_VERSION, ZONES_ONE(board), ZONES_COMMON, NULL },
+    { ZONE_TICKETS, TICKETS_VERSION, ZONES_ONE(tickets), ZONES_COMMON, NULL },
+    { ZONE_STATS, STATS_VERSION, ZONES_ONE(stats), ZONES_OWN, stats_settle },
+    { ZONE_HEALTH, HEALTH_VERSION, ZONES_ONE(health), ZONES_OWN, health_forget },
+    { ZONE_ROSTER, ROSTER_VERSION, ZONES_ONE(roster), ZONES_OWN, roster_break },
+    { ZONE_LIMITS, LIMITS_VERSION, ZONES_ONE(limits), ZONES_OWN, limits_break },
+    { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, ZONES_OWN,
       cache_break },
+    { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, twins), HERITAGE_DICTS_MAX, ZONES_TWIN,
+      NULL },
 };
 enum { ZONES_KINDS = sizeof zones_table / sizeof zones_table[0] };
 
@@ -148,7 +155,7 @@ static bool zones_take_limits(struct generation *g, const struct generation *old
 {
     uint64_t size = g->conf->limits_size;
 
-    if (old && limits_fits(&old->heritage.limits, size))
+    if (old && old->heritage.limits.shm && limits_fits(&old->heritage.limits, size))
         g->heritage.limits = old->heritage.limits;
     else if (!limits_make(&g->heritage.limits, size))
         return refusal_errno(refusal, "no shared memory for limits_size");
@@ -157,12 +164,15 @@ static bool zones_take_limits(struct generation *g, const struct generation *old
 
 /* --- dictionaries ---------------------------------------------------------------------- */
 
+/* Of another master everything is kept, whatever its size: processes of that one use it, who cannot
+ * be told of another zone. */
 static const struct zone *zones_find_dict(const struct generation *old, const char *name,
                                           uint64_t size)
 {
     for (size_t i = 0; old && i < HERITAGE_DICTS_MAX; i++) {
         const struct zone *zone = &old->heritage.dicts[i];
-        if (zone->shm && zone->size == size && strcmp(old->dicts[i], name) == 0)
+        if (zone->shm && strcmp(old->dicts[i], name) == 0 &&
+            (zone->size == size || old->state == GENERATION_INHERITED))
             return zone;
     }
     return NULL;
@@ -187,6 +197,14 @@ static bool zones_take_dict(struct generation *g, size_t i, const struct generat
     if (!cache_format(zone))
         return refusal_say(refusal, "the dictionary \"%s\" is too small: %llu bytes", d->name.s,
                            (unsigned long long)d->size);
+    return true;
+}
+
+bool zones_fit(const struct generation *g)
+{
+    for (size_t i = 0; i < g->conf->shared_dicts_n && i < HERITAGE_DICTS_MAX; i++)
+        if (g->heritage.dicts[i].size != region_size(g->conf->shared_dicts[i].size))
+            return false;
     return true;
 }
 
@@ -231,7 +249,7 @@ static bool zones_inherit_as(struct generation *legacy, const struct zones_kind 
 bool zones_inherit(struct generation *legacy, int fd)
 {
     for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
-        if (zones_inherit_as(legacy, k, fd))
+        if (k->use != ZONES_TWIN && zones_inherit_as(legacy, k, fd))
             return true;
     return false;
 }
@@ -241,7 +259,7 @@ size_t zones_list(const struct heritage *h, int *fds, size_t max)
     size_t n = 0;
 
     for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
-        for (size_t i = 0; i < k->n && n < max; i++)
+        for (size_t i = 0; k->use != ZONES_TWIN && i < k->n && n < max; i++)
             if (zones_at(k, h, i)->shm)
                 fds[n++] = zones_at(k, h, i)->fd;
     return n;
@@ -258,7 +276,7 @@ static bool zones_has(const struct generation *g, const struct zone *zone)
     return false;
 }
 
-static void zones_drop_one(struct zone *zone, const struct generation *others)
+void zones_release(struct zone *zone, const struct generation *others)
 {
     static const struct zone none = { .fd = -1 };
 
@@ -274,8 +292,8 @@ static void zones_drop_one(struct zone *zone, const struct generation *others)
 void zones_drop(struct generation *g, const struct generation *others)
 {
     for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
-        for (size_t i = 0; !k->common && i < k->n; i++)
-            zones_drop_one(zones_at(k, &g->heritage, i), others);
+        for (size_t i = 0; k->use != ZONES_COMMON && i < k->n; i++)
+            zones_release(zones_at(k, &g->heritage, i), others);
 }
 
 void zones_repair(const struct generation *all, uint32_t slot)

@@ -13,6 +13,10 @@ void zones_clear(struct heritage *heritage);
  * dictionary of the same name and size as in `old` (may be NULL) is the same zone. */
 bool zones_take(struct generation *g, const struct generation *old, struct refusal *refusal);
 
+/* Whether all dictionaries have the size that the configuration says: those that were inherited
+ * from another master may not. */
+bool zones_fit(const struct generation *g);
+
 /* Adopts the zone behind `fd` into a generation that another master left, if its kind and layout
  * are known; then the zone owns `fd`. False: it is none of ours, and `fd` stays the caller's. */
 bool zones_inherit(struct generation *legacy, int fd);
@@ -23,6 +27,9 @@ size_t zones_list(const struct heritage *heritage, int *fds, size_t max);
 /* Drops the zones of `g` that no generation in the list `others` has. Board and tickets are the
  * master's. */
 void zones_drop(struct generation *g, const struct generation *others);
+
+/* Drops one zone unless a generation of the list has it, and empties *zone. */
+void zones_release(struct zone *zone, const struct generation *others);
 
 /* A child that held `slot` is gone: its locks, counts and gauges in all zones of the list are taken
  * back. */

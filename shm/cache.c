@@ -354,6 +354,8 @@ int cache_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE])
     evict_tidy(cache, number);
     store_unlock(cache, number);
     atomic_fetch_add_explicit(&cache->shm->purges, 1, memory_order_relaxed);
+    if (cache->twin)
+        (void)cache_purge(cache->twin, id);
     return seen;
 }
 
@@ -375,6 +377,8 @@ uint64_t cache_purge_all(struct cache *cache)
     uint64_t count = count_objects(cache);
     (void)purges_mark(cache, &all, 1, PURGES_HARD); /* what is asked for, but not yet filled */
     atomic_fetch_add_explicit(&cache->shm->generation, 1, memory_order_seq_cst);
+    if (cache->twin)
+        (void)cache_purge_all(cache->twin);
     return count;
 }
 

@@ -25,9 +25,10 @@ struct cache_fill {
     uint32_t room;         /* bytes left in the last one */
     uint64_t left;         /* body bytes that are still expected */
     uint64_t body_n;
-    uint64_t told;   /* how much of it others know of */
-    uint32_t ticket; /* others may join it; 0: no ticket */
-    bool pinned;     /* by the own process */
+    uint64_t told;    /* how much of it others know of */
+    uint32_t ticket;  /* others may join it; 0: no ticket */
+    bool pinned;      /* by the own process */
+    bool moved, main; /* from another zone; it was in the main queue there */
 };
 
 /* Whether a chunk of `size` bytes for `want` wastes more than it should. */
@@ -202,6 +203,15 @@ uint64_t cache_fill_size(const struct cache_fill *fill)
     return fill->body_n;
 }
 
+void cache_fill_moved(struct cache_fill *fill, uint32_t hits, uint8_t heat, bool main)
+{
+    struct cache_entry_shm *entry = store_entry(fill->cache, fill->ref);
+    atomic_store_explicit(&entry->hits, hits, memory_order_relaxed);
+    atomic_store_explicit(&entry->heat, heat, memory_order_relaxed);
+    fill->moved = true;
+    fill->main = main;
+}
+
 void cache_fill_offer(struct cache_fill *fill, uint32_t ticket, uint64_t expected)
 {
     must(fill->ticket == 0);
@@ -291,14 +301,17 @@ static void publish(struct cache_fill *fill)
     CRASH_POINT();
     if (old != 0)
         evict_retire(cache, fill->shard, old);
-    else
+    else if (!fill->moved)
         note_missed(cache, shard, entry);
     CRASH_POINT();
     queue_drop(cache, shard, fill->ref);
     CRASH_POINT();
-    queue_admit(cache, shard, fill->ref);
+    if (fill->moved)
+        queue_push(cache, shard, fill->main ? QUEUE_MAIN : QUEUE_SMALL, fill->ref);
+    else
+        queue_admit(cache, shard, fill->ref);
     shard->payload += entry->key_n + entry->head_n + entry->body_n;
-    shard->fills++;
+    shard->fills += !fill->moved;
 }
 
 bool cache_fill_commit(struct cache_fill **handle)

@@ -172,6 +172,8 @@ uint64_t purges_mark(struct cache *cache, const struct purges_label *labels, siz
     CRASH_POINT();
     lock_give(&purges->lock, cache->slot);
     atomic_fetch_add_explicit(&cache->shm->purges, 1, memory_order_relaxed);
+    if (cache->twin)
+        (void)purges_mark(cache->twin, labels, n, force);
     return number;
 }
 

@@ -88,6 +88,7 @@ struct cache { /* process-local */
     struct store_marks_shm *marks;
     struct purges_bucket_shm *purged;
     purges_labeler *labeler;     /* may be NULL */
+    struct cache *twin;          /* purged along with it; NULL: none (cache_move.h) */
     struct samples_shm *samples; /* shm/samples.h */
     struct store_geometry g;
     uint32_t slot, epoch; /* epoch: of the own row */
@@ -180,6 +181,10 @@ void cache_orphans(struct cache *cache);
 /* What a pinned entry is, in *hit; `pin` is the cache's own. In cache.c. */
 void cache_describe(const struct cache *cache, const struct cache_entry_shm *entry, int32_t pin,
                     struct cache_hit *hit);
+
+/* The object was one in another zone: it keeps its hits, its heat and its place in the main queue.
+ * Before the commit. In cache_fill.c. */
+void cache_fill_moved(struct cache_fill *fill, uint32_t hits, uint8_t heat, bool main);
 
 /* A shard's lock; what a dead owner left is repaired first. */
 struct store_shard_shm *store_lock(struct cache *cache, uint32_t shard);

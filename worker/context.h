@@ -15,6 +15,7 @@
 #include "worker/base/loop.h"
 #include "worker/base/peers.h"
 #include "worker/base/pool.h"
+#include "worker/base/twins.h"
 #include "worker/http/labels.h"
 #include "worker/router.h"
 #include "worker/tls.h"
@@ -50,6 +51,7 @@ struct worker {
     struct upstream_state *upstreams;
     struct service_state *services;
     struct peers peers;
+    struct twins twins; /* of those that change their size */
     struct cache **dicts;
     struct labels_queries queries;
     struct limits *limits;

@@ -118,6 +118,8 @@ static bool make_caches(struct worker *w)
                       "shared_dicts: \"%s\" cannot be used: nothing is cached in it",
                       w->conf->shared_dicts[i].name.s);
     }
+    if (w->dicts)
+        twins_open(&w->twins, w->heritage, w->dicts);
     return w->dicts != NULL;
 }
 
@@ -207,10 +209,11 @@ static void retire(struct worker *w)
 static void hear(struct loop_io *io, uint32_t events)
 {
     struct ear *ear = (struct ear *)io;
-    int got;
+    int got, passed;
 
     (void)events;
-    while ((got = channel_receive(io->fd, ear->message)) > 0) {
+    while ((got = channel_receive_fd(io->fd, ear->message, &passed)) > 0) {
+        twins_heed(&ear->w->twins, ear->message, passed);
         if (ear->message->op == CHANNEL_RETIRE)
             retire(ear->w);
         if (ear->message->op == CHANNEL_REOPEN_LOGS) {

@@ -457,3 +457,15 @@ def test_stop_after_it_ends_both(origins, start):
     release.set()
     slow.close()
     assert not gateway.socket.exists() and not (gateway.prefix / "gateway.pid").exists()
+
+
+def test_another_size_follows_after_the_upgrade(origin, start):
+    """The old processes still use the dictionary as it was: it moves when the new master is alone to decide."""
+    gateway = start(cached(origin), shared_dicts=({"name": "gateway_cache", "size": "8m"},))
+    gateway.get("/cached")
+    gateway.write(shared_dicts=({"name": "gateway_cache", "size": "16m"},))
+    old, _ = upgrade(gateway)
+    wait_until(lambda: gateway.control("GET", "/version").json()["generation"] == 3, "the reload that follows")
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
+    assert "16777216" in gateway.ctl("cache", "stat", "-o", "json").stdout
+    assert ended(old) == 0

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum {
     CHANNEL_HEAD = offsetof(struct channel_message, text),
@@ -36,14 +37,22 @@ static bool channel_post(int fd, const struct msghdr *packet)
     return true;
 }
 
+struct channel_head {
+    uint32_t op, number;
+    uint64_t id;
+    uint32_t text_n;
+};
+
+/* Room for one descriptor along with a packet. */
+union channel_room {
+    struct cmsghdr head;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
 bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text,
                   size_t text_n)
 {
-    struct {
-        uint32_t op, number;
-        uint64_t id;
-        uint32_t text_n;
-    } head = { (uint32_t)op, number, id, 0 };
+    struct channel_head head = { (uint32_t)op, number, id, 0 };
     struct iovec iov[2] = { { &head, CHANNEL_HEAD }, { 0 } };
     struct msghdr packet = { .msg_iov = iov, .msg_iovlen = 2 };
 
@@ -56,16 +65,70 @@ bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, cons
     return channel_post(fd, &packet);
 }
 
+bool channel_send_fd(int fd, enum channel_op op, uint32_t number, int passed)
+{
+    struct channel_head head = { (uint32_t)op, number, 0, 0 };
+    struct iovec iov = { &head, CHANNEL_HEAD };
+    union channel_room room = { 0 };
+    struct msghdr packet = { .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = room.bytes,
+                             .msg_controllen = sizeof room.bytes };
+
+    room.head.cmsg_level = SOL_SOCKET;
+    room.head.cmsg_type = SCM_RIGHTS;
+    room.head.cmsg_len = CMSG_LEN(sizeof passed);
+    memcpy(CMSG_DATA(&room.head), &passed, sizeof passed);
+    return channel_post(fd, &packet);
+}
+
 static bool channel_well_formed(const struct channel_message *m, size_t n)
 {
     return n >= CHANNEL_HEAD && n < CHANNEL_HEAD + CHANNEL_TEXT_MAX &&
            m->text_n == n - CHANNEL_HEAD && m->op >= CHANNEL_READY && m->op < CHANNEL_OPS;
 }
 
-int channel_receive(int fd, struct channel_message *message)
+static void channel_take_fd(struct msghdr *packet, int *passed)
 {
+    struct cmsghdr *c = CMSG_FIRSTHDR(packet);
+
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof *passed))
+        memcpy(passed, CMSG_DATA(c), sizeof *passed);
+}
+
+static void channel_drop_fd(int *passed)
+{
+    if (passed && *passed >= 0)
+        (void)close(*passed);
+    if (passed)
+        *passed = -1;
+}
+
+/* Without room for descriptors the kernel closes those that come along. */
+static ssize_t channel_receive_packet(int fd, struct channel_message *message, int *passed)
+{
+    union channel_room room = { 0 };
+    struct iovec iov = { message, sizeof *message };
+    struct msghdr packet = { .msg_iov = &iov, .msg_iovlen = 1 };
+    ssize_t n;
+
+    if (passed) {
+        packet.msg_control = room.bytes;
+        packet.msg_controllen = sizeof room.bytes;
+    }
+    n = recvmsg(fd, &packet, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    if (n >= 0 && passed)
+        channel_take_fd(&packet, passed);
+    return n;
+}
+
+int channel_receive_fd(int fd, struct channel_message *message, int *passed)
+{
+    if (passed)
+        *passed = -1;
     for (int i = 0; i < CHANNEL_PATIENCE; i++) {
-        ssize_t n = recv(fd, message, sizeof *message, MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t n = channel_receive_packet(fd, message, passed);
         if (n == 0)
             return -1;
         if (n < 0 && errno == EINTR)
@@ -76,6 +139,12 @@ int channel_receive(int fd, struct channel_message *message)
             message->text[message->text_n] = '\0';
             return 1;
         }
+        channel_drop_fd(passed);
     }
     return 0;
+}
+
+int channel_receive(int fd, struct channel_message *message)
+{
+    return channel_receive_fd(fd, message, NULL);
 }

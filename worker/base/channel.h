@@ -20,10 +20,14 @@ enum channel_op {
     CHANNEL_QUIT,      /* graceful stop */
     CHANNEL_REOPEN,    /* reopen logs, everywhere */
     CHANNEL_UPGRADE,   /* to another binary; text: its path, "" = where this one came from */
+    CHANNEL_TWINNED,   /* CHANNEL_TWIN is heeded */
     CHANNEL_RETIRED,   /* a worker that was told to retire accepts no more */
     /* master -> child */
     CHANNEL_RETIRE, /* accept no more, finish what there is, exit */
     CHANNEL_REOPEN_LOGS,
+    CHANNEL_TWIN,   /* number: a dictionary; with a descriptor: the zone that takes its place, to be
+                       purged along with it; CHANNEL_TWINNED follows */
+    CHANNEL_ALONE,  /* number: a dictionary; its twin is no more */
     CHANNEL_RESULT, /* number: 0 done, 1 refused; text: the errors, one a line, or what was done */
     CHANNEL_OPS
 };
@@ -41,8 +45,14 @@ struct channel_message {
 bool channel_send(int fd, enum channel_op op, uint32_t number, uint64_t id, const char *text,
                   size_t text_n);
 
+/* The same, with a descriptor, which stays the caller's. */
+bool channel_send_fd(int fd, enum channel_op op, uint32_t number, int passed);
+
 /* Receives one whole, well-formed message. 1: got one; 0: none now; -1: closed. Ill-formed ones are
  * dropped. */
 int channel_receive(int fd, struct channel_message *message);
+/* The same for who takes descriptors: *passed is the one that came along, the caller's to close, or
+ * -1. */
+int channel_receive_fd(int fd, struct channel_message *message, int *passed);
 
 #endif

@@ -9,7 +9,7 @@
 #include "shm/region.h"
 #include "worker/base/bells.h"
 
-enum heritage_role { ROLE_WORKER, ROLE_CHECKER, ROLE_CONTROL, ROLE_COUNT };
+enum heritage_role { ROLE_WORKER, ROLE_CHECKER, ROLE_CONTROL, ROLE_MOVER, ROLE_COUNT };
 
 enum { HERITAGE_LISTENERS_MAX = 64, HERITAGE_DICTS_MAX = 32 };
 
@@ -25,6 +25,9 @@ struct heritage {
     int control, status, admin;        /* listening sockets of the control process; -1: off */
     struct zone board, stats, health, tickets, roster, limits;
     struct zone dicts[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts */
+    /* Of a dictionary that changes its size: the zone that the generation before or after has in
+     * its place. What is purged in one is purged in both (twins.h). */
+    struct zone twins[HERITAGE_DICTS_MAX];
     struct bells bells;                    /* workers wake each other; others have none */
 };
 

@@ -18,7 +18,7 @@ static void every_role_has_a_complete_row(void **state)
         assert_non_null(r->name);
         assert_non_null(r->count);
         assert_non_null(r->entry);
-        assert_non_null(r->restart);
+        assert_int_equal(r->restart == NULL, i == ROLE_MOVER); /* does one thing and ends */
         assert_true(r->sandbox & ROLE_DROPS_RIGHTS);
     }
 }

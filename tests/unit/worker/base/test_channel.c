@@ -9,6 +9,7 @@
 
 #include "worker/base/channel.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -126,6 +127,60 @@ static void has_a_little_patience_with_a_full_queue(void **state)
     assert_int_equal(got.id, 7);
 }
 
+static void passes_a_descriptor_to_who_takes_it(void **state)
+{
+    int pair[2], passed, first;
+
+    (void)state;
+    assert_int_equal(pipe(pair), 0);
+    assert_true(channel_send_fd(ends[0], CHANNEL_TWIN, 3, pair[0]));
+    assert_true(channel_send(ends[0], CHANNEL_ALONE, 4, 0, NULL, 0));
+    assert_int_equal(channel_receive_fd(ends[1], &got, &passed), 1);
+    assert_int_equal(got.op, CHANNEL_TWIN);
+    assert_int_equal(got.number, 3);
+    assert_true(passed >= 0 && passed != pair[0]);
+    assert_int_equal(fcntl(passed, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(read(passed, &first, 1), 1);
+    close(passed);
+    assert_int_equal(channel_receive_fd(ends[1], &got, &passed), 1);
+    assert_int_equal(got.op, CHANNEL_ALONE);
+    assert_int_equal(passed, -1);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* A child that sends the master descriptors does not fill its table. */
+static void leaves_no_descriptor_with_who_takes_none(void **state)
+{
+    int before = dup(0);
+
+    (void)state;
+    close(before);
+    for (int i = 0; i < 3; i++) {
+        assert_true(channel_send_fd(ends[0], CHANNEL_READY, 0, 0));
+        assert_int_equal(channel_receive(ends[1], &got), 1);
+    }
+    int after = dup(0);
+    close(after);
+    assert_int_equal(after, before);
+}
+
+/* Nor does an ill-formed packet with one. */
+static void drops_descriptors_with_what_is_ill_formed(void **state)
+{
+    int passed, before = dup(0);
+
+    (void)state;
+    close(before);
+    assert_true(channel_send_fd(ends[0], CHANNEL_OPS, 0, 0));
+    assert_int_equal(channel_receive_fd(ends[1], &got, &passed), 0);
+    assert_int_equal(passed, -1);
+    int after = dup(0);
+    close(after);
+    assert_int_equal(after, before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +190,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_when_the_other_side_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_no_reader_for_long, setup, teardown),
         cmocka_unit_test_setup_teardown(has_a_little_patience_with_a_full_queue, setup, teardown),
+        cmocka_unit_test_setup_teardown(passes_a_descriptor_to_who_takes_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaves_no_descriptor_with_who_takes_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(drops_descriptors_with_what_is_ill_formed, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
