@@ -24,7 +24,7 @@ enum api_door {
 };                                                    /* the listener that a caller came through */
 enum api_rights { API_PUBLIC, API_READ, API_CHANGE }; /* API_DOOR_STATUS opens API_PUBLIC alone */
 
-enum { API_ARGS = 2, API_CALLER_TEXT = 64, API_ALLOW_TEXT = 64, API_PARAMETER_MAX = 8192 };
+enum { API_ARGS = 3, API_CALLER_TEXT = 64, API_ALLOW_TEXT = 64, API_PARAMETER_MAX = 8192 };
 
 struct api_caller {
     enum api_door door;

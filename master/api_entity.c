@@ -150,6 +150,9 @@ static json_t *peer_json(const struct api *api, const struct peer *peer)
         return o;
     json_object_set_new(o, "state", json_string(health_state_name(health_state(row))));
     json_object_set_new(o, "since", json_integer((json_int_t)(row->since / 1000)));
+    json_object_set_new(o, "cause", json_string(health_cause_text(row->cause)));
+    if (row->status)
+        json_object_set_new(o, "status", json_integer((json_int_t)row->status));
     json_object_set_new(o, "requests", json_integer((json_int_t)row->requests));
     json_object_set_new(o, "failures", json_integer((json_int_t)row->failures));
     json_object_set_new(o, "connects", json_integer((json_int_t)row->connects));

@@ -58,6 +58,8 @@ struct ctl_command {
     X(ctl_entity_routes)                                                                           \
     X(ctl_entity_services)                                                                         \
     X(ctl_entity_upstreams)                                                                        \
+    X(ctl_health_log)                                                                              \
+    X(ctl_health_probe)                                                                            \
     X(ctl_entity_stat)                                                                             \
     X(ctl_entity_metrics)                                                                          \
     X(ctl_purge)                                                                                   \

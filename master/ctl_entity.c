@@ -91,6 +91,7 @@ enum ctl_exit ctl_entity_upstreams(struct ctl *ctl)
         { "TARGET", "address", CTL_TABLE_TEXT },
         { "WEIGHT", "weight", CTL_TABLE_NUMBER },
         { "STATE", "state", CTL_TABLE_TEXT },
+        { "CAUSE", "cause", CTL_TABLE_TEXT },
         { "IN FLIGHT", "in_flight", CTL_TABLE_NUMBER },
         { "REQUESTS", "requests", CTL_TABLE_NUMBER },
         { "FAILURES", "failures", CTL_TABLE_NUMBER },

@@ -444,12 +444,20 @@ static uint64_t target_connects(const struct zone *zone, const struct health_pee
     return row->connects;
 }
 
+static uint64_t target_changes(const struct zone *zone, const struct health_peer_shm *row)
+{
+    (void)zone;
+    return row->changes;
+}
+
 static const struct {
     const char *name, *type, *help;
     uint64_t (*value)(const struct zone *zone, const struct health_peer_shm *row);
 } target_values[] = {
     { "gateway_upstream_target_up", "gauge", "1: the target takes requests; 0: it is out.",
       target_up },
+    { "gateway_upstream_target_changes_total", "counter",
+      "Times that the target went out or came back.", target_changes },
     { "gateway_upstream_target_requests_total", "counter", "Requests sent to the target.",
       target_requests },
     { "gateway_upstream_target_failures_total", "counter", "Of them, those that failed.",

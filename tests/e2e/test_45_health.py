@@ -403,3 +403,102 @@ def test_grpc_probes_are_refused_at_load():
     said = check('upstreams = ( { name = "u"; healthchecks = { active = {\n type = "grpc"; }; }; } );')
     assert said.returncode != 0
     assert 'gateway.conf:2: upstreams[0].healthchecks.active.type: "grpc" is not available yet' in said.stdout + said.stderr
+
+
+# ---- what the operator sees and says -----------------------------------------------------------------------------
+
+def health(g, query=""):
+    return g.control("GET", f"/upstreams/orders/health{query}").json()
+
+
+def test_health_in_kongs_shape():
+    with Target() as a, Target() as b:
+        up = upstream({"target": f"127.0.0.1:{a.port}", "weight": 75}, {"target": f"127.0.0.1:{b.port}", "weight": 25},
+                      healthchecks=checks(probing(), threshold=50.0))
+        with gateway(up) as g:
+            said = health(g)
+            assert said["total"] == 2 and said["node_id"]
+            assert {t["target"]: (t["health"], t["weight"]) for t in said["data"]} == {
+                f"127.0.0.1:{a.port}": ("HEALTHY", 75), f"127.0.0.1:{b.port}": ("HEALTHY", 25)}
+            assert said["upstream"]["health"] == "HEALTHY"
+            b.mode = error
+            wait_state(g, b.port, "down")
+            said = health(g)
+            bad = next(t for t in said["data"] if t["target"].endswith(str(b.port)))
+            assert bad["health"] == "UNHEALTHY" and bad["data"]["addresses"][0]["cause"] == "status"
+            assert said["upstream"]["health"] == "HEALTHY"
+            assert said["upstream"]["weight"] == {"total": 100, "available": 75, "unavailable": 25}
+            a.mode = error
+            wait_state(g, a.port, "down")
+            assert health(g, "?balancer_health=1")["data"]["health"] == "UNHEALTHY"
+            assert g.control("GET", "/upstreams/nobody/health").status == 404
+            status = g.control("GET", "/status").json()["upstream"]
+            assert (status["targets_up"], status["targets_down"]) == (0, 2)
+            label = f'{{upstream="orders",target="127.0.0.1:{a.port}"}}'
+            metrics = g.metrics()
+            assert metrics["gateway_upstream_target_up" + label] == 0
+            assert metrics["gateway_upstream_target_changes_total" + label] == 1
+
+
+def test_without_checks_health_is_off():
+    with Target() as a, gateway(upstream(a.port)) as g:
+        assert health(g)["data"][0]["health"] == "HEALTHCHECKS_OFF"
+        assert health(g)["upstream"]["health"] == "HEALTHCHECKS_OFF"
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_by_hand(method):
+    """204, for the target or one address of it; without checks it stays as it was set, over a reload too."""
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port)) as g:
+        at = f"/upstreams/orders/targets/127.0.0.1:{a.port}"
+        done = g.control(method, at + "/unhealthy")
+        assert done.status == 204 and not done.body
+        assert states(g) == {f"127.0.0.1:{a.port}": "down", f"127.0.0.1:{b.port}": "up"}
+        n = len(a.origin.requests)
+        assert {g.get("/x").status for _ in range(6)} == {200} and len(a.origin.requests) == n
+        g.reload()
+        assert states(g)[f"127.0.0.1:{a.port}"] == "down"
+        assert g.control(method, f"{at}/127.0.0.1:{a.port}/healthy").status == 204
+        assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+        assert {g.get("/x").status for _ in range(6)} == {200} and len(a.origin.requests) > n
+        for wrong in ("/upstreams/x/targets/y/healthy", "/upstreams/orders/targets/y/healthy", f"{at}/1.2.3.4:5/healthy"):
+            assert g.control(method, wrong).status == 404
+        g.wait_log(rf"target orders/127\.0\.0\.1:{a.port} is unhealthy: set by hand")
+
+
+def test_setting_by_hand_resets_the_counters():
+    passive = ({"successes": 0}, {"http_failures": 3, "retry_after": 0})
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=passive)), retries=0) as g:
+        a.mode = error
+        for _ in range(3):
+            assert [g.get("/x").status for _ in range(2)] == [500, 500]
+            assert g.control("PUT", f"/upstreams/orders/targets/127.0.0.1:{a.port}/healthy").status == 204
+        assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+
+
+def test_health_log_and_probe():
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port, healthchecks=checks(probing()))) as g:
+        a.mode = error
+        wait_state(g, a.port, "down")
+        wait_until(lambda: len(b.probes) > 20, "more probes than the log holds")
+        log = g.control("GET", f"/health/log?target=127.0.0.1:{b.port}").json()["targets"][0]["log"]
+        assert len(log) == 16 and [e["number"] for e in log] == list(range(log[0]["number"], log[0]["number"] + 16))
+        assert {e["cause"] for e in log} == {"ok"} and all(0 < e["took_ms"] < 500 for e in log)
+        text = g.ctl("health", "log", f"orders/127.0.0.1:{a.port}")
+        assert text.returncode == 0 and "status 500" in text.stdout
+        assert g.ctl("health", "log").stdout.count(f"127.0.0.1:{b.port}") == 16
+        good, bad = g.ctl("probe", f"127.0.0.1:{b.port}"), g.ctl("probe", f"127.0.0.1:{a.port}")
+        assert good.returncode == 0 and "status 200" in good.stdout, good
+        assert bad.returncode == 1 and "status 500" in bad.stdout, bad
+        assert g.ctl("probe", "127.0.0.1:1").returncode == 1
+        assert "down" in g.ctl("upstreams").stdout
+
+
+def test_a_probe_now_needs_no_checks():
+    with Target() as a, gateway(upstream(a.port)) as g:
+        assert g.ctl("probe", f"127.0.0.1:{a.port}").returncode == 0
+        assert len(a.probes) == 1 and a.probes[0].target == "/"
+        a.mode = reset
+        said = g.ctl("probe", f"127.0.0.1:{a.port}")
+        assert said.returncode == 1 and "connection reset" in said.stdout
+        assert states(g)[f"127.0.0.1:{a.port}"] == "up"

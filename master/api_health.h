@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the calls about health share: how a caller names a target. */
+#ifndef MASTER_API_HEALTH_H
+#define MASTER_API_HEALTH_H
+
+#include "master/api.h"
+
+/* `text` is the target as it was written, or one of its addresses; with the upstream's name and a
+ * slash before it, it is of that upstream alone. */
+bool api_health_is(const struct peer *peer, struct slice text);
+
+#endif
