@@ -6,7 +6,9 @@
 #include "master/advisor.h"
 #include "shm/cache_report.h"
 
-enum { PORTION = 256, PORTIONS = 128, LOOK_SECONDS = 10, FADE_SECONDS = 7200 };
+enum { PORTION = 256, PORTIONS = 128, LOOK_SECONDS = 5, FADE_SECONDS = 7200, FULL_SHARE = 16 };
+
+static const double USUAL = 0.95; /* share of a full dictionary's pages that is in use */
 
 void advisor_open(struct advisor *a, struct cache *cache)
 {
@@ -20,16 +22,21 @@ void advisor_close(struct advisor *a)
     advice_free(&a->advice);
 }
 
-/* What it would hold when full, counted as eviction counts: by what it holds now. */
+/* What it would hold when full, counted as eviction counts: by how well what it holds now is packed
+ * into chunks, and the chunks into pages, as far as that is known yet. */
 static uint64_t room_of(const struct cache *cache)
 {
     struct cache_report report;
 
     cache_report(cache, &report);
-    if (report.slab_pages == 0)
+    if (report.slab_used == 0)
         return 0;
-    double share = (double)report.slab_pages / (double)(report.slab_pages + report.free_pages);
-    return (uint64_t)((double)(report.small.bytes + report.main.bytes + report.dead.bytes) / share);
+    uint64_t pages = report.slab_pages + report.free_pages;
+    bool full = report.free_pages < pages / FULL_SHARE;
+    double in_use = full ? (double)report.slab_used / (double)report.slab_bytes : USUAL;
+    double bytes = (double)(report.small.bytes + report.main.bytes + report.dead.bytes);
+    double per_page = (double)report.slab_bytes / (double)report.slab_pages;
+    return (uint64_t)(bytes / (double)report.slab_used * in_use * (double)pages * per_page);
 }
 
 static void look(struct advisor *a, int64_t now)

@@ -207,6 +207,8 @@ void api_reply_message(struct api_reply *reply, int status, const char *format, 
 
 void api_reply_free(struct api_reply *reply)
 {
+    if (reply->job != NULL)
+        reply->job->drop(reply->job);
     free(reply->body);
     *reply = (struct api_reply){ 0 };
 }

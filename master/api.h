@@ -56,6 +56,14 @@ struct api_request {
     struct slice args[API_ARGS]; /* segments that the pattern took */
 };
 
+/* A call that takes long goes on in slices, others in between. Embedded in
+ * what it needs; dropped by api_reply_free(), done or not. */
+struct api_reply;
+struct api_job {
+    bool (*step)(struct api_job *job, struct api_reply *reply); /* true: the reply is filled */
+    void (*drop)(struct api_job *job);
+};
+
 struct api_reply {
     int status;       /* 0: not known yet, `waits` says for what */
     const char *type; /* Content-Type; NULL: no body */
@@ -64,6 +72,7 @@ struct api_reply {
     char allow[API_ALLOW_TEXT]; /* value of Allow with 405, or "" */
     uint64_t waits;             /* id of the question to the master; 0: none */
     enum channel_op asked;      /* what it was */
+    struct api_job *job;        /* goes on; status is 0 until it is done */
 };
 
 typedef void api_handler(struct api *api, const struct api_request *request,

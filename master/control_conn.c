@@ -21,13 +21,14 @@ enum phase { PHASE_NEW, PHASE_IDLE, PHASE_READ, PHASE_WAIT, PHASE_SEND, PHASE_LI
 
 struct control_conn {
     struct loop_io io;
-    struct loop_later later;
+    struct loop_later later, slice;
     struct timer deadline, again;
     struct control_conns *conns;
     struct control_conn *next, **link;
     enum phase phase;
     uint64_t phase_of; /* the request that it counts for */
     bool said_all;     /* shut for writing */
+    bool working;      /* `slice` is on its way */
     size_t lingered;
     struct control_http http;
 };
@@ -79,7 +80,10 @@ static void late(struct timer *t)
     if (c->phase == PHASE_READ)
         control_http_refuse(&c->http, c->conns->api, 408, "The request took too long");
     else if (c->phase == PHASE_WAIT)
-        control_http_refuse(&c->http, c->conns->api, 504, "The master did not answer in time");
+        control_http_refuse(&c->http, c->conns->api, 504,
+                            c->http.state == CONTROL_HTTP_WORK
+                                ? "That took too long"
+                                : "The master did not answer in time");
     else
         shut(c);
     if (c->io.fd >= 0)
@@ -95,6 +99,7 @@ static enum phase phase_of(const struct control_conn *c)
     case CONTROL_HTTP_CONTINUE:
         return PHASE_READ;
     case CONTROL_HTTP_WAIT:
+    case CONTROL_HTTP_WORK:
         return PHASE_WAIT;
     case CONTROL_HTTP_SEND:
         return PHASE_SEND;
@@ -225,6 +230,7 @@ static bool turn(struct control_conn *c)
     case CONTROL_HTTP_OVER:
         return linger(c);
     case CONTROL_HTTP_WAIT:
+    case CONTROL_HTTP_WORK:
         break;
     }
     return false;
@@ -233,6 +239,25 @@ static bool turn(struct control_conn *c)
 static void go_again(struct timer *t)
 {
     go((struct control_conn *)((char *)t - offsetof(struct control_conn, again)));
+}
+
+/* What was put off before the connection was shut comes before its release. */
+static void next_slice(struct loop_later *later)
+{
+    struct control_conn *c =
+        (struct control_conn *)((char *)later - offsetof(struct control_conn, slice));
+
+    c->working = false;
+    if (c->io.fd >= 0)
+        go(c);
+}
+
+/* Another slice at the end of the next turn: all others are heard in between. */
+static void work_on(struct control_conn *c)
+{
+    if (!c->working)
+        loop_defer(c->conns->loop, &c->slice, next_slice);
+    c->working = true;
 }
 
 static void go(struct control_conn *c)
@@ -246,6 +271,8 @@ static void go(struct control_conn *c)
         if (c->io.fd < 0)
             return;
         set_deadline(c);
+        if (c->http.state == CONTROL_HTTP_WORK)
+            work_on(c);
         if (!more)
             return;
     }

@@ -162,6 +162,8 @@ static void call(struct control_http *h, struct api *api)
     api_dispatch(api, &request, &h->reply);
     if (h->reply.waits != 0)
         h->state = CONTROL_HTTP_WAIT;
+    else if (h->reply.job != NULL)
+        h->state = CONTROL_HTTP_WORK;
     else
         answer(h, api);
 }
@@ -279,6 +281,8 @@ static bool step(struct control_http *h, struct api *api)
 
 void control_http_run(struct control_http *h, struct api *api)
 {
+    if (h->state == CONTROL_HTTP_WORK && h->reply.job->step(h->reply.job, &h->reply))
+        answer(h, api);
     while (step(h, api))
         ;
 }

@@ -22,6 +22,7 @@ enum {
     X(CONTINUE, "sending 100 Continue")                                                            \
     X(BODY, "reading a body")                                                                      \
     X(WAIT, "waiting for the master")                                                              \
+    X(WORK, "working on an answer")                                                                \
     X(SEND, "sending an answer")                                                                   \
     X(OVER, "over")
 
@@ -62,8 +63,8 @@ char *control_http_room(struct control_http *h, size_t *n);
 void control_http_take(struct control_http *h, size_t n);
 
 /* Goes on as far as it can: reads a request, makes the call. Afterwards `state` says what is
- * wanted: more input (HEAD, BODY), output (CONTINUE, SEND), the master's answer (WAIT), or the end
- * (OVER). */
+ * wanted: more input (HEAD, BODY), output (CONTINUE, SEND), the master's answer (WAIT), another
+ * call of this (WORK: one slice of the work is done by each), or the end (OVER). */
 void control_http_run(struct control_http *h, struct api *api);
 
 /* The master's answer to h->reply.waits. */

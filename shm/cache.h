@@ -175,6 +175,13 @@ void cache_walk(struct cache *cache, int64_t now,
                              const struct cache_hit *hit),
                 void *arg);
 
+/* The same in slices: at most so many buckets from *at on, 0 at first. False: the last one was
+ * seen, or `each` said so. */
+bool cache_walk_some(struct cache *cache, int64_t now, uint64_t *at, uint32_t buckets,
+                     bool (*each)(void *arg, const uint8_t id[CACHE_ID_SIZE],
+                                  const struct cache_hit *hit),
+                     void *arg);
+
 /* Verifies the whole zone: every page accounted for, every object reachable and whole, no chunk in
  * two places. Takes the locks. Returns true, or false with the first fault in `why`. Tests and
  * `gatewayctl shm verify`. */

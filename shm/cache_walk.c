@@ -59,15 +59,25 @@ static bool visit_chain(const struct visit *visit, const struct index_bucket_shm
     return true;
 }
 
+bool cache_walk_some(struct cache *cache, int64_t now, uint64_t *at, uint32_t buckets,
+                     bool (*each)(void *arg, const uint8_t id[CACHE_ID_SIZE],
+                                  const struct cache_hit *hit),
+                     void *arg)
+{
+    const struct visit visit = { cache, now, each, arg };
+    uint64_t all = (uint64_t)cache->g.shards * cache->g.buckets;
+    for (; buckets > 0 && *at < all; buckets--) {
+        if (!visit_chain(&visit, &cache->buckets[(*at)++]))
+            return false;
+    }
+    return *at < all;
+}
+
 void cache_walk(struct cache *cache, int64_t now,
                 bool (*each)(void *arg, const uint8_t id[CACHE_ID_SIZE],
                              const struct cache_hit *hit),
                 void *arg)
 {
-    const struct visit visit = { cache, now, each, arg };
-    uint32_t buckets = cache->g.shards * cache->g.buckets;
-    for (uint32_t i = 0; i < buckets; i++) {
-        if (!visit_chain(&visit, &cache->buckets[i]))
-            return;
-    }
+    uint64_t at = 0;
+    (void)cache_walk_some(cache, now, &at, UINT32_MAX, each, arg);
 }

@@ -16,7 +16,7 @@ enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8
 /* Two thousandths of a zone remember what was purged: 128 Ki labels for 1 GiB. */
 enum { PURGES_SPAN = 32768, PURGES_SOFT_SHARE = 4 };
 enum { TICKETS_SPAN = 512 * 1024, TICKETS_MOST = 64, MARKS_SPAN = 65536 };
-enum { SAMPLES_SPAN = 16384, SAMPLES_LEAST = 256, SAMPLES_MOST = 16384 };
+enum { SAMPLES_SPAN = 16384, SAMPLES_LEAST = 512, SAMPLES_MOST = 16384 };
 
 static uint64_t aligned(uint64_t at, uint64_t to)
 {

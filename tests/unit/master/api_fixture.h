@@ -272,7 +272,7 @@ static inline char *fixture_talk(struct fixture *f, struct control_http *h, cons
 
     for (;;) {
         control_http_run(h, &f->api);
-        if (fixture_drain(h, &out, &out_n))
+        if (h->state == CONTROL_HTTP_WORK || fixture_drain(h, &out, &out_n))
             continue;
         to = control_http_room(h, &room);
         room = room < n ? room : n;

@@ -44,6 +44,29 @@ static void test_nothing_to_tell(void **state)
     fixture_drop(&f);
 }
 
+/* The room is known from the first object on. */
+static void test_room_of_a_dictionary_that_is_nearly_empty(void **state)
+{
+    struct fixture f = fixture_make(2 << 20);
+    struct advice_report report;
+    struct advisor a;
+
+    (void)state;
+    advisor_open(&a, f.cache);
+    for (uint32_t i = 0; a.advice == NULL; i++) { /* until one is sampled */
+        ask(f.cache, i);
+        advisor_feed(&a, OBJECTS_NOW);
+    }
+    for (uint32_t round = 0; round < 4; round++) /* half of what fits, and nobody looks again */
+        for (uint32_t i = 0; i < 700; i++)
+            ask(f.cache, i);
+    advisor_feed(&a, OBJECTS_NOW);
+    assert_true(advisor_ask(&a, OBJECTS_NOW, &report));
+    assert_true(report.size[0].missed < 0.4);
+    advisor_close(&a);
+    fixture_drop(&f);
+}
+
 /* A loop over twice what fits: with twice the memory all but the first round are hits. */
 static void test_a_loop(void **state)
 {
@@ -74,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_to_tell),
+        cmocka_unit_test(test_room_of_a_dictionary_that_is_nearly_empty),
         cmocka_unit_test(test_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

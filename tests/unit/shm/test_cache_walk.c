@@ -48,10 +48,29 @@ static void test_walk(void **state)
     fixture_drop(&f);
 }
 
+static void test_slices(void **state)
+{
+    struct fixture f = fixture_make(4 << 20);
+    struct seen seen = { 0 };
+    uint64_t at = 0;
+    int slices = 1;
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_true(objects_put(f.cache, i, 1, 100, 100));
+    for (; cache_walk_some(f.cache, OBJECTS_NOW, &at, 100, see, &seen); slices++)
+        assert_int_equal(at, 100 * slices);
+    assert_true(slices > 5);
+    assert_int_equal(seen.count, 1000);
+    assert_false(cache_walk_some(f.cache, OBJECTS_NOW, &at, 100, see, &seen));
+    assert_int_equal(seen.count, 1000);
+    fixture_drop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
