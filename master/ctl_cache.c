@@ -23,6 +23,7 @@ static const struct ctl_table_column object_columns[] = {
     { "AGE", "age", CTL_TABLE_S },
     { "TTL", "ttl", CTL_TABLE_S },
     { "HITS", "hits", CTL_TABLE_NUMBER },
+    { "TAGS", "tags", CTL_TABLE_TEXT },
     { "ROUTE", "route", CTL_TABLE_TEXT },
     { "CONSUMER", "consumer", CTL_TABLE_TEXT },
     { "METHOD", "method", CTL_TABLE_TEXT },
@@ -44,11 +45,11 @@ enum ctl_exit ctl_cache_find(struct ctl *ctl, const struct ctl_cache_query *quer
 {
     const struct {
         const char *name, *value;
-    } parts[] = { { "limit", ctl->limit },
-                  { "dict", ctl->dict },
-                  { "method", query->method },
-                  { "url", query->url },
-                  { "details", query->details ? "true" : NULL } };
+    } parts[] = { { "limit", ctl->limit },     { "dict", ctl->dict },
+                  { "method", query->method }, { "url", query->url },
+                  { "tag", ctl->tag },         { "prefix", ctl->prefix },
+                  { "host", ctl->host },       { "status", ctl->status },
+                  { "sort", ctl->sort },       { "details", query->details ? "true" : NULL } };
     char path[PATH_MAX_TEXT] = "/cache/keys", encoded[URL_MAX_TEXT];
     size_t n = strlen(path);
 

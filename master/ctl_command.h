@@ -23,6 +23,10 @@ enum ctl_option {
     CTL_SERVICE = 512,
     CTL_SOFT = 1024,
     CTL_DRY_RUN = 2048,
+    CTL_STATUS = 4096,
+    CTL_SORT = 8192,
+    CTL_FILE = 16384,
+    CTL_CONCURRENCY = 32768,
 };
 
 struct ctl {
@@ -30,6 +34,7 @@ struct ctl {
     bool json;                               /* -o json: the API's answer as it is */
     const char *url, *limit, *dict, *binary; /* NULL: not given */
     const char *tag, *prefix, *host, *route, *service;
+    const char *status, *sort, *file, *concurrency;
     bool all, soft, dry_run;
     FILE *out, *err;
     int argc; /* words behind the command's name */
@@ -63,6 +68,7 @@ struct ctl_command {
     X(ctl_entity_stat)                                                                             \
     X(ctl_entity_metrics)                                                                          \
     X(ctl_purge)                                                                                   \
+    X(ctl_cache_warm)                                                                              \
     X(ctl_cache_stat)                                                                              \
     X(ctl_cache_advise)                                                                            \
     X(ctl_cache_get)                                                                               \

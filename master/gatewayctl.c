@@ -43,7 +43,11 @@ static const struct ctl_command commands[] = {
       CTL_LIMIT | CTL_DICT, 1, 1, ctl_cache_get },
     { "cache key", "[METHOD] URL", "keys of the objects that are stored for a URL",
       CTL_LIMIT | CTL_DICT, 1, 2, ctl_cache_key },
-    { "cache ls", "", "list stored objects", CTL_URL | CTL_LIMIT | CTL_DICT, 0, 0, ctl_cache_ls },
+    { "cache ls", "", "list stored objects, by what they are and in an order",
+      CTL_URL | CTL_TAG | CTL_PREFIX | CTL_HOST | CTL_STATUS | CTL_SORT | CTL_LIMIT | CTL_DICT, 0,
+      0, ctl_cache_ls },
+    { "cache warm", "-f FILE", "ask the gateway for every URL of a file",
+      CTL_FILE | CTL_CONCURRENCY, 0, 0, ctl_cache_warm },
     { "stat", "", "every counter", 0, 0, 0, ctl_entity_stat },
     { "metrics", "", "the Prometheus text", 0, 0, 0, ctl_entity_metrics },
     { "version", "", "versions of this program and of the gateway", 0, 0, 0, ctl_process_version },
@@ -70,6 +74,13 @@ static const struct {
       offsetof(struct ctl, soft) },
     { CTL_DRY_RUN, "dry-run", "", "only count what would be purged",
       offsetof(struct ctl, dry_run) },
+    { CTL_STATUS, "status", "STATUS", "with this status, 404, or class of status, 4xx",
+      offsetof(struct ctl, status) },
+    { CTL_SORT, "sort", "ORDER", "hits, size or age, the most first", offsetof(struct ctl, sort) },
+    { CTL_FILE, "file", "FILE", "a URL a line, indented lines are fields of its request; -: stdin",
+      offsetof(struct ctl, file) },
+    { CTL_CONCURRENCY, "concurrency", "N", "so many at a time (8)",
+      offsetof(struct ctl, concurrency) },
     { CTL_LIMIT, "limit", "N", "at most so many (100)", offsetof(struct ctl, limit) },
     { CTL_DICT, "dict", "NAME", "this dictionary alone", offsetof(struct ctl, dict) },
     { CTL_BINARY, "binary", "PATH", "this program (what lies where the gateway came from)",
@@ -241,6 +252,10 @@ static void take(struct ctl *ctl, struct asked *asked, int letter)
     case 'V':
         asked->version = true;
         break;
+    case 'f':
+        ctl->file = optarg;
+        asked->given |= CTL_FILE;
+        break;
     default:
         if (letter >= LETTERS)
             take_option(ctl, asked, (size_t)letter - LETTERS);
@@ -271,7 +286,7 @@ int main(int argc, char **argv)
             (struct option){ options[i].name,
                              options[i].argument[0] != '\0' ? required_argument : no_argument, NULL,
                              LETTERS + (int)i };
-    while ((letter = getopt_long(argc, argv, "s:o:hV", longs, NULL)) != -1)
+    while ((letter = getopt_long(argc, argv, "s:o:f:hV", longs, NULL)) != -1)
         take(&ctl, &asked, letter);
     if (asked.wrong)
         return CTL_USAGE;

@@ -71,6 +71,19 @@ static void add_process(const struct api *api, json_t *o)
     json_object_set_new(o, "restarts", number(board->restarts));
 }
 
+static json_t *listen_json(const struct conf *conf)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < conf->proxy_listen_n; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "address", api_conf_text(conf->proxy_listen[i].address.text));
+        json_object_set_new(o, "ssl", json_boolean(conf->proxy_listen[i].ssl));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static json_t *workers_json(const struct api *api)
 {
     json_t *o = json_object();
@@ -172,6 +185,7 @@ void status_get(struct api *api, const struct api_request *request, struct api_r
     (void)request;
     status_sum(api, &sums);
     add_process(api, o);
+    json_object_set_new(o, "listen", listen_json(api->heritage->conf));
     json_object_set_new(o, "workers", workers_json(api));
     json_object_set_new(o, "connections", connections_json(&sums.process));
     json_object_set_new(o, "requests", requests_json(&sums));

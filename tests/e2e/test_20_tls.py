@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from harness import (ROOT, SANITIZED, Client, Gateway, Origin, ask, client_tls, make_certificates, raw, reply, route, scratch, server_tls,
-                     service, wait_until)
+from harness import (ROOT, SANITIZED, Client, Gateway, Origin, ask, client_tls, make_certificates, proxy_cache, raw, reply,
+                     route, scratch, server_tls, service, wait_until)
 
 
 @pytest.fixture(scope="module")
@@ -297,3 +297,13 @@ def test_sni_condition_of_a_route(pki, origins, start):
     assert ask(gateway.tls_port, tls=client_tls(), name="other.test", host="other.test").status == 200
     assert ask(gateway.tls_port, tls=client_tls(), name="localhost").status == 200
     assert (len(one.requests), len(two.requests)) == (1, 1)
+
+
+def test_cache_is_warmed_over_tls(pki, start, origin, tmp_path):
+    """What https clients get has a key of its own: gatewayctl asks for it over TLS."""
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(content_type=[])]))], tls=certificates(pki))
+    (tmp_path / "urls").write_text("https://localhost/a\nhttp://localhost/a\n")
+    done = gateway.ctl("cache", "warm", "-f", str(tmp_path / "urls"))
+    assert done.returncode == 0 and done.stdout == "2 requests: 0 hits, 2 filled, 0 not stored, 0 failed\n", done
+    answer = ask(gateway.tls_port, "GET", "/a", tls=client_tls(pki["main"] / "ca.crt"))
+    assert answer.get("X-Cache-Status") == "Hit" and gateway.get("/a").get("X-Cache-Status") == "Hit"

@@ -228,8 +228,37 @@ def test_cache_listing(origins, start):
     assert listed("sort=size&tag=t1") == [9, 7, 5, 3, 1] and listed("sort=size&tag=t0&limit=2") == [8, 6]
     assert listed("prefix=/gone") == [9] == listed("host=other.example") == listed("status=4xx")
     assert listed("sort=hits&prefix=localhost/shop&status=200&tag=all&limit=1") == [8]
+    text = gateway.ctl("cache", "ls", "--sort", "size", "--tag", "t1", "--limit", "2", "--status", "200").stdout.splitlines()
+    assert len(text) == 3 and text[1].endswith("localhost/shop/7") and text[2].endswith("localhost/shop/5"), text
+    assert gateway.ctl("cache", "ls", "--sort", "name").returncode == 1
     assert len(listed("limit=5")) == 5 and sorted(listed("sort=age")) == list(range(1, 10))
     assert gateway.control("GET", "/cache/keys?sort=name").status == 400
+
+
+def test_ctl_cache_warm(origins, start, tmp_path):
+    """A list of URLs with fields is asked for over http and https: fills, then hits; what failed is named."""
+    def answer(connection, request):
+        connection.send(reply(500 if request.target == "/bad" else 200, JSON, "Vary: Accept-Language",
+                              *(["Cache-Control: private"] if request.target == "/private" else []), body=b"x" * 100))
+    origin = origins(answer)
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_control=True)]))])
+    urls = tmp_path / "urls"
+    urls.write_text("# to be warm\n" + "".join(f"http://localhost/{n}\n" for n in range(30)) +
+                    "http://localhost/0\n  Accept-Language: de\n\nhttp://localhost/private\n")
+    done = gateway.ctl("cache", "warm", "-f", str(urls))
+    assert done.returncode == 0 and done.stdout == "32 requests: 0 hits, 31 filled, 1 not stored, 0 failed\n", done
+    done = gateway.ctl("-o", "json", "cache", "warm", "--file", str(urls), "--concurrency", "3")
+    value = json.loads(done.stdout)
+    assert (value["hits"], value["fills"], value["not_stored"], value["failed"]) == (31, 0, 1, 0) and value["bytes"] == 3200
+    assert gateway.get("/0", "Accept-Language: de").get("X-Cache-Status") == "Hit"
+    urls.write_text("http://localhost/1\nhttp://localhost/bad\nhttps://localhost/1\n")
+    done = gateway.ctl("cache", "warm", "-f", str(urls))
+    assert done.returncode == 1 and done.stdout == "3 requests: 1 hits, 0 filled, 0 not stored, 2 failed\n"
+    assert "http://localhost/bad: status 500" in done.stderr and "https://localhost/1: the gateway does not" in done.stderr
+    urls.write_text("http://localhost/1\nnonsense\n")
+    done = gateway.ctl("cache", "warm", "-f", str(urls))
+    assert done.returncode == 2 and f"{urls}:2: " in done.stderr
+    assert gateway.ctl("cache", "warm").returncode == 2 and gateway.ctl("cache", "warm", "-f", "/nonexistent").returncode == 2
 
 
 def test_ctl_cache_get_spells_it_out(origins, start):
