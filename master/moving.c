@@ -14,6 +14,8 @@
 
 static const struct zone moving_none = { .fd = -1 };
 
+_Static_assert(HERITAGE_DICTS_MAX <= 32, "a bit for each dictionary");
+
 /* The index of a zone among the dictionaries of a generation; -1: it has it not. */
 static int moving_find(const struct generation *g, const struct zone *zone)
 {
@@ -53,6 +55,16 @@ static void moving_pair(struct master *m, struct generation *g, size_t i, const 
             other->heritage.twins[k] = *to;
     }
     g->heritage.twins[i] = *from;
+    g->heritage.moves |= UINT32_C(1) << i;
+}
+
+/* A zone that stays may have a twin still. */
+static void moving_keep(struct generation *g, size_t i, const struct generation *old)
+{
+    int k = moving_find(old, &g->heritage.dicts[i]);
+
+    if (k >= 0)
+        g->heritage.twins[i] = old->heritage.twins[k];
 }
 
 void moving_prepare(struct master *m, struct generation *g)
@@ -62,9 +74,11 @@ void moving_prepare(struct master *m, struct generation *g)
         if (g->heritage.dicts[i].shm == NULL)
             continue;
         from = moving_by_name(m->current, g->dicts[i]);
-        if (from == NULL || from->shm == g->heritage.dicts[i].shm)
+        if (from == NULL)
             continue;
-        if (moving_is_busy(m, from))
+        if (from->shm == g->heritage.dicts[i].shm)
+            moving_keep(g, i, m->current);
+        else if (moving_is_busy(m, from))
             log_write(LOG_LEVEL_WARN,
                       "shared dict %s begins empty: processes from before its last change of size "
                       "still have work",
@@ -76,10 +90,7 @@ void moving_prepare(struct master *m, struct generation *g)
 
 bool moving_is_needed(const struct generation *g)
 {
-    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
-        if (g->heritage.twins[i].shm)
-            return true;
-    return false;
+    return g->heritage.moves != 0;
 }
 
 /* --- processes ------------------------------------------------------------------------- */
@@ -133,9 +144,11 @@ void moving_abandon(struct master *m, struct generation *g)
     for (struct generation *other = m->generations; other; other = other->next)
         for (int i = 0; i < HERITAGE_DICTS_MAX; i++) {
             const struct zone *twin = &other->heritage.twins[i];
-            if (twin->shm && (other == g || moving_find(g, twin) >= 0))
+            int k = twin->shm == NULL ? -1 : other == g ? i : moving_find(g, twin);
+            if (k >= 0 && g->heritage.moves >> k & 1)
                 moving_release(m, other, i);
         }
+    g->heritage.moves = 0;
     for (int slot = 0; slot < BOARD_SLOTS; slot++)
         m->children[slot].owes = 0;
 }

@@ -2,7 +2,7 @@
 /*
  * Walks over the index of the old zone, without a lock: one that weighs what is there, by queue,
  * heat and age, and finds what fits; one that copies what is chosen of the small queue, one for the
- * main queue, and one for what was stored, renewed or moved up meanwhile.
+ * main queue, and one for what was stored or renewed meanwhile.
  *
  * Why nothing that was purged comes back: a purge is made in the old zone first, then in the new
  * one. A purge by label takes the next number of the new zone's sequence; the copy is born with the
@@ -175,29 +175,38 @@ static bool copy(const struct move *m, const uint8_t *id, const struct cache_hit
     return false;
 }
 
+/* Whether the object has a copy by the end, so far as anything can be said of it. */
+static bool bring(const struct move *m, const uint8_t *id, const struct cache_hit *hit)
+{
+    uint64_t number = store_sequence(m->to);
+    uint64_t born = atomic_load_explicit(&hit->meta->born, memory_order_relaxed);
+    enum purges_verdict verdict = purges_since(m->from, id, hit, born);
+    if (verdict == PURGES_DEAD ||
+        !copy(m, id, hit, verdict == PURGES_STALE ? MOVE_EVERYTHING : number))
+        return false;
+    m->moved->objects++;
+    m->moved->bytes += bytes_of(hit);
+    return true;
+}
+
 static bool move_one(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct cache_hit *hit)
 {
     struct move *m = arg;
     uint32_t class = class_of(hit->entry);
-    if (class < m->first || class > m->last || !is_chosen(m, class, age_of(m, hit)) ||
-        has_copy(m->to, id, hit))
-        return true;
-    uint64_t number = store_sequence(m->to);
-    enum purges_verdict verdict = purges_since(
-        m->from, id, hit, atomic_load_explicit(&hit->meta->born, memory_order_relaxed));
-    if (verdict == PURGES_DEAD)
-        return true;
-    if (copy(m, id, hit, verdict == PURGES_STALE ? MOVE_EVERYTHING : number)) {
-        m->moved->objects++;
-        m->moved->bytes += bytes_of(hit);
-    }
+    if (class >= m->first && class <= m->last && is_chosen(m, class, age_of(m, hit)))
+        (void)bring(m, id, hit);
     return true;
 }
 
-static bool count_left(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct cache_hit *hit)
+/* What was stored or renewed since the move began. What had to give way to others is not tried
+ * again. */
+static bool follow_one(void *arg, const uint8_t id[CACHE_ID_SIZE], const struct cache_hit *hit)
 {
     struct move *m = arg;
-    m->moved->left += !has_copy(m->to, id, hit);
+    if (has_copy(m->to, id, hit))
+        return true;
+    if (hit->meta->stored < m->now || !bring(m, id, hit))
+        m->moved->left++;
     return true;
 }
 
@@ -221,6 +230,5 @@ void cache_move(struct cache *to, struct cache *from, int64_t now, struct cache_
     choose(&m);
     move_classes(&m, 0, MOVE_CLASSES / 2 - 1);
     move_classes(&m, MOVE_CLASSES / 2, MOVE_CLASSES - 1);
-    move_classes(&m, 0, MOVE_CLASSES - 1);
-    cache_walk(from, now, count_left, &m);
+    cache_walk(from, now, follow_one, &m);
 }

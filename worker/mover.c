@@ -41,7 +41,7 @@ int mover_main(const struct heritage *heritage)
     board_doing(row, "moving a dictionary");
     atomic_store(&row->state, BOARD_RUNNING);
     for (size_t i = 0; i < heritage->conf->shared_dicts_n && i < HERITAGE_DICTS_MAX; i++)
-        if (heritage->twins[i].shm)
+        if (heritage->moves >> i & 1 && heritage->twins[i].shm)
             move_dict(heritage, i);
     return 0;
 }

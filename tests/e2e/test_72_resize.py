@@ -102,7 +102,8 @@ def test_what_was_purged_does_not_come_back(origins, start):
     assert hits(gateway, targets) == 0
 
 
-def test_purges_hold_for_both_generations(origins, start):
+@pytest.mark.parametrize("reloads", [0, 1])
+def test_purges_hold_for_both_generations(origins, start, reloads):
     """A client that stayed on its connection asks an old worker: what was purged through the new control process must
     not come from the old zone. And what an old worker invalidates must not come from the new one."""
     def handler(connection, request):
@@ -116,6 +117,8 @@ def test_purges_hold_for_both_generations(origins, start):
     assert first.ask("GET", "/a").get("X-Cache-Status") == second.ask("GET", "/b").get("X-Cache-Status") == "Miss"
     gateway.get("/c")
     resize(gateway, "16m")
+    for _ in range(reloads):
+        gateway.reload()
     assert gateway.get("/a").get("X-Cache-Status") == "Hit"
     assert gateway.ctl("purge", "--url", "http://localhost/a").returncode == 0
     answer = first.ask("GET", "/a")

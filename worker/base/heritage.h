@@ -28,6 +28,7 @@ struct heritage {
     /* Of a dictionary that changes its size: the zone that the generation before or after has in
      * its place. What is purged in one is purged in both (twins.h). */
     struct zone twins[HERITAGE_DICTS_MAX];
+    uint32_t moves;     /* bits: dictionaries whose content is to come from their twin */
     struct bells bells; /* workers wake each other; others have none */
 };
 

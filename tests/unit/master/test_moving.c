@@ -134,6 +134,23 @@ static void only_what_changes_moves(void **state)
     end(0);
 }
 
+static void a_later_generation_has_the_twin_too(void **state)
+{
+    (void)state;
+    load(0, 2 * MIB, 2 * MIB);
+    m->current = g[0];
+    load(1, 4 * MIB, 2 * MIB);
+    m->current = g[1];
+    load(2, 4 * MIB, 2 * MIB);
+    assert_false(moving_is_needed(g[2]));
+    assert_ptr_equal(g[2]->heritage.twins[0].shm, g[0]->heritage.dicts[0].shm);
+    end(1);
+    assert_ptr_equal(g[0]->heritage.twins[0].shm, g[2]->heritage.dicts[0].shm);
+    end(0);
+    assert_null(g[2]->heritage.twins[0].shm);
+    end(2);
+}
+
 static void they_part_when_the_old_one_has_gone(void **state)
 {
     uint32_t number;
@@ -214,6 +231,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(only_what_changes_moves),
+        TEST(a_later_generation_has_the_twin_too),
         TEST(they_part_when_the_old_one_has_gone),
         TEST(a_reload_that_is_undone_leaves_no_twin),
         TEST(given_up_it_begins_empty),
