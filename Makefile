@@ -52,7 +52,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict install man clean
+.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits install man clean
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -127,6 +127,10 @@ bench: all
 
 ## make bench-evict  misses of the cache beside LRU, FIFO, S3-FIFO, SIEVE and what is possible (a minute)
 bench-evict: $(BUILD)/bench/eviction
+	@$<
+
+## make bench-hits   what a hit costs in the cache itself: one object, a million, two processes on one
+bench-hits: $(BUILD)/bench/hits
 	@$<
 
 ## make install    DESTDIR and PREFIX (/usr/local): programs, configuration, systemd unit, manual pages
@@ -214,4 +218,4 @@ $(BUILD)/e2e/gateway-%: $(BUILD)/gateway $(OTHER_VERSION) $(OTHER_LAYOUT)
 	      $(if $(findstring layout,$@),$(patsubst $(BUILD)/layout/%,$(BUILD)/obj/%,$(OTHER_LAYOUT))),$(OBJECTS)) $(LIBS)
 
 -include $(OTHER_VERSION:.o=.d) $(OTHER_LAYOUT:.o=.d)
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d

@@ -24,7 +24,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { PIN_SHORT = -1, PIN_NONE = -2, MIN_PAGES = 4, PREFETCH_LINES = 8 };
+enum { PIN_SHORT = -1, PIN_NONE = -2, MIN_PAGES = 4, PREFETCH_LINES = 20 };
 
 bool cache_format(const struct zone *zone)
 {
@@ -161,8 +161,9 @@ void cache_id(const struct cache *cache, const char *key, size_t n, uint8_t id[C
     __builtin_prefetch(&cache->buckets[store_place(cache, id).bucket]);
 }
 
-/* Among a million objects nothing of one lies in the processor's cache: entry, key, head and where
- * the body begins are asked for at once, before the fence, instead of one after the other. */
+/* Among a million objects nothing of one lies in the processor's cache: entry, key, head and the
+ * first kilobyte of the body are asked for at once, before the fence, instead of one after the
+ * other. Where they are there already it costs a few nanoseconds. */
 static void prefetch(const struct cache *cache, uint32_t ref)
 {
     const char *p = store_at(cache, ref);

@@ -337,6 +337,36 @@ static void test_two_at_once(void **state)
     drop(&f);
 }
 
+/* What is asked for all the time is hardly ever written to, so that its lines stay in the caches of
+ * all processors: of the entry nothing changes but its count of hits, once in about 256 of them. */
+static void test_hot_is_hardly_written(void **state)
+{
+    enum { WARM = 20000, MORE = 20000 };
+    struct fixture f = make(MIB);
+    struct cache_hit hit;
+    uint32_t writes = 0;
+    (void)state;
+    assert_true(put(f.cache, "a", 100));
+    for (int i = 0; i < WARM; i++)
+        assert_true(has(f.cache, "a"));
+    assert_true(find(f.cache, "a", &hit));
+    const size_t size = sizeof *hit.entry + hit.entry->key_n + hit.entry->head_n + 100;
+    struct cache_entry_shm *entry = store_entry(f.cache, hit_ref(f.cache, &hit)),
+                           *was = malloc(size);
+    assert_non_null(was);
+    cache_unpin(f.cache, &hit);
+    for (int i = 0; i < MORE; i++) {
+        memcpy(was, entry, size);
+        assert_true(has(f.cache, "a"));
+        writes += was->hits != entry->hits;
+        was->hits = entry->hits;
+        assert_memory_equal(was, entry, size);
+    }
+    assert_in_range(writes, 1, MORE / 100);
+    free(was);
+    drop(&f);
+}
+
 /* A slot that changed between the two looks at it is not believed: the entry may be gone. */
 static void test_slot_is_read_twice(void **state)
 {
@@ -494,14 +524,23 @@ static void test_layout_is_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_put_and_find),       cmocka_unit_test(test_few_vectors),
-        cmocka_unit_test(test_replace_and_purge),  cmocka_unit_test(test_key_must_match),
-        cmocka_unit_test(test_expired_is_a_miss),  cmocka_unit_test(test_purge_meets_fill),
-        cmocka_unit_test(test_purge_all),          cmocka_unit_test(test_pins_hold),
-        cmocka_unit_test(test_many_pins),          cmocka_unit_test(test_two_at_once),
-        cmocka_unit_test(test_slot_is_read_twice), cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_too_large),          cmocka_unit_test(test_slot_is_taken_back),
-        cmocka_unit_test(test_hits_are_counted),   cmocka_unit_test(test_layout_is_checked),
+        cmocka_unit_test(test_put_and_find),
+        cmocka_unit_test(test_few_vectors),
+        cmocka_unit_test(test_replace_and_purge),
+        cmocka_unit_test(test_key_must_match),
+        cmocka_unit_test(test_expired_is_a_miss),
+        cmocka_unit_test(test_purge_meets_fill),
+        cmocka_unit_test(test_purge_all),
+        cmocka_unit_test(test_pins_hold),
+        cmocka_unit_test(test_many_pins),
+        cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_hot_is_hardly_written),
+        cmocka_unit_test(test_slot_is_read_twice),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_slot_is_taken_back),
+        cmocka_unit_test(test_hits_are_counted),
+        cmocka_unit_test(test_layout_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
