@@ -120,9 +120,10 @@ struct conf_errors {
     size_t n;   /* count of errors; 0 = fine */
 };
 
-/* Reads and checks PATH completely, certificates and host names included. Returns NULL when there
- * is any error, which is then in *errors. `env` true: GATEWAY_<SETTING> variables override
- * top-level scalars. Blocking (files, DNS): for start and reload only. Free with conf_free(). */
+/* Reads and checks PATH completely, certificates included; host names are not asked for. Returns
+ * NULL when there is any error, which is then in *errors. `env` true: GATEWAY_<SETTING> variables
+ * override top-level scalars. Blocking (files): for start and reload only. Free with conf_free().
+ */
 const struct conf *conf_load(const char *path, bool env, struct conf_errors *errors);
 /* The same for text in memory, n bytes; `name` is what errors call it, and its folder is where a
  * relative prefix starts. */

@@ -7,7 +7,6 @@
 #include "conf/endpoint.h"
 #include "conf/value.h"
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,38 +178,6 @@ const char *endpoint_target(struct conf_text text, int port, struct conf_text *h
     if (!split(text, host, out) || !is_host(*host))
         return "is not a target: HOST[:PORT], IP[:PORT], [IP6][:PORT] or unix:/PATH";
     return NULL;
-}
-
-/* Without an address of some family but loopback, AI_ADDRCONFIG may hide all there is: then
- * everything is asked for. */
-static int ask(const char *host, struct addrinfo **found)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-    int error = getaddrinfo(host, NULL, &hints, found);
-    if (error == 0)
-        return 0;
-    hints.ai_flags = 0;
-    return getaddrinfo(host, NULL, &hints, found);
-}
-
-size_t endpoint_resolve(const char *host, struct sockaddr_storage *addrs, const char **why)
-{
-    struct addrinfo *found = NULL;
-    size_t n = 0;
-    int error = ask(host, &found);
-    if (error != 0) {
-        *why = gai_strerror(error);
-        return 0;
-    }
-    for (struct addrinfo *one = found; one && n < ENDPOINT_ADDRESSES; one = one->ai_next) {
-        if (one->ai_family != AF_INET && one->ai_family != AF_INET6)
-            continue;
-        memset(&addrs[n], 0, sizeof addrs[n]);
-        memcpy(&addrs[n++], one->ai_addr, one->ai_addrlen);
-    }
-    freeaddrinfo(found);
-    *why = "no address of IPv4 or IPv6";
-    return n;
 }
 
 void endpoint_set_port(struct sockaddr_storage *addr, int port)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where to listen and where to connect to: addresses, networks, targets, URLs, and their
- * resolution. */
+ * texts. */
 #ifndef CONF_ENDPOINT_H
 #define CONF_ENDPOINT_H
 
@@ -30,11 +30,8 @@ bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *
                       socklen_t *len);
 bool endpoint_unix(struct conf_text text, struct sockaddr_storage *addr, socklen_t *len);
 
-enum { ENDPOINT_ADDRESSES = 64, ENDPOINT_TEXT = 128 };
+enum { ENDPOINT_TEXT = 128 };
 
-/* Asks the resolver for a name. Returns the number of addresses (at most ENDPOINT_ADDRESSES), or 0
- * with *why set. */
-size_t endpoint_resolve(const char *host, struct sockaddr_storage *addrs, const char **why);
 void endpoint_set_port(struct sockaddr_storage *addr, int port);
 
 /* "127.0.0.1:9001", "[::1]:9001", "unix:/path". */

@@ -23,7 +23,6 @@ struct load {
     struct conf *conf;                                   /* source->as, being filled */
     struct names upstreams, services, routes, consumers; /* name: struct load_name */
     struct names ids;                                    /* "kind id": struct load_name */
-    struct names hosts;                                  /* resolved names: struct load_hosts */
     struct names scopes; /* plugin kind and scope: struct load_name */
 };
 

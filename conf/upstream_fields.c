@@ -157,8 +157,8 @@ static const struct fields_row target_rows[] = {
     { FIELDS_ROW_TEXT(TARGET, as.target, "target"), .flags = FIELDS_REQUIRED,
       .check = value_is_printable,
       .doc = "HOST:PORT, IP:PORT, [IP6]:PORT or unix:/PATH; port 8000 where none is written. A "
-             "name is resolved at load, "
-             "and each of its addresses is used." },
+             "name is resolved again and again, and each of its addresses is used, with the port "
+             "and the weight of its SRV record where it has some." },
     { FIELDS_ROW_INT(TARGET, as.weight, "weight"), .preset = "100", .max = 65535,
       .doc = "Its share beside the weights of the other targets; 0 takes no traffic." },
     { FIELDS_ROW_INT(TARGET, as.max_connections, "max_connections"), .preset = "0", .max = 1 << 24,

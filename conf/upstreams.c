@@ -11,42 +11,6 @@
 
 enum { UPSTREAMS_TARGET_PORT = 8000, UPSTREAMS_IMPLIED_WEIGHT = 100 };
 
-/* What a host name resolved to; asked for once a load. */
-struct upstreams_hosts {
-    const struct sockaddr_storage *addrs;
-    size_t n; /* 0: not at all */
-    const char *why;
-};
-
-static const struct upstreams_hosts *resolve(struct load *load, struct conf_text host)
-{
-    const struct upstreams_hosts *known = names_get(&load->hosts, host.s, host.n);
-    if (known)
-        return known;
-    struct sockaddr_storage addrs[ENDPOINT_ADDRESSES];
-    struct upstreams_hosts *made = memory_alloc(&load->scratch, sizeof *made);
-    made->n = endpoint_resolve(host.s, addrs, &made->why);
-    struct sockaddr_storage *copy = memory_array(&load->scratch, made->n, sizeof *copy);
-    if (made->n)
-        memcpy(copy, addrs, made->n * sizeof *copy);
-    made->addrs = copy;
-    names_put(&load->hosts, &load->scratch, host, made);
-    return made;
-}
-
-/* The addresses of a target, without their port; a literal needs `one`. */
-static struct upstreams_hosts addresses(struct load *load, const struct conf_target *target,
-                                        struct sockaddr_storage *one)
-{
-    socklen_t len;
-    struct upstreams_hosts single = { one, 1, NULL };
-    if (target->host.n == 0 && endpoint_unix(target->target, one, &len))
-        return single;
-    if (endpoint_literal(target->host, target->port, one, &len))
-        return single;
-    return *resolve(load, target->host);
-}
-
 static void fill_place(struct load *load, struct conf_address *place,
                        const struct sockaddr_storage *addr, int port)
 {
@@ -61,20 +25,18 @@ static void fill_place(struct load *load, struct conf_address *place,
     place->text = memory_text(&load->memory, text, strlen(text));
 }
 
-/* Where a target can be reached. If it does not resolve, the error is at member `key` of `at`. */
-static void find_places(struct load *load, struct conf_target *target, const config_setting_t *at,
-                        const char *key)
+/* Where a target can be reached, unless that has to be asked for. */
+static void find_place(struct load *load, struct conf_target *target)
 {
-    struct sockaddr_storage one;
-    struct upstreams_hosts found = addresses(load, target, &one);
-    struct conf_address *places = memory_array(&load->memory, found.n, sizeof *places);
-    for (size_t i = 0; i < found.n; i++)
-        fill_place(load, &places[i], &found.addrs[i], target->port);
-    target->places = places;
-    target->places_n = found.n;
-    if (found.n == 0)
-        report_key(&load->report, at, key, "the host name %s cannot be resolved: %s",
-                   report_quote(&load->report, target->host.s, target->host.n), found.why);
+    struct sockaddr_storage addr;
+    socklen_t len;
+    if (!(target->host.n == 0 && endpoint_unix(target->target, &addr, &len)) &&
+        !endpoint_literal(target->host, target->port, &addr, &len))
+        return;
+    struct conf_address *place = memory_alloc(&load->memory, sizeof *place);
+    fill_place(load, place, &addr, target->port);
+    target->places = place;
+    target->places_n = 1;
 }
 
 /* Host and port of a target's text. What is malformed keeps an empty target, which has no peer. */
@@ -109,7 +71,7 @@ static void read_targets(struct load *load, struct source_upstream *from, struct
                            : target->target;
         struct load_claim claim = { &seen, "target", "target", place, target, targets[i].at };
         load_claim(load, &claim);
-        find_places(load, target, targets[i].at, "target");
+        find_place(load, target);
         out[used++] = *target;
     }
     up->targets = out;
@@ -209,6 +171,6 @@ const struct conf_upstream *upstreams_implied(struct load *load, struct conf_tex
     struct load_claim claim = { &load->upstreams, "upstream", key, name, up, at };
     load_claim(load, &claim);
     load_id(load, &claim, &up->id);
-    find_places(load, target, at, key);
+    find_place(load, target);
     return up;
 }

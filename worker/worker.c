@@ -18,6 +18,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { NAMES_MS = 2000, NAMES_LOOK_US = 2000 };
 enum { CLIENT_SHARE = 8 /* one in so many connections is kept for upstreams */ };
 enum { TURN_MS = 500, STILL_MS = 400, JUMP_MS = 2000 };
 enum { HOUSEKEEPING_MS = 1000, KEEP_STREAMS = 1024, KEEP_BUFFERS = 1024 };
@@ -177,6 +178,22 @@ static bool make_worker(struct worker *w, const struct heritage *h)
            make_routes(w) && make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
 }
 
+/* A name that nobody has asked for yet would be a 503. The checker asks at once: first answers are
+ * worth a short wait, in which the listening sockets hold what comes. */
+static void await_names(struct worker *w)
+{
+    struct clock now;
+    int64_t began;
+
+    clock_read(&now);
+    for (began = now.ms; now.ms < began + NAMES_MS && peers_unknown(&w->peers);) {
+        usleep(NAMES_LOOK_US);
+        if (peers_stale(&w->peers))
+            peers_renew(&w->peers);
+        clock_read(&now);
+    }
+}
+
 static bool listen_all(struct worker *w)
 {
     for (size_t i = 0; i < w->conf->proxy_listen_n; i++)
@@ -296,6 +313,7 @@ int worker_main(const struct heritage *heritage)
         log_errno(LOG_LEVEL_ERROR, "cannot start");
         return 1;
     }
+    await_names(&w);
     if (!collapsing_open(&w) || !loop_add(&w.loop, &ear.io) || !listen_all(&w))
         return 1;
     atomic_store(&w.row->state, BOARD_RUNNING);

@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import pathlib
+import pwd
 import re
 import select
 import shutil
@@ -361,6 +362,63 @@ def status_of(data):
     return int(match.group(1)) if match else None
 
 
+# ---- a name server ------------------------------------------------------------------------------------------------
+
+class NameServer:
+    """dnsmasq on a port of 127.0.0.1, the authority for the names below .test, with a TTL of a second.
+
+    records: {"web.test": ["127.0.0.2", "::1"], "_http._tcp.web.test": [(priority, weight, port, "web.test")]}"""
+
+    def __init__(self, records=None, ttl=1):
+        self.directory = scratch()
+        self.port = free_port()
+        self.ttl = ttl
+        self.process = None
+        self.set(records or {})
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def set(self, records):
+        """The records from now on; those of before are gone."""
+        self.stop()
+        lines = [f"port={self.port}", "listen-address=127.0.0.1", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
+                 "local=/test/", f"local-ttl={self.ttl}", f"user={pwd.getpwuid(os.getuid()).pw_name}",
+                 f"pid-file={self.directory}/pid"]
+        for name, values in records.items():
+            for value in values:
+                if isinstance(value, tuple):
+                    priority, weight, port, host = value
+                    lines.append(f"srv-host={name},{host},{port},{priority},{weight}")
+                else:
+                    lines.append(f"host-record={name},{value}")
+        path = self.directory / "dnsmasq.conf"
+        path.write_text("\n".join(lines) + "\n")
+        self.process = subprocess.Popen(["dnsmasq", "--no-daemon", f"--conf-file={path}"],
+                                        stderr=open(self.directory / "log", "ab"))
+        wait_until(self.answers, "the name server to answer")
+
+    def answers(self):
+        assert self.process.poll() is None, (self.directory / "log").read_text()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.2)
+            probe.connect(("127.0.0.1", self.port))
+            with contextlib.suppress(OSError):
+                probe.send(b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04none\x04test\x00\x00\x01\x00\x01")
+                return probe.recv(512)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+        self.process = None
+
+    def end(self):
+        self.stop()
+        shutil.rmtree(self.directory)
+
+
 # ---- origin -------------------------------------------------------------------------------------------------------
 
 def reply(status=200, *fields, body=b"", reason="OK", length=True):
@@ -384,7 +442,8 @@ class Origin:
     handler(connection, request) answers by connection.send(reply(...)); when it returns False the connection is closed.
     By default every request gets 200 and a text that counts. streaming=True leaves request bodies to the handler."""
 
-    def __init__(self, handler=None, streaming=False, tls=None, unix=None, family=socket.AF_INET, backlog=1024):
+    def __init__(self, handler=None, streaming=False, tls=None, unix=None, family=socket.AF_INET, backlog=1024,
+                 address=None, port=0):
         self.handler = handler or self.count
         self.streaming = streaming
         self.tls = tls
@@ -400,7 +459,8 @@ class Origin:
             self.port = None
         else:
             self.listener = socket.socket(family)
-            self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind((address or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), port))
             self.port = self.listener.getsockname()[1]
         self.listener.listen(backlog)
         self.thread = threading.Thread(target=self.accept, daemon=True)

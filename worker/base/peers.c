@@ -151,6 +151,7 @@ static struct peer_set *make_set(struct peers *peers, const struct conf_upstream
     if (set) {
         set->upstream = upstream;
         set->unresolved = plan->unresolved;
+        set->unknown = plan->unknown;
         set->v = calloc(plan->n + 1, sizeof(struct peer *));
         made = set->v && know(&known, old);
     }
@@ -270,6 +271,14 @@ const struct peer_set *peers_of(const struct peers *peers, const struct conf_ups
 {
     must(upstream->index < peers->n);
     return peers->entries[upstream->index].set;
+}
+
+size_t peers_unknown(const struct peers *peers)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < peers->n; i++)
+        n += peers->entries[i].set->unknown;
+    return n;
 }
 
 void peers_tell(struct peers *peers, int64_t monotonic_ms)

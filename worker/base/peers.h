@@ -49,6 +49,7 @@ struct peer_set {
     struct health_upstream_shm *row; /* what its sets share over processes; NULL: no room */
     size_t n;
     size_t unresolved; /* targets of which no address is known */
+    size_t unknown;    /* those of them whose name nobody has asked for yet */
     struct peer **v;   /* by position, in the order of the file */
 };
 
@@ -86,6 +87,9 @@ void peers_renew(struct peers *peers);
 
 /* The set of an upstream, until the next peers_renew(). */
 const struct peer_set *peers_of(const struct peers *peers, const struct conf_upstream *upstream);
+
+/* Targets over all sets whose names nobody has asked for yet. */
+size_t peers_unknown(const struct peers *peers);
 
 /* Whoever keeps a peer beyond the next peers_renew() holds it. */
 static inline struct peer *peers_hold(struct peer *peer)

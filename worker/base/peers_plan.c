@@ -7,10 +7,15 @@
 #include "worker/base/peers_plan.h"
 #include "conf/ids.h"
 #include "shm/roster.h"
+#include "worker/base/answer.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLAN_WEIGHT_MAX = 1 << 24, PLAN_BACKUP = 1 << 16 /* its tier, behind all others */ };
+enum {
+    PLAN_WEIGHT = 100,
+    PLAN_WEIGHT_MAX = 1 << 24,
+    PLAN_BACKUP = 1 << 16 /* its tier, behind all others */
+};
 
 /* --- items by identity ---------------------------------------------------------------------- */
 
@@ -65,33 +70,98 @@ static bool add(struct peers_plan *plan, const struct peers_item *item)
 
 /* --- targets -------------------------------------------------------------------------------- */
 
-static bool add_target(struct peers_plan *plan, const struct conf_upstream *upstream,
-                       const struct conf_target *target)
+/* What is being merged: a plan, for whom, and where to read. */
+struct merge {
+    struct peers_plan *plan;
+    const struct conf_upstream *upstream;
+    const struct heritage *heritage;
+    struct answer *answer; /* used up within one target */
+};
+
+static bool depend(struct peers_plan *plan, uint64_t record, uint64_t change)
+{
+    struct peers_deps *deps = &plan->deps;
+    if ((deps->n & (deps->n - 1)) == 0) { /* full at each power of two */
+        struct peers_dep *v = realloc(deps->v, (deps->n ? deps->n * 2 : 1) * sizeof *v);
+        if (!v)
+            return false;
+        deps->v = v;
+    }
+    deps->v[deps->n++] = (struct peers_dep){ record, change };
+    return true;
+}
+
+static bool add_place(struct merge *m, struct peers_item *item)
+{
+    item->text = item->address.text;
+    item->identity = ids_peer(m->upstream->name, item->text.s);
+    return add(m->plan, item);
+}
+
+/* An SRV record's weight is the share of its place in the target's: with the usual weight of 100 it
+ * is the weight. 0 is a small one there, and none only where the target has none. */
+static int srv_weight(const struct answer_place *place, int weight)
+{
+    int64_t scaled = (int64_t)(place->weight ? place->weight : 1) * weight / PLAN_WEIGHT;
+    return weight == 0 ? 0 : scaled > 0 ? (int)scaled : 1;
+}
+
+/* The places of a name. Each priority of SRV records is a tier of its own, behind the one before.
+ */
+static bool add_name(struct merge *m, const struct conf_target *target, struct peers_item item)
+{
+    struct answer *a = m->answer;
+    uint32_t base = item.tier;
+    uint64_t change = 0;
+    bool known = answer_read(&m->heritage->roster, target->host, a, &change);
+    if (!depend(m->plan, answer_identity(target->host), change))
+        return false;
+    if (!known)
+        a->n = 0;
+    m->plan->unknown += !known;
+    m->plan->unresolved += a->n == 0;
+    for (uint32_t i = 0; i < a->n; i++) {
+        char text[64];
+        const struct answer_place *place = &a->places[i];
+        answer_address(place, target->port, &item.address, text);
+        struct slice kept = arena_copy(&m->plan->texts, slice_of(text, item.address.text.n));
+        item.address.text = (struct conf_text){ kept.p, kept.n };
+        item.weight = a->srv ? srv_weight(place, target->weight) : target->weight;
+        if (i > 0 && a->srv && place->priority != a->places[i - 1].priority)
+            item.tier++;
+        if (!kept.p || item.tier - base >= PLAN_BACKUP || !add_place(m, &item))
+            return false;
+    }
+    return true;
+}
+
+static bool add_target(struct merge *m, const struct conf_target *target)
 {
     struct peers_item item = { .target = target->target,
                                .weight = target->weight,
                                .max_connections = target->max_connections,
                                .tier = target->backup ? PLAN_BACKUP : 0 };
+    if (target->places_n == 0)
+        return add_name(m, target, item);
     for (size_t i = 0; i < target->places_n; i++) {
         item.address = target->places[i];
-        item.text = item.address.text;
-        item.identity = ids_peer(upstream->name, item.text.s);
-        if (!add(plan, &item))
+        if (!add_place(m, &item))
             return false;
     }
-    plan->unresolved += target->places_n == 0;
     return true;
 }
 
 bool peers_plan_make(struct peers_plan *plan, const struct conf_upstream *upstream,
                      const struct heritage *heritage)
 {
-    (void)heritage;
+    struct merge m = { plan, upstream, heritage, malloc(sizeof *m.answer) };
+    bool made = m.answer != NULL;
     *plan = (struct peers_plan){ 0 };
-    for (size_t i = 0; i < upstream->targets_n; i++)
-        if (!add_target(plan, upstream, &upstream->targets[i]))
-            return false;
-    return true;
+    arena_init(&plan->texts, NULL, 0);
+    for (size_t i = 0; made && i < upstream->targets_n; i++)
+        made = add_target(&m, &upstream->targets[i]);
+    free(m.answer);
+    return made;
 }
 
 void peers_plan_free(struct peers_plan *plan)
@@ -99,6 +169,7 @@ void peers_plan_free(struct peers_plan *plan)
     free(plan->items);
     free(plan->table);
     peers_plan_free_deps(&plan->deps);
+    arena_reset(&plan->texts);
     *plan = (struct peers_plan){ 0 };
 }
 

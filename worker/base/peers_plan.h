@@ -3,6 +3,7 @@
 #ifndef BASE_PEERS_PLAN_H
 #define BASE_PEERS_PLAN_H
 
+#include "worker/base/arena.h"
 #include "worker/base/heritage.h"
 
 struct peers_item {
@@ -26,8 +27,9 @@ struct peers_deps {
 struct peers_plan {
     struct peers_item *items; /* no identity twice */
     size_t n, room;
-    size_t unresolved; /* targets of which no address is known */
+    size_t unresolved, unknown; /* as in struct peer_set */
     struct peers_deps deps;
+    struct arena texts;
     uint32_t *table; /* positions + 1 by identity */
     size_t mask;
 };

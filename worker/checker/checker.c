@@ -2,7 +2,8 @@
 /*
  * The checker process: what has to be done once a machine and not once a worker, each at its
  * interval. A duty is a row of the table below; one of them looks after the probes of targets,
- * which go on by themselves in the loop (watch.c). The channel to the master is obeyed at once.
+ * which go on by themselves in the loop (watch.c), as does the resolving of names (resolver.c). The
+ * channel to the master is obeyed at once.
  */
 #include "worker/checker/checker.h"
 #include "shm/tickets.h"
@@ -10,6 +11,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
 #include "worker/base/loop.h"
+#include "worker/checker/resolver.h"
 #include "worker/checker/watch.h"
 #include <stdlib.h>
 
@@ -48,8 +50,9 @@ struct checker {
     struct channel_message *message;
     int64_t due[DUTIES]; /* ms, monotonic */
     struct loop loop;
-    struct loop_io ear;  /* the channel */
-    struct watch *watch; /* NULL: no targets are looked after */
+    struct loop_io ear;        /* the channel */
+    struct resolver *resolver; /* NULL: no names are looked after */
+    struct watch *watch;       /* NULL: no targets are looked after */
     bool ending;
 };
 
@@ -130,16 +133,18 @@ static void work(struct checker *c)
     }
 }
 
-/* The channel and the targets. */
+/* The channel, the names, the targets. */
 static bool prepare(struct checker *c)
 {
+    const struct heritage *h = c->heritage;
     if (!c->message || !loop_init(&c->loop))
         return false;
-    c->ear = (struct loop_io){ .fd = c->heritage->channel, .ready = on_channel };
+    c->ear = (struct loop_io){ .fd = h->channel, .ready = on_channel };
     if (!loop_watch(&c->loop, &c->ear, EPOLLIN | EPOLLRDHUP))
         return false;
-    c->watch = c->heritage->health.shm ? watch_make(c->heritage, &c->loop) : NULL;
-    return c->watch || !c->heritage->health.shm;
+    c->resolver = h->roster.shm ? resolver_make(h, &c->loop) : NULL;
+    c->watch = h->health.shm ? watch_make(h, &c->loop) : NULL;
+    return (c->resolver || !h->roster.shm) && (c->watch || !h->health.shm);
 }
 
 int checker_main(const struct heritage *heritage)
@@ -160,6 +165,7 @@ int checker_main(const struct heritage *heritage)
     if (!channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0))
         c->ending = true;
     work(c);
+    resolver_end(&c->resolver);
     if (c->watch)
         watch_end(&c->watch);
     loop_close(&c->loop);

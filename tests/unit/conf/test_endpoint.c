@@ -159,27 +159,12 @@ static void test_targets(void **state)
         assert_non_null(endpoint_target(text_of(bad[i]), 8000, &host, &port));
 }
 
-static void test_resolve(void **state)
-{
-    (void)state;
-    struct sockaddr_storage addrs[ENDPOINT_ADDRESSES];
-    const char *why = NULL;
-    char text[ENDPOINT_TEXT];
-    assert_int_equal(endpoint_resolve("127.0.0.1", addrs, &why), 1);
-    endpoint_set_port(&addrs[0], 5);
-    endpoint_text(&addrs[0], text);
-    assert_string_equal(text, "127.0.0.1:5");
-    assert_int_equal(endpoint_resolve("no such host", addrs, &why), 0);
-    assert_non_null(why);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_long_socket_path),
         cmocka_unit_test(test_local),     cmocka_unit_test(test_networks),
         cmocka_unit_test(test_urls),      cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_resolve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

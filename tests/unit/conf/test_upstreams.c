@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Upstreams: where targets are, implied upstreams, names that do not resolve, what hashing needs.
+/* Upstreams: where targets are, implied upstreams, names, what hashing needs.
  */
 #include "loading.h"
 #include <arpa/inet.h>
@@ -70,12 +70,19 @@ static void test_implied(void **state)
     conf_free(&conf);
 }
 
-static void test_localhost(void **state)
+/* A name is not asked for at load. */
+static void test_names(void **state)
 {
     (void)state;
     const struct conf *conf =
-        loaded("upstreams = ( { name = \"a\"; targets = ( { target = \"localhost:5\"; } ); } );");
-    assert_true(conf->upstreams[0].targets[0].places_n >= 1);
+        loaded("upstreams = ( { name = \"a\"; targets = ( { target = \"Some.Host.invalid:5\"; }, { "
+               "target = \"_http._tcp.x\"; } ); } );");
+    const struct conf_target *targets = conf->upstreams[0].targets;
+    assert_int_equal(conf->upstreams[0].targets_n, 2);
+    assert_int_equal(targets[0].places_n, 0);
+    assert_string_equal(targets[0].host.s, "some.host.invalid");
+    assert_int_equal(targets[0].port, 5);
+    assert_string_equal(targets[1].host.s, "_http._tcp.x");
     conf_free(&conf);
 }
 
@@ -123,7 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),          cmocka_unit_test(test_identity_survives_reload),
-        cmocka_unit_test(test_implied),         cmocka_unit_test(test_localhost),
+        cmocka_unit_test(test_implied),         cmocka_unit_test(test_names),
         cmocka_unit_test(test_targets_refused), cmocka_unit_test(test_hashing_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "worker/base/answer.h"
 #include "worker/base/peers.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,13 +84,100 @@ static void site_free(struct site *s)
     free(s);
 }
 
-/* What a test changes in the file stands for what a record changes: the set is made anew when its
- * records have changed, or there was none. */
-static void renew(struct site *s)
+static void answer(struct site *s, uint32_t srv, const struct answer_place *places, uint32_t n)
 {
-    static const struct peers_ops ops = { note_gone, note_changed };
-    (void)ops;
+    static struct answer a, before;
+    struct conf_text name = { "web.example", 11 };
+    bool known = answer_read(&s->heritage.roster, name, &before, NULL);
+    memset(&a, 0, sizeof a);
+    strcpy(a.name, name.s);
+    a.state = n ? ANSWER_GOOD : ANSWER_EMPTY;
+    a.srv = srv;
+    a.n = n;
+    if (n)
+        memcpy(a.places, places, n * sizeof *places);
+    assert_true(answer_write(&s->heritage.roster, 1, &a, known ? &before : NULL));
     peers_renew(&s->peers);
+}
+
+static struct site *site_with_name(void)
+{
+    struct site *s = site_make(1);
+    peers_close(&s->peers);
+    s->targets[1] = (struct conf_target){
+        .target = { "web.example:80", 14 }, .host = { "web.example", 11 }, .port = 80, .weight = 50
+    };
+    s->upstreams[0].targets_n = 2;
+    static const struct peers_ops ops = { note_gone, note_changed };
+    assert_true(peers_open(&s->peers, &s->heritage, &ops, s));
+    return s;
+}
+
+#define IP(last)                                                                                   \
+    {                                                                                              \
+        .ip = { 10, 0, 0, last }                                                                   \
+    }
+
+static void names_come_and_go(void **state)
+{
+    struct site *s = site_with_name();
+    const struct conf_upstream *u = &s->upstreams[0];
+    (void)state;
+    assert_int_equal(peers_of(&s->peers, u)->n, 1);
+    assert_int_equal(peers_of(&s->peers, u)->unresolved, 1);
+    assert_int_equal(peers_unknown(&s->peers), 1);
+    answer(s, 0, (struct answer_place[]){ IP(1), IP(2) }, 2);
+    const struct peer_set *set = peers_of(&s->peers, u);
+    assert_int_equal(set->n, 3);
+    assert_int_equal(set->unresolved, 0);
+    assert_int_equal(peers_unknown(&s->peers), 0);
+    assert_string_equal(set->v[1]->text.s, "10.0.0.1:80");
+    assert_string_equal(set->v[2]->target.s, "web.example:80");
+    assert_int_equal(set->v[2]->weight, 50);
+    assert_int_equal(ntohs(set->v[2]->address.u.in.sin_port), 80);
+
+    struct peer *stays = set->v[2], *file = set->v[0], *goes = peers_hold(set->v[1]);
+    uint64_t version = set->version;
+    s->gone = 0;
+    answer(s, 0, (struct answer_place[]){ IP(2), IP(3) }, 2);
+    set = peers_of(&s->peers, u);
+    assert_true(set->version != version);
+    assert_ptr_equal(set->v[0], file);
+    assert_ptr_equal(set->v[1], stays);
+    assert_int_equal(stays->at, 1);
+    assert_int_equal(s->gone, 1);
+    assert_ptr_equal(s->last_gone, goes);
+    assert_string_equal(goes->text.s, "10.0.0.1:80"); /* held: a request is under way */
+    assert_int_equal(goes->refs, 1);
+    peers_let_go(&goes);
+
+    answer(s, 0, NULL, 0);
+    assert_int_equal(peers_of(&s->peers, u)->n, 1);
+    assert_int_equal(peers_of(&s->peers, u)->unresolved, 1);
+    assert_int_equal(peers_unknown(&s->peers), 0); /* it was asked for */
+    site_free(s);
+}
+
+static void srv_records_have_ports_weights_and_tiers(void **state)
+{
+    struct site *s = site_with_name();
+    (void)state;
+    answer(s, 1,
+           (struct answer_place[]){
+               { .ip = { 10, 0, 0, 1 }, .port = 81, .priority = 1, .weight = 7 },
+               { .ip = { 10, 0, 0, 2 }, .port = 82, .priority = 1 },
+               { .ip = { 10, 0, 0, 1 }, .port = 83, .priority = 9, .weight = 8 } },
+           3);
+    const struct peer_set *set = peers_of(&s->peers, &s->upstreams[0]);
+    assert_int_equal(set->n, 4);
+    assert_string_equal(set->v[1]->text.s, "10.0.0.1:81");
+    assert_int_equal(set->v[1]->weight, 3); /* half: the target's weight is 50 */
+    assert_int_equal(set->v[2]->weight, 1);
+    assert_int_equal(set->v[3]->weight, 4);
+    assert_int_equal(set->v[1]->tier, 0);
+    assert_int_equal(set->v[2]->tier, 0);
+    assert_int_equal(set->v[3]->tier, 1);
+    site_free(s);
 }
 
 static void the_file_alone(void **state)
@@ -155,7 +243,7 @@ static void an_epoch_without_news_changes_no_set(void **state)
     (void)state;
     roster_put(&s->heritage.roster, 1, 77, "x", 1, ROSTER_LOUD);
     assert_true(peers_stale(&s->peers));
-    renew(s);
+    peers_renew(&s->peers);
     assert_false(peers_stale(&s->peers));
     assert_ptr_equal(peers_of(&s->peers, &s->upstreams[0]), set);
     assert_int_equal(s->changed, 2);
@@ -205,6 +293,8 @@ int main(void)
         cmocka_unit_test(the_file_alone),
         cmocka_unit_test(one_address_is_one_peer),
         cmocka_unit_test(an_epoch_without_news_changes_no_set),
+        cmocka_unit_test(names_come_and_go),
+        cmocka_unit_test(srv_records_have_ports_weights_and_tiers),
         cmocka_unit_test(counters_reach_the_row),
         cmocka_unit_test(a_full_zone_is_survived),
     };
