@@ -23,9 +23,11 @@ static json_t *counters_json(const struct verdict *v, enum verdict_source source
 static json_t *entry_json(const struct health_entry *e)
 {
     json_t *o = json_object();
-    const char *by = e->cause == HEALTH_CAUSE_HAND || e->cause == HEALTH_CAUSE_SETTINGS ? "operator"
-                     : e->source == VERDICT_ACTIVE                                      ? "probe"
-                                                                                        : "request";
+    const char *by = e->cause == HEALTH_CAUSE_HAND || e->cause == HEALTH_CAUSE_SETTINGS ||
+                             e->cause == HEALTH_CAUSE_NEW
+                         ? "operator"
+                     : e->source == VERDICT_ACTIVE ? "probe"
+                                                   : "request";
 
     json_object_set_new(o, "number", json_integer((json_int_t)e->number));
     json_object_set_new(o, "at", json_real((double)e->real_ms / 1000));

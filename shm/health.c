@@ -207,6 +207,7 @@ static void health_open_peer(const struct health_view *v, struct health_peer_shm
     atomic_store(&p->cause, 0);
     atomic_store(&p->status, 0);
     atomic_store(&p->changes, 0);
+    atomic_store(&p->attended, 0);
     atomic_store(&p->requests, 0);
     atomic_store(&p->failures, 0);
     atomic_store(&p->connects, 0);
@@ -306,6 +307,7 @@ static void health_copy_peer(struct health_peer_shm *p, const struct health_peer
     atomic_store(&p->cause, atomic_load(&old->cause));
     atomic_store(&p->status, atomic_load(&old->status));
     atomic_store(&p->changes, atomic_load(&old->changes));
+    atomic_store(&p->attended, atomic_load(&old->attended));
     atomic_store(&p->requests, atomic_load(&old->requests));
     atomic_store(&p->failures, atomic_load(&old->failures));
     atomic_store(&p->connects, atomic_load(&old->connects));

@@ -17,7 +17,7 @@
 #include "shm/verdict.h"
 #include <stdatomic.h>
 
-enum { HEALTH_VERSION = 3 };
+enum { HEALTH_VERSION = 4 };
 
 struct health_peer_shm {
     _Atomic uint64_t identity;        /* 0 = free */
@@ -30,7 +30,8 @@ struct health_peer_shm {
     _Atomic uint32_t status;          /* the HTTP status in it, or 0 */
     _Atomic uint64_t changes;         /* of the state, so far */
     _Atomic uint64_t requests, failures, connects;
-    uint64_t spare[5];
+    _Atomic uint64_t attended; /* by the checker of which generation: health_state_attend() */
+    uint64_t spare[4];
     char name[64]; /* "upstream/127.0.0.1:9001" */
 } __attribute__((aligned(64)));
 
@@ -109,11 +110,10 @@ static inline uint32_t health_tick(int64_t monotonic_ms)
     return (uint32_t)(monotonic_ms / VERDICT_TICK_MS);
 }
 
-/* The caller's present: the zone's and the clock's. */
+/* The caller's present: ms by CLOCK_MONOTONIC, real_ms since 1970. */
 struct health_now {
     const struct zone *zone;
-    int64_t ms;      /* CLOCK_MONOTONIC */
-    int64_t real_ms; /* since 1970 */
+    int64_t ms, real_ms;
 };
 
 /* What was seen, for the log of the row and its last change. */
@@ -146,7 +146,7 @@ enum health_change health_state_conclude(struct health_peer_shm *peer, uint32_t 
                                          const struct health_now *now);
 void health_state_abandon(struct health_peer_shm *peer, uint32_t slot,
                           const struct health_now *now);
-/* Whether a trial could be taken now: the peer is not UP, but one request may find out. */
+/* Whether a trial could be taken now. */
 bool health_state_may_try(const struct health_peer_shm *peer, int64_t ms);
 
 /* By hand: UP or DOWN, all counters reset. */
@@ -156,6 +156,13 @@ enum health_change health_state_set(struct health_peer_shm *peer, enum health_st
 enum health_change health_state_settle(struct health_peer_shm *peer,
                                        const struct verdict_limits *limits,
                                        const struct health_now *now);
+
+/* Checker: it looks after the peer from now on, in a generation. What is known of one that was in
+ * no set for a while (a whole generation, or since health_state_leave) is forgotten. */
+enum health_change health_state_attend(struct health_peer_shm *peer, uint64_t generation,
+                                       const struct health_now *now);
+/* The peer has left its set. */
+void health_state_leave(struct health_peer_shm *peer);
 
 /* Grows with each change of any peer's state: who keeps conclusions looks at it. */
 uint64_t health_state_changes(const struct zone *zone);

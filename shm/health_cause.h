@@ -23,6 +23,7 @@
     X(STATUS, "status")                                                                            \
     X(TRIAL, "trial request")                                                                      \
     X(HAND, "set by hand")                                                                         \
+    X(NEW, "new again")                                                                            \
     X(SETTINGS, "health checks are off")
 
 enum health_cause {

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define HEALTH_STATE_LEFT UINT64_MAX /* in place of a generation: in no set now */
+
 struct health_step {
     struct health_peer_shm *peer;
     const struct health_seen *seen;
@@ -203,6 +205,28 @@ enum health_change health_state_settle(struct health_peer_shm *peer,
         to = verdict_settle(from, limits, &present);
     } while (!health_swap(peer, &word, &to));
     return health_tell(&step, from.state, to.state);
+}
+
+/* The word is what counts; the log goes on, it says that the target is new. */
+enum health_change health_state_attend(struct health_peer_shm *peer, uint64_t generation,
+                                       const struct health_now *now)
+{
+    static const struct health_seen again = { .cause = HEALTH_CAUSE_NEW };
+    const struct health_step step = { peer, &again, now };
+    uint64_t before = atomic_exchange(&peer->attended, generation);
+    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    struct verdict to = verdict_set(HEALTH_UP);
+
+    if (before == 0 || (before != HEALTH_STATE_LEFT && before + 1 >= generation))
+        return HEALTH_SAME;
+    while (!health_swap(peer, &word, &to))
+        ;
+    return health_tell(&step, verdict_unpack(word).state, to.state);
+}
+
+void health_state_leave(struct health_peer_shm *peer)
+{
+    atomic_store(&peer->attended, HEALTH_STATE_LEFT);
 }
 
 uint64_t health_state_changes(const struct zone *zone)

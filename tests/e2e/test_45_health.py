@@ -389,6 +389,29 @@ def test_a_reload_keeps_the_state_of_targets_that_stay():
             assert len(b.probes) <= n + 1           # nobody probes who has left
 
 
+def test_a_target_that_went_and_comes_again_is_new():
+    passive = ({"successes": 0}, {"http_failures": 1, "retry_after": 0})
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port, healthchecks=checks(passive=passive))) as g:
+        a.mode = error
+        wait_until(lambda: g.get("/x") and states(g)[f"127.0.0.1:{a.port}"] == "down", "ejection")
+        g.reload()
+        assert states(g)[f"127.0.0.1:{a.port}"] == "down"
+        for ports in ((b.port,), (a.port, b.port)):
+            g.write(upstreams=(upstream(*ports, healthchecks=checks(passive=passive)),))
+            g.reload()
+        wait_state(g, a.port, "up")
+
+
+def test_detection_takes_no_longer_than_configured():
+    """A target that hangs leaves within interval x failures + timeout, and what a busy machine needs."""
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port, healthchecks=checks(
+            probing(interval=0.4, failures=3, timeout=0.5)))) as g:
+        wait_until(lambda: a.probes, "probes")
+        a.mode, began = silence, time.monotonic()
+        wait_state(g, a.port, "down")
+        assert time.monotonic() - began < 0.4 * 3 + 0.5 + 1.0
+
+
 def test_checks_that_are_switched_off_leave_nobody_out():
     with Target() as a, gateway(upstream(a.port, healthchecks=checks(probing()))) as g:
         a.mode = error

@@ -80,7 +80,8 @@ void checks_log(enum health_change change, const char *name, const struct health
     if (change == HEALTH_SAME)
         return;
     describe(seen, why, sizeof why);
-    if (seen->cause == HEALTH_CAUSE_HAND || seen->cause == HEALTH_CAUSE_SETTINGS)
+    if (seen->cause == HEALTH_CAUSE_HAND || seen->cause == HEALTH_CAUSE_SETTINGS ||
+        seen->cause == HEALTH_CAUSE_NEW)
         log_write(LOG_LEVEL_NOTICE, "target %.63s is %s: %s", name,
                   change == HEALTH_WENT_UP ? "healthy" : "unhealthy", why);
     else if (change == HEALTH_WENT_UP)

@@ -393,6 +393,7 @@ void watch_tell(struct watch *w)
 
 static void add(struct watch *w, struct group *g, struct peer *peer)
 {
+    static const struct health_seen again = { .cause = HEALTH_CAUSE_NEW };
     static const struct health_seen settings = { .cause = HEALTH_CAUSE_SETTINGS };
     struct health_now now = present(w);
     struct watched *x = peer->row ? calloc(1, sizeof *x) : NULL;
@@ -411,6 +412,7 @@ static void add(struct watch *w, struct group *g, struct peer *peer)
         x->after->link = &x->after;
     w->all = x;
     name_of(x, name);
+    checks_log(health_state_attend(x->row, w->heritage->generation, &now), name, &again);
     checks_log(health_state_settle(x->row, &g->limits, &now), name, &settings);
     plan(x);
 }
@@ -448,8 +450,10 @@ static void set_changed(void *owner, const struct peer_set *set)
 static void peer_gone(void *owner, struct peer *peer)
 {
     (void)owner;
-    if (peer->watched)
-        drop(peer->watched);
+    if (!peer->watched)
+        return;
+    health_state_leave(peer->row);
+    drop(peer->watched);
 }
 
 /* --- begin and end -------------------------------------------------------------------------- */

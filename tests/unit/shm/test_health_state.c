@@ -140,6 +140,22 @@ static void by_hand_and_by_settings(void **state)
     assert_int_equal(peer->cause, HEALTH_CAUSE_SETTINGS);
 }
 
+static void who_was_away_is_new(void **state)
+{
+    (void)state;
+    take_out(); /* before a checker came */
+    assert_int_equal(health_state_attend(peer, 7, &now), HEALTH_SAME);
+    assert_int_equal(health_state_attend(peer, 7, &now), HEALTH_SAME); /* another checker */
+    assert_int_equal(health_state_attend(peer, 8, &now), HEALTH_SAME); /* a reload */
+    assert_int_equal(health_state(peer), HEALTH_DOWN);
+    assert_int_equal(health_state_attend(peer, 10, &now), HEALTH_WENT_UP); /* not in 9 */
+    assert_int_equal(peer->cause, HEALTH_CAUSE_NEW);
+    take_out();
+    health_state_leave(peer);
+    assert_int_equal(health_state(peer), HEALTH_DOWN);
+    assert_int_equal(health_state_attend(peer, 10, &now), HEALTH_WENT_UP);
+}
+
 static void asking_is_seen(void **state)
 {
     uint32_t before = health_state_asks(&zone);
@@ -194,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_dead_hold_no_trial, setup, teardown),
         cmocka_unit_test_setup_teardown(a_trial_without_end_passes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(by_hand_and_by_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_was_away_is_new, setup, teardown),
         cmocka_unit_test_setup_teardown(asking_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(processes_agree, setup, teardown),
     };
