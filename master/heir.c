@@ -9,6 +9,7 @@
 #include "master/heir.h"
 #include "master/handover.h"
 #include "master/listen.h"
+#include "master/reload.h"
 #include "master/zones.h"
 #include "worker/base/log.h"
 #include <errno.h>
@@ -213,6 +214,10 @@ static void heir_mend(struct master *m)
     bells_ring_all(&m->bells);
     m->heir.gone_by = 0;
     log_write(LOG_LEVEL_INFO, "the master before, process %d, has ended", (int)m->heir.master);
+    if (m->mode == MASTER_SERVING && m->current && !zones_fit(m->current)) {
+        log_write(LOG_LEVEL_NOTICE, "dictionaries change their size in a reload that follows");
+        reload_ask(m, -1, 0);
+    }
 }
 
 static void heir_hear(struct master *m)

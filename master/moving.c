@@ -33,9 +33,12 @@ static struct zone *moving_by_name(struct generation *g, const char *name)
     return NULL;
 }
 
-/* Whether some generation still has a twin for it. */
+/* Whether some generation still has a twin for it, or processes of another master use it, who
+ * cannot be told of one. */
 static bool moving_is_busy(const struct master *m, const struct zone *zone)
 {
+    if (m->heir.link >= 0 || m->heir.gone_by)
+        return true;
     for (const struct generation *g = m->generations; g; g = g->next) {
         int i = moving_find(g, zone);
         if (i >= 0 && g->heritage.twins[i].shm)
@@ -80,8 +83,8 @@ void moving_prepare(struct master *m, struct generation *g)
             moving_keep(g, i, m->current);
         else if (moving_is_busy(m, from))
             log_write(LOG_LEVEL_WARN,
-                      "shared dict %s begins empty: processes from before its last change of size "
-                      "still have work",
+                      "shared dict %s begins empty: processes from before its last change of size, "
+                      "or of another master, still have work",
                       g->dicts[i]);
         else
             moving_pair(m, g, i, from);
@@ -91,6 +94,15 @@ void moving_prepare(struct master *m, struct generation *g)
 bool moving_is_needed(const struct generation *g)
 {
     return g->heritage.moves != 0;
+}
+
+bool moving_is_over(const struct master *m)
+{
+    for (const struct generation *g = m->generations; g; g = g->next)
+        for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
+            if (g->heritage.twins[i].shm)
+                return false;
+    return true;
 }
 
 /* --- processes ------------------------------------------------------------------------- */

@@ -13,6 +13,8 @@
  * them. One that is still about its last change is left alone: it begins empty. */
 void moving_prepare(struct master *m, struct generation *g);
 bool moving_is_needed(const struct generation *g);
+/* Whether no zone has a twin any more. */
+bool moving_is_over(const struct master *m);
 
 /* Tells the processes of the generations before; whether all of them have heeded it. */
 void moving_announce(struct master *m, const struct generation *g);

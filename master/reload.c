@@ -16,7 +16,6 @@
 #include "master/role.h"
 #include "master/supervise.h"
 #include "master/upgrade.h"
-#include "master/zones.h"
 #include "worker/base/log.h"
 #include <signal.h>
 #include <stdio.h>
@@ -221,10 +220,6 @@ static void reload_commit(struct master *m)
     heir_take_over(m, text);
     listen_commit(&g->sockets, old ? &old->sockets : legacy ? &legacy->sockets : NULL);
     heir_settle(m);
-    if (!zones_fit(g)) {
-        log_write(LOG_LEVEL_NOTICE, "dictionaries change their size in a reload that follows");
-        m->reload.wanted = true;
-    }
     if (old)
         atomic_fetch_add(&board->reloads, 1);
     if (old || legacy)

@@ -18,6 +18,7 @@
 #include "master/upgrade.h"
 #include "master/handover.h"
 #include "master/listen.h"
+#include "master/moving.h"
 #include "master/notify.h"
 #include "master/program.h"
 #include "master/reload.h"
@@ -134,6 +135,9 @@ static bool upgrade_may_begin(const struct master *m, struct refusal *refusal)
         return refusal_say(refusal, "an upgrade is under way already");
     if (m->reload.coming || m->reload.wanted || m->reload.settle_by)
         return refusal_say(refusal, "a reload is under way: try again when it is done");
+    if (!moving_is_over(m))
+        return refusal_say(refusal, "a dictionary has changed its size, and processes from before "
+                                    "still have work: try again when they have ended");
     if (getpid() == 1)
         return refusal_say(refusal, "the master is process 1, whose end is the end of all others: "
                                     "replace the container");

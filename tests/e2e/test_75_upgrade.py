@@ -460,7 +460,7 @@ def test_stop_after_it_ends_both(origins, start):
 
 
 def test_another_size_follows_after_the_upgrade(origin, start):
-    """The old processes still use the dictionary as it was: it moves when the new master is alone to decide."""
+    """The old processes still use the dictionary as it was: it moves when they have ended."""
     gateway = start(cached(origin), shared_dicts=({"name": "gateway_cache", "size": "8m"},))
     gateway.get("/cached")
     gateway.write(shared_dicts=({"name": "gateway_cache", "size": "16m"},))
@@ -469,3 +469,29 @@ def test_another_size_follows_after_the_upgrade(origin, start):
     assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
     assert "16777216" in gateway.ctl("cache", "stat", "-o", "json").stdout
     assert ended(old) == 0
+
+
+def test_no_upgrade_while_a_dictionary_changes(origins, start):
+    """Processes of a third master could not be told of both zones."""
+    release = threading.Event()
+
+    def slowly(connection, request):
+        if request.target == "/slow":
+            release.wait(30)
+        connection.send(reply(200, "Content-Type: text/plain", body="x"))
+    origin = origins(slowly)
+    gateway = start(cached(origin), shared_dicts=({"name": "gateway_cache", "size": "8m"},), shutdown_timeout=30000)
+    gateway.get("/cached")
+    slow = gateway.client(timeout=40)
+    slow.request("GET", "/slow")
+    wait_until(lambda: len(origin.requests) == 2, "the slow request")
+    gateway.write(shared_dicts=({"name": "gateway_cache", "size": "16m"},))
+    gateway.reload()
+    done = gateway.ctl("upgrade", "--binary", NEXT)
+    assert done.returncode == 1 and "has changed its size" in done.stderr, done.stderr
+    release.set()
+    assert slow.response().status == 200
+    slow.close()
+    wait_until(lambda: len(gateway.processes()) == 4, "the old generation to be gone")
+    upgrade(gateway)
+    assert gateway.get("/cached").get("X-Cache-Status") == "Hit"

@@ -70,6 +70,7 @@ static int setup(void **state)
     m = calloc(1, sizeof *m);
     for (int slot = 0; slot < BOARD_SLOTS; slot++)
         m->children[slot].channel = ears[slot] = -1;
+    m->heir.link = -1;
     return m == NULL;
 }
 
@@ -149,6 +150,25 @@ static void a_later_generation_has_the_twin_too(void **state)
     end(0);
     assert_null(g[2]->heritage.twins[0].shm);
     end(2);
+}
+
+static void with_another_masters_processes_it_begins_empty(void **state)
+{
+    (void)state;
+    load(0, 2 * MIB, 2 * MIB);
+    m->current = g[0];
+    m->heir.link = 0;
+    load(1, 4 * MIB, 2 * MIB);
+    assert_false(moving_is_needed(g[1]));
+    assert_true(moving_is_over(m));
+    end(1);
+    m->heir.link = -1;
+    load(1, 4 * MIB, 2 * MIB);
+    assert_true(moving_is_needed(g[1]));
+    assert_false(moving_is_over(m));
+    end(1);
+    assert_true(moving_is_over(m));
+    end(0);
 }
 
 static void they_part_when_the_old_one_has_gone(void **state)
@@ -232,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(only_what_changes_moves),
         TEST(a_later_generation_has_the_twin_too),
+        TEST(with_another_masters_processes_it_begins_empty),
         TEST(they_part_when_the_old_one_has_gone),
         TEST(a_reload_that_is_undone_leaves_no_twin),
         TEST(given_up_it_begins_empty),
