@@ -7,6 +7,7 @@
  */
 #include "worker/background.h"
 
+#include "shm/cache_ticket.h"
 #include "worker/asking.h"
 #include "worker/conn.h"
 #include "worker/http/reuse.h"
@@ -89,13 +90,31 @@ static void finish(struct background *b)
     free(b);
 }
 
+/* The ticket, before the origin is asked: who comes meanwhile and cannot use what is stale waits
+ * for this refresh. False: another request is at it already. */
+static bool take_turn(struct stream *s)
+{
+    uint32_t other;
+
+    if (s->cache_config->lock_timeout == 0)
+        return true;
+    if (cache_ticket_try(s->cache, s->fill_id, s->w->loop.now.real_s, &s->ticket)) {
+        memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
+        return true;
+    }
+    bool taken = cache_ticket_await(s->cache, s->fill_id, &other);
+    if (taken)
+        cache_ticket_leave(s->cache, &other);
+    return !taken; /* without a ticket where nobody waits for such answers */
+}
+
 /* Finds the object again and asks for it; it may have been renewed or removed meanwhile. */
 static void begin(struct background *b)
 {
     struct stream *s = b->stream;
 
-    if (!cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, s->w->loop.now.real_s,
-                    &s->hit)) {
+    if (!take_turn(s) || !cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n,
+                                     s->w->loop.now.real_s, &s->hit)) {
         finish(b);
         return;
     }

@@ -140,9 +140,10 @@ static enum stage_result fetch(struct stream *s, const char *why, const struct c
 {
     enum collapsing_result r = COLLAPSING_ASK;
 
-    if (!cc->only_if_cached && !head_field(&s->head, FIELD_RANGE) &&
-        (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
-        r = collapsing_begin(s, may_fill(s, false));
+    bool part =
+        head_field(&s->head, FIELD_RANGE) != NULL; /* waits for the whole, asks for itself */
+    if (!cc->only_if_cached && (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
+        r = collapsing_begin(s, !part && may_fill(s, false));
     if (r == COLLAPSING_LOOK)
         return look_up(s, cc);
     s->cache_forward = why;

@@ -96,6 +96,56 @@ def test_range_of_what_is_being_refreshed(held, wanted, part, length):
     assert it.count == 2
 
 
+@pytest.mark.parametrize("length", [True, False])
+def test_range_of_what_is_being_fetched(held, length):
+    """A part of what another client's request brings for the first time is no request of its own."""
+    it, go = held(), threading.Event()
+    it.then(in_halves(go, 'ETag: "one"', "Cache-Control: max-age=60", length=length))
+    first = it.send()
+    wait_until(lambda: it.count == 1, "the request at the origin")
+    parts = [it.send("/x", f"Range: bytes={wanted}") for wanted in ("0-9", "5-", "-7")]
+    settle()
+    go.set()
+    assert first.response().body == BODY
+    answers = [client.response() for client in parts]
+    assert [(a.status, a.body) for a in answers] == [(206, BODY[:10]), (206, BODY[5:]), (206, BODY[-7:])]
+    assert it.count == 1
+
+
+def test_range_does_not_wait_for_what_cannot_be_stored(held):
+    """It goes on to the origin as it came when the whole turns out to be somebody's own, or takes too long."""
+    it, go = held(lock_timeout=500), threading.Event()
+    it.then(in_halves(go, "Cache-Control: private"))
+    it.says("Content-Range: bytes 0-9/2600", status=206, body=BODY[:10])
+    first = it.send()
+    wait_until(lambda: it.count == 1, "the request at the origin")
+    answer = it.send("/x", "Range: bytes=0-9").response()
+    assert (answer.status, answer.body) == (206, BODY[:10])
+    it.then(in_halves(go, "Cache-Control: max-age=60"))
+    it.says("Content-Range: bytes 0-9/2600", status=206, body=BODY[:10])
+    slow = it.send("/slow")
+    wait_until(lambda: it.count == 3, "the request at the origin")
+    answer = it.send("/slow", "Range: bytes=0-9").response()
+    assert (answer.status, answer.body) == (206, BODY[:10])
+    go.set()
+    assert first.response().body == BODY == slow.response().body and it.count == 4
+
+
+def test_one_refresh_in_the_background_and_before_the_client(held):
+    """Who cannot use the stale object waits for the refresh that is under way behind another client."""
+    it = held().says('ETag: "one"', "Cache-Control: max-age=1, stale-while-revalidate=60", body=b"old")
+    go = threading.Event()
+    it.then(lambda c, r: (go.wait(PATIENCE), c.send(reply(200, 'ETag: "two"', "Cache-Control: max-age=60", body=BODY))))
+    assert it.gateway.get("/x").body == b"old"
+    wait_until(lambda: it.gateway.get("/x").body == b"old" and it.count == 2, "the refresh at the origin")
+    it.says('ETag: "two"', "Cache-Control: max-age=60")
+    second = it.send("/x", "Cache-Control: no-cache")
+    settle()
+    assert it.count == 2
+    go.set()
+    assert second.response().body == BODY and it.count == 3, "no-cache: what came is validated for it"
+
+
 @pytest.mark.parametrize("status", [200, 401, 404])
 def test_requests_with_authorization_leave_what_is_shared(held, status):
     it = held(response_code=[200]).says("Cache-Control: max-age=60")
