@@ -52,7 +52,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits install man clean
+.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-purge install man clean
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -124,6 +124,10 @@ format:
 bench: all
 	@scripts/deps bench
 	@$(PYTHON) tests/bench/bench.py --gateway $(BUILD)/gateway $(ARGS)
+
+## make bench-purge  what a purge costs, and a hit after it, over 1,000,000 objects (ten seconds, 2 GB)
+bench-purge: $(BUILD)/bench/bench_purge
+	@$(BUILD)/bench/bench_purge
 
 ## make bench-evict  misses of the cache beside LRU, FIFO, S3-FIFO, SIEVE and what is possible (a minute)
 bench-evict: $(BUILD)/bench/eviction
@@ -218,4 +222,4 @@ $(BUILD)/e2e/gateway-%: $(BUILD)/gateway $(OTHER_VERSION) $(OTHER_LAYOUT)
 	      $(if $(findstring layout,$@),$(patsubst $(BUILD)/layout/%,$(BUILD)/obj/%,$(OTHER_LAYOUT))),$(OBJECTS)) $(LIBS)
 
 -include $(OTHER_VERSION:.o=.d) $(OTHER_LAYOUT:.o=.d)
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d

@@ -31,9 +31,8 @@ static const struct ctl_command commands[] = {
     { "health log", "[TARGET]", "the last 16 probes and changes of each target, with their causes",
       0, 0, 1, ctl_health_log },
     { "probe", "TARGET", "probe a target now; 1 when it fails", 0, 1, 1, ctl_health_probe },
-    { "purge",
-      "KEY | --url URL | --tag TAG | --prefix [HOST]/PATH | --host | --route | --service | --all",
-      "remove stored objects, or make them stale: --soft; --dry-run counts them",
+    { "purge", "KEY | --url URL | --tag T ...",
+      "remove stored objects by what they have in common (help purge)",
       CTL_PURGE | CTL_SOFT | CTL_DRY_RUN | CTL_DICT, 0, 1, ctl_purge },
     { "cache stat", "", "what each shared dictionary holds, and what requests got", CTL_DICT, 0, 0,
       ctl_cache_stat },
@@ -115,6 +114,8 @@ static void print_help(FILE *out)
             "help [COMMAND]", "this text, or the command's", default_socket);
 }
 
+enum { OPTION_WIDTH = 18 };
+
 static void print_help_of(FILE *out, const struct ctl_command *c)
 {
     fprintf(out, "usage: gatewayctl %s%s%s%s\n\n%s\n", c->name,
@@ -122,7 +123,8 @@ static void print_help_of(FILE *out, const struct ctl_command *c)
             c->arguments[0] != '\0' ? " " : "", c->arguments, c->summary);
     for (size_t i = 0; i < LENGTH(options); i++)
         if (c->options & options[i].bit)
-            fprintf(out, "  --%s %-12s  %s\n", options[i].name, options[i].argument,
+            fprintf(out, "  --%s %-*s  %s\n", options[i].name,
+                    OPTION_WIDTH - (int)strlen(options[i].name), options[i].argument,
                     options[i].summary);
 }
 
