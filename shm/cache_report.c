@@ -20,7 +20,7 @@ static void count_page(const struct cache *cache, const struct pages_row_shm *ro
         if (class >= out->classes_n)
             break;
         out->classes[class].pages++;
-        out->classes[class].chunks += SLAB_UNITS / cache->sizes.units[class];
+        out->classes[class].chunks += (uint32_t)SLAB_UNITS / cache->sizes.units[class];
         out->classes[class].used += __atomic_load_n(&row->used, __ATOMIC_RELAXED);
         break;
     case PAGES_INDEX:

@@ -31,8 +31,8 @@ void slab_sizes(struct slab_sizes *sizes)
     uint32_t n = 0, units = 2;
     for (; units < SLAB_UNITS; units = next_size(units))
         sizes->units[n++] = (uint16_t)units;
+    must(n < SLAB_CLASSES);
     sizes->units[n++] = SLAB_UNITS;
-    must(n <= SLAB_CLASSES);
     sizes->count = (uint8_t)n;
     uint32_t class = 0;
     for (units = 0; units <= SLAB_UNITS; units++) {
