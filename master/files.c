@@ -209,10 +209,13 @@ void files_pid_drop(struct files_pid *pid)
     pid->fd = -1;
 }
 
+/* Written over, then cut: whoever reads it meanwhile finds a pid in the first line. */
 bool files_pid_renew(const struct files_pid *pid, struct refusal *refusal)
 {
-    if (pid->fd >= 0 && ftruncate(pid->fd, 0) == 0 && lseek(pid->fd, 0, SEEK_SET) == 0 &&
-        dprintf(pid->fd, "%d\n", (int)getpid()) > 0)
+    char text[16];
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+
+    if (pid->fd >= 0 && pwrite(pid->fd, text, (size_t)n, 0) == n && ftruncate(pid->fd, n) == 0)
         return true;
     return refusal_errno(refusal, "cannot write the pid file %s", pid->path);
 }

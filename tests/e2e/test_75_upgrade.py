@@ -53,10 +53,14 @@ class Master:
         os.kill(self.pid, number)
 
 
+def pid_of(gateway):
+    return int((gateway.prefix / "gateway.pid").read_text().split()[0])
+
+
 def follow(gateway):
     """The gateway's new master is the one that the pid file names; returns the one before."""
     old = gateway.process
-    gateway.process = Master(int((gateway.prefix / "gateway.pid").read_text()))
+    gateway.process = Master(pid_of(gateway))
     return old
 
 
@@ -266,7 +270,7 @@ def test_program_that_does_not_come_up(origin, start, name, text, why):
     assert done.returncode == 1 and why in done.stderr, done.stderr
     load.stop()
     assert gateway.process.poll() is None and sorted(gateway.children()) == children
-    assert int((gateway.prefix / "gateway.pid").read_text()) == gateway.process.pid
+    assert pid_of(gateway) == gateway.process.pid
     works(gateway, origin)
     upgrade(gateway)
     assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
@@ -417,7 +421,7 @@ def test_old_master_is_killed(origin, start, serving):
     go.touch()
     thread.join()
     wait_until(lambda: all(is_zombie(p) for p in workers), "the old workers to be gone")
-    wait_until(lambda: int((gateway.prefix / "gateway.pid").read_text()) != old.pid, "the new master to take over")
+    wait_until(lambda: pid_of(gateway) != old.pid, "the new master to take over")
     follow(gateway)
     wait_until(lambda: len(gateway.processes()) == 4, "slots of the dead to be free")
     gateway.wait_log("the master before, process .*, has ended")
@@ -465,9 +469,9 @@ def test_another_size_follows_after_the_upgrade(origin, start):
     gateway.get("/cached")
     gateway.write(shared_dicts=({"name": "gateway_cache", "size": "16m"},))
     old, _ = upgrade(gateway)
-    wait_until(lambda: gateway.control("GET", "/version").json()["generation"] == 3, "the reload that follows")
+    gateway.wait_log("generation 3 serves")
+    wait_until(lambda: "16777216" in gateway.ctl("cache", "stat", "-o", "json").stdout, "the new size")
     assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
-    assert "16777216" in gateway.ctl("cache", "stat", "-o", "json").stdout
     assert ended(old) == 0
 
 
