@@ -210,3 +210,20 @@ bool endpoint_is_local(const struct conf_address *address)
         return (ntohl(address->u.in.sin_addr.s_addr) >> 24) == 127;
     return address->u.any.sa_family == AF_UNIX || IN6_IS_ADDR_LOOPBACK(&address->u.in6.sin6_addr);
 }
+
+bool endpoint_place(const struct conf_target *target, struct conf_address *out, char *text)
+{
+    struct sockaddr_storage addr;
+    if (!(target->host.n == 0 && endpoint_unix(target->target, &addr, &out->len)) &&
+        !endpoint_literal(target->host, target->port, &addr, &out->len))
+        return false;
+    /* as long as its kind: texts are made of the whole struct */
+    out->len = addr.ss_family == AF_INET    ? sizeof(struct sockaddr_in)
+               : addr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                            : sizeof(struct sockaddr_un);
+    memset(&out->u, 0, sizeof out->u);
+    memcpy(&out->u, &addr, out->len);
+    endpoint_text(&addr, text);
+    out->text = (struct conf_text){ text, strlen(text) };
+    return true;
+}

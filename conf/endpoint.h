@@ -32,6 +32,9 @@ bool endpoint_unix(struct conf_text text, struct sockaddr_storage *addr, socklen
 
 enum { ENDPOINT_TEXT = 128 };
 
+/* Where a target of which target, host and port are known can be reached, with its text in
+ * text[ENDPOINT_TEXT], which out->text is. False: its name has to be asked for. */
+bool endpoint_place(const struct conf_target *target, struct conf_address *out, char *text);
 void endpoint_set_port(struct sockaddr_storage *addr, int port);
 
 /* "127.0.0.1:9001", "[::1]:9001", "unix:/path". */

@@ -11,31 +11,17 @@
 
 enum { UPSTREAMS_TARGET_PORT = 8000, UPSTREAMS_IMPLIED_WEIGHT = 100 };
 
-static void fill_place(struct load *load, struct conf_address *place,
-                       const struct sockaddr_storage *addr, int port)
-{
-    char text[ENDPOINT_TEXT];
-    struct sockaddr_storage with_port = *addr;
-    endpoint_set_port(&with_port, port);
-    place->len = addr->ss_family == AF_INET    ? sizeof(struct sockaddr_in)
-                 : addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                               : sizeof(struct sockaddr_un);
-    memcpy(&place->u, &with_port, place->len);
-    endpoint_text(&with_port, text);
-    place->text = memory_text(&load->memory, text, strlen(text));
-}
-
 /* Where a target can be reached, unless that has to be asked for. */
 static void find_place(struct load *load, struct conf_target *target)
 {
-    struct sockaddr_storage addr;
-    socklen_t len;
-    if (!(target->host.n == 0 && endpoint_unix(target->target, &addr, &len)) &&
-        !endpoint_literal(target->host, target->port, &addr, &len))
+    char text[ENDPOINT_TEXT];
+    struct conf_address place;
+    if (!endpoint_place(target, &place, text))
         return;
-    struct conf_address *place = memory_alloc(&load->memory, sizeof *place);
-    fill_place(load, place, &addr, target->port);
-    target->places = place;
+    struct conf_address *kept = memory_alloc(&load->memory, sizeof *kept);
+    *kept = place;
+    kept->text = memory_text(&load->memory, text, strlen(text));
+    target->places = kept;
     target->places_n = 1;
 }
 

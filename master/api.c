@@ -22,10 +22,11 @@ enum { ROUTES = sizeof routes / sizeof routes[0] };
 
 static const char *method_name(enum head_method method)
 {
-    return method == METHOD_GET    ? "GET"
-           : method == METHOD_POST ? "POST"
-           : method == METHOD_PUT  ? "PUT"
-                                   : "DELETE";
+    return method == METHOD_GET     ? "GET"
+           : method == METHOD_POST  ? "POST"
+           : method == METHOD_PUT   ? "PUT"
+           : method == METHOD_PATCH ? "PATCH"
+                                    : "DELETE";
 }
 
 /* Whether `path` has the form of `pattern`; its ":x" segments go to args, at most API_ARGS. */

@@ -34,8 +34,11 @@ struct api_caller {
 /* What handlers may use; one in the control process. */
 struct api {
     const struct heritage *heritage;
-    struct peers peers;                       /* renewed at the begin of each call */
-    struct labels_queries queries;            /* of its configuration */
+    struct peers peers;          /* renewed at the begin of each call */
+    bool swept, swept_committed; /* api_change_sweep() has looked; as what */
+    uint64_t swept_epoch;
+    int64_t sweep_at;              /* s: when it has to look again although nothing changed */
+    struct labels_queries queries; /* of its configuration */
     struct cache *caches[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts; NULL: could not
                                                  be attached */
     struct advisor advisors[HERITAGE_DICTS_MAX]; /* one each */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* API: the configured entities, each with what shared memory knows of it now. */
+#include "master/api_entity.h"
+#include "conf/endpoint.h"
 #include "conf/plugin.h"
-#include "master/api.h"
+#include "master/api_change.h"
 #include "shm/health.h"
 #include "shm/stats.h"
 
@@ -97,7 +99,7 @@ void api_entity_routes(struct api *api, const struct api_request *request, struc
     api_reply_json(reply, 200, value);
 }
 
-static json_t *service_json(const struct conf_service *service)
+json_t *api_entity_service(const struct api *api, const struct conf_service *service)
 {
     json_t *o = json_object();
 
@@ -109,7 +111,7 @@ static json_t *service_json(const struct conf_service *service)
     json_object_set_new(o, "host", api_conf_text(service->host));
     json_object_set_new(o, "port", json_integer(service->port));
     json_object_set_new(o, "path", api_conf_text(service->path));
-    json_object_set_new(o, "upstream", api_conf_text(service->upstream->name));
+    json_object_set_new(o, "upstream", api_conf_text(peers_upstream(&api->peers, service)->name));
     json_object_set_new(o, "connect_timeout", json_integer(service->connect_timeout));
     json_object_set_new(o, "write_timeout", json_integer(service->write_timeout));
     json_object_set_new(o, "read_timeout", json_integer(service->read_timeout));
@@ -127,7 +129,7 @@ void api_entity_services(struct api *api, const struct api_request *request,
 
     (void)request;
     for (size_t i = 0; i < conf->services_n; i++)
-        json_array_append_new(list, service_json(&conf->services[i]));
+        json_array_append_new(list, api_entity_service(api, &conf->services[i]));
     for (size_t i = 0; i < conf->routes_n; i++) {
         const struct conf_route *route = &conf->routes[i];
         json_t *service = json_array_get(list, route->service->index);
@@ -137,7 +139,7 @@ void api_entity_services(struct api *api, const struct api_request *request,
     api_reply_json(reply, 200, value);
 }
 
-static json_t *peer_json(const struct api *api, const struct peer *peer)
+json_t *api_entity_peer(const struct api *api, const struct peer *peer)
 {
     const struct zone *zone = &api->heritage->health;
     const struct health_peer_shm *row = peer->row;
@@ -176,7 +178,7 @@ static json_t *upstream_json(const struct api *api, const struct conf_upstream *
     json_t *o = json_object(), *peers = json_array();
 
     for (size_t i = 0; i < set->n; i++)
-        json_array_append_new(peers, peer_json(api, set->v[i]));
+        json_array_append_new(peers, api_entity_peer(api, set->v[i]));
     json_object_set_new(o, "name", api_conf_text(upstream->name));
     json_object_set_new(o, "id", api_conf_text(upstream->id));
     json_object_set_new(o, "implied", json_boolean(upstream->implied));
@@ -197,4 +199,27 @@ void api_entity_upstreams(struct api *api, const struct api_request *request,
         json_array_append_new(list, upstream_json(api, &conf->upstreams[i]));
     json_object_set_new(value, "upstreams", list);
     api_reply_json(reply, 200, value);
+}
+
+void api_entity_upstream(struct api *api, const struct api_request *request,
+                         struct api_reply *reply)
+{
+    const struct conf_upstream *upstream = api_change_upstream(api, request->args[0], reply);
+
+    if (upstream != NULL)
+        api_reply_json(reply, 200, upstream_json(api, upstream));
+}
+
+bool api_entity_name(struct conf_text text, struct conf_text *host, int *port)
+{
+    struct conf_target target = { .target = text };
+    struct conf_address place;
+    char room[ENDPOINT_TEXT];
+
+    if (endpoint_target(text, 0, &target.host, &target.port) ||
+        endpoint_place(&target, &place, room))
+        return false;
+    *host = target.host;
+    *port = target.port;
+    return true;
 }

@@ -6,6 +6,7 @@
  * has inherited as well, and stays until the last answer is out.
  */
 #include "master/control.h"
+#include "master/api_change.h"
 #include "master/control_conn.h"
 #include "shm/board.h"
 #include "worker/base/log.h"
@@ -236,6 +237,8 @@ static void live(struct control *c)
         atomic_store_explicit(&c->row->connections, control_conn_count(&c->conns),
                               memory_order_relaxed);
         loop_turn(&c->loop, TURN_MS);
+        c->api.now = c->loop.now.real_s;
+        api_change_sweep(&c->api);
     }
     control_conn_end(&c->conns);
     loop_turn(&c->loop, 0); /* lets go of what was closed */

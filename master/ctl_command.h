@@ -27,12 +27,13 @@ enum ctl_option {
     CTL_SORT = 8192,
     CTL_FILE = 16384,
     CTL_CONCURRENCY = 32768,
+    CTL_SPAN = 65536,
 };
 
 struct ctl {
-    const char *socket;                      /* path of the control socket */
-    bool json;                               /* -o json: the API's answer as it is */
-    const char *url, *limit, *dict, *binary; /* NULL: not given */
+    const char *socket;                             /* path of the control socket */
+    bool json;                                      /* -o json: the API's answer as it is */
+    const char *url, *limit, *dict, *binary, *span; /* NULL: not given */
     const char *tag, *prefix, *host, *route, *service;
     const char *status, *sort, *file, *concurrency;
     bool all, soft, dry_run;
@@ -65,6 +66,14 @@ struct ctl_command {
     X(ctl_entity_upstreams)                                                                        \
     X(ctl_health_log)                                                                              \
     X(ctl_health_probe)                                                                            \
+    X(ctl_target_list)                                                                             \
+    X(ctl_target_set)                                                                              \
+    X(ctl_target_add)                                                                              \
+    X(ctl_target_delete)                                                                           \
+    X(ctl_target_service)                                                                          \
+    X(ctl_target_overrides)                                                                        \
+    X(ctl_target_drop)                                                                             \
+    X(ctl_target_commit)                                                                           \
     X(ctl_entity_stat)                                                                             \
     X(ctl_entity_metrics)                                                                          \
     X(ctl_purge)                                                                                   \

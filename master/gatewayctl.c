@@ -27,7 +27,23 @@ static const struct ctl_command commands[] = {
     { "routes", "", "routes and what they match, as the file orders them", 0, 0, 0,
       ctl_entity_routes },
     { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
+    { "service set", "SERVICE host=UPSTREAM", "lead it to another upstream", CTL_SPAN, 2, 2,
+      ctl_target_service },
     { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
+    { "targets", "UPSTREAM", "its targets: file, overrides, addresses", 0, 1, 1, ctl_target_list },
+    { "target set", "UPSTREAM TARGET SETTING...",
+      "weight=N, max_connections=N, drain, down, up; NAME= is the file's", CTL_SPAN, 3, 8,
+      ctl_target_set },
+    { "target add", "UPSTREAM TARGET [SETTING]...", "one more target", CTL_SPAN, 2, 8,
+      ctl_target_add },
+    { "target delete", "UPSTREAM TARGET", "take it out, whatever the file says", 0, 2, 2,
+      ctl_target_delete },
+    { "override list", "", "what was changed by hand, by whom, until when", 0, 0, 0,
+      ctl_target_overrides },
+    { "override drop", "UPSTREAM [TARGET [THING]] | --all", "what the file says holds again",
+      CTL_ALL, 0, 3, ctl_target_drop },
+    { "override commit", "", "print the configuration that makes them permanent", 0, 0, 0,
+      ctl_target_commit },
     { "health log", "[TARGET]", "the last 16 probes and changes of each target, with their causes",
       0, 0, 1, ctl_health_log },
     { "probe", "TARGET", "probe a target now; 1 when it fails", 0, 1, 1, ctl_health_probe },
@@ -84,6 +100,7 @@ static const struct {
     { CTL_DICT, "dict", "NAME", "this dictionary alone", offsetof(struct ctl, dict) },
     { CTL_BINARY, "binary", "PATH", "this program (what lies where the gateway came from)",
       offsetof(struct ctl, binary) },
+    { CTL_SPAN, "for", "SPAN", "for so long: 90s, 10m, 2h, 1d", offsetof(struct ctl, span) },
 };
 
 static const char default_socket[] = "/run/gateway/control.sock";
@@ -119,7 +136,7 @@ enum { OPTION_WIDTH = 18 };
 static void print_help_of(FILE *out, const struct ctl_command *c)
 {
     fprintf(out, "usage: gatewayctl %s%s%s%s\n\n%s\n", c->name,
-            (c->options & (CTL_LIMIT | CTL_DICT | CTL_BINARY)) ? " [OPTION]..." : "",
+            (c->options & (CTL_LIMIT | CTL_DICT | CTL_BINARY | CTL_SPAN)) ? " [OPTION]..." : "",
             c->arguments[0] != '\0' ? " " : "", c->arguments, c->summary);
     for (size_t i = 0; i < LENGTH(options); i++)
         if (c->options & options[i].bit)

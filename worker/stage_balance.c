@@ -42,8 +42,6 @@ static struct peer *pick(struct stream *s, struct balancer *balancer)
 enum stage_result stage_balance(struct stream *s)
 {
     struct worker *w = s->w;
-    const struct conf_upstream *upstream = s->service->upstream;
-    struct upstream_state *state = &w->upstreams[upstream->index];
 
     if (s->same_peer) {
         s->same_peer = false;
@@ -51,6 +49,8 @@ enum stage_result stage_balance(struct stream *s)
     }
     if (peers_stale(&w->peers))
         peers_renew(&w->peers);
+    const struct conf_upstream *upstream = peers_upstream(&w->peers, s->service);
+    struct upstream_state *state = &w->upstreams[upstream->index];
     const struct peer_set *set = peers_of(&w->peers, upstream);
     fitness_refresh(&state->fitness, set, &w->heritage->health);
     stream_take_peer(s, NULL);

@@ -97,7 +97,8 @@ static char *put_host(char *p, const struct stream *s)
 {
     const struct conf_service *service = s->service;
     const struct conf_upstream *up = s->peer->upstream;
-    struct slice host = slice_of(service->host.s, service->host.n);
+    struct conf_text named = up == service->upstream ? service->host : up->name;
+    struct slice host = slice_of(named.s, named.n);
     int usual = service->protocol == CONF_HTTPS ? 443 : 80;
 
     if (s->route->preserve_host && s->head.host.n)

@@ -36,7 +36,7 @@ bool answer_read(const struct zone *roster, struct conf_text name, struct answer
                  uint64_t *change)
 {
     size_t n = roster_get(roster, answer_identity(name), out, sizeof *out, change);
-    return sound(out, n) && strcmp(out->name, name.s) == 0;
+    return sound(out, n) && strlen(out->name) == name.n && memcmp(out->name, name.s, name.n) == 0;
 }
 
 bool answer_read_record(const struct zone *roster, uint64_t identity, struct answer *out)

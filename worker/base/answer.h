@@ -42,7 +42,8 @@ struct answer {
 
 uint64_t answer_identity(struct conf_text name);
 
-/* Reads the record of a name. False: it was never asked for. *change: see roster_get(). */
+/* Reads the record of a name, which need not be terminated. False: it was never asked for. *change:
+ * see roster_get(). */
 bool answer_read(const struct zone *roster, struct conf_text name, struct answer *out,
                  uint64_t *change);
 /* The same by identity of the record; false also when it is no name's. */

@@ -7,6 +7,7 @@
 #include "worker/base/peers.h"
 #include "shm/assert.h"
 #include "worker/base/clock.h"
+#include "worker/base/override.h"
 #include "worker/base/peers_plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,11 @@ struct peers_entry {
     struct peer_set *set;
     struct health_upstream_shm *row;
     struct peers_deps deps; /* the records that it was made from */
+};
+
+struct peers_host {
+    const struct conf_upstream *upstream;
+    uint64_t change; /* of the service's record; 0: there was none */
 };
 
 /* --- one peer ------------------------------------------------------------------------------- */
@@ -212,6 +218,45 @@ static bool renew(struct peers *peers, size_t index)
     return set != NULL;
 }
 
+/* --- services ------------------------------------------------------------------------------- */
+
+static const struct conf_upstream *upstream_named(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->upstreams_n; i++)
+        if (!conf->upstreams[i].implied && strcmp(conf->upstreams[i].name.s, name) == 0)
+            return &conf->upstreams[i];
+    return NULL;
+}
+
+/* One that names an upstream which is not in this file any more means nothing. */
+static bool renew_host(struct peers *peers, size_t index)
+{
+    const struct heritage *h = peers->heritage;
+    const struct conf_service *service = &h->conf->services[index];
+    struct peers_host *host = &peers->hosts[index];
+    uint64_t record = override_identity(ROSTER_SERVICE, service->name);
+    struct override_list list;
+    uint64_t change = roster_change(&h->roster, record);
+    if (host->upstream && change == host->change)
+        return true;
+    bool read = override_read(&h->roster, ROSTER_SERVICE, service->name, &list, &change);
+    if (read) {
+        const struct override *o = override_find_host(&list, service);
+        const struct conf_upstream *other = o ? upstream_named(h->conf, o->subject) : NULL;
+        host->upstream = other ? other : service->upstream;
+        host->change = change;
+    }
+    override_free(&list);
+    return read;
+}
+
+const struct conf_upstream *peers_upstream(const struct peers *peers,
+                                           const struct conf_service *service)
+{
+    must(service->index < peers->hosts_n);
+    return peers->hosts[service->index].upstream;
+}
+
 /* --- all of them ---------------------------------------------------------------------------- */
 
 void peers_renew(struct peers *peers)
@@ -220,6 +265,8 @@ void peers_renew(struct peers *peers)
     bool all = true;
     for (size_t i = 0; i < peers->n; i++)
         all &= renew(peers, i);
+    for (size_t i = 0; i < peers->hosts_n; i++)
+        all &= renew_host(peers, i);
     if (all)
         peers->seen = epoch;
 }
@@ -248,9 +295,11 @@ bool peers_open(struct peers *peers, const struct heritage *heritage, const stru
         .heritage = heritage, .ops = ops, .owner = owner, .epoch = roster_epoch(&heritage->roster)
     };
     peers->entries = calloc(n + 1, sizeof *peers->entries);
-    if (!peers->entries)
+    peers->hosts = calloc(heritage->conf->services_n + 1, sizeof *peers->hosts);
+    if (!peers->entries || !peers->hosts)
         return false;
     peers->n = n;
+    peers->hosts_n = heritage->conf->services_n;
     peers->seen = UINT64_MAX;
     claim_upstreams(peers);
     peers_renew(peers);
@@ -264,6 +313,7 @@ void peers_close(struct peers *peers)
         peers_plan_free_deps(&peers->entries[i].deps);
     }
     free(peers->entries);
+    free(peers->hosts);
     *peers = (struct peers){ 0 };
 }
 

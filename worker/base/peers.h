@@ -66,6 +66,8 @@ struct peers {
     uint64_t versions;
     struct peers_entry *entries; /* by index of the upstream */
     size_t n;
+    struct peers_host *hosts; /* by index of the service */
+    size_t hosts_n;
     const struct peers_ops *ops;
     void *owner;
 };
@@ -87,6 +89,10 @@ void peers_renew(struct peers *peers);
 
 /* The set of an upstream, until the next peers_renew(). */
 const struct peer_set *peers_of(const struct peers *peers, const struct conf_upstream *upstream);
+
+/* The upstream that a service has now: the file's, or the one that was asked for by hand. */
+const struct conf_upstream *peers_upstream(const struct peers *peers,
+                                           const struct conf_service *service);
 
 /* Targets over all sets whose names nobody has asked for yet. */
 size_t peers_unknown(const struct peers *peers);

@@ -5,9 +5,11 @@
  * no limit if one of them has none.
  */
 #include "worker/base/peers_plan.h"
+#include "conf/endpoint.h"
 #include "conf/ids.h"
 #include "shm/roster.h"
 #include "worker/base/answer.h"
+#include "worker/base/override.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +78,7 @@ struct merge {
     const struct conf_upstream *upstream;
     const struct heritage *heritage;
     struct answer *answer; /* used up within one target */
+    struct override_list overrides;
 };
 
 static bool depend(struct peers_plan *plan, uint64_t record, uint64_t change)
@@ -151,16 +154,100 @@ static bool add_target(struct merge *m, const struct conf_target *target)
     return true;
 }
 
+/* --- overrides ------------------------------------------------------------------------------ */
+
+/* The value of a thing by hand, or `value`. `file` is NULL for a target that is not in it. */
+static int overridden(const struct merge *m, const char *subject, const struct conf_target *file,
+                      enum override_thing thing, int value)
+{
+    const struct override *o = override_find(&m->overrides, subject, thing);
+    return o && override_holds(o, file) ? o->value : value;
+}
+
+static void apply(const struct merge *m, const char *subject, const struct conf_target *file,
+                  struct conf_target *target)
+{
+    target->weight = overridden(m, subject, file, OVERRIDE_WEIGHT, target->weight);
+    target->max_connections =
+        overridden(m, subject, file, OVERRIDE_MAX_CONNECTIONS, target->max_connections);
+    if (overridden(m, subject, file, OVERRIDE_DRAIN, 0) ||
+        overridden(m, subject, file, OVERRIDE_DOWN, 0))
+        target->weight = 0;
+}
+
+static bool add_overridden(struct merge *m, const struct conf_target *file)
+{
+    char subject[OVERRIDE_SUBJECT];
+    struct conf_target target = *file;
+    if (m->overrides.n == 0)
+        return add_target(m, file);
+    override_subject(file, subject);
+    if (overridden(m, subject, file, OVERRIDE_DELETED, 0))
+        return true;
+    apply(m, subject, file, &target);
+    return add_target(m, &target);
+}
+
+static bool is_in_file(const struct merge *m, const char *subject)
+{
+    char other[OVERRIDE_SUBJECT];
+    for (size_t i = 0; i < m->upstream->targets_n; i++) {
+        override_subject(&m->upstream->targets[i], other);
+        if (strcmp(other, subject) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A target that only an override knows, with what others say about it. */
+static bool add_added(struct merge *m, const struct override *o)
+{
+    struct conf_target target = { .weight = PLAN_WEIGHT };
+    struct conf_address place;
+    char text[ENDPOINT_TEXT];
+    if (is_in_file(m, o->subject))
+        return true;
+    struct slice kept = arena_copy(&m->plan->texts, slice_of(o->subject, strlen(o->subject)));
+    if (!kept.p)
+        return false;
+    target.target = (struct conf_text){ kept.p, kept.n };
+    if (endpoint_target(target.target, 0, &target.host, &target.port))
+        return true;
+    if (endpoint_place(&target, &place, text)) {
+        kept = arena_copy(&m->plan->texts, slice_of(text, strlen(text)));
+        if (!kept.p)
+            return false;
+        place.text = (struct conf_text){ kept.p, kept.n };
+        target.places = &place;
+        target.places_n = 1;
+    } else {
+        kept = arena_copy(&m->plan->texts, slice_of(target.host.s, target.host.n));
+        if (!kept.p)
+            return false;
+        target.host = (struct conf_text){ kept.p, kept.n };
+    }
+    apply(m, o->subject, NULL, &target);
+    return add_target(m, &target);
+}
+
 bool peers_plan_make(struct peers_plan *plan, const struct conf_upstream *upstream,
                      const struct heritage *heritage)
 {
-    struct merge m = { plan, upstream, heritage, malloc(sizeof *m.answer) };
-    bool made = m.answer != NULL;
+    struct merge m = { .plan = plan, .upstream = upstream, .heritage = heritage };
+    uint64_t change = 0;
     *plan = (struct peers_plan){ 0 };
     arena_init(&plan->texts, NULL, 0);
+    m.answer = malloc(sizeof *m.answer);
+    bool made =
+        override_read(&heritage->roster, ROSTER_UPSTREAM, upstream->name, &m.overrides, &change) &&
+        m.answer && depend(plan, override_identity(ROSTER_UPSTREAM, upstream->name), change);
     for (size_t i = 0; made && i < upstream->targets_n; i++)
-        made = add_target(&m, &upstream->targets[i]);
+        made = add_overridden(&m, &upstream->targets[i]);
+    for (size_t i = 0; made && i < m.overrides.n; i++)
+        if (m.overrides.v[i].thing == OVERRIDE_ADDED)
+            made = add_added(&m, &m.overrides.v[i]);
     free(m.answer);
+    override_free(&m.overrides);
     return made;
 }
 

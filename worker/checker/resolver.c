@@ -7,17 +7,19 @@
  * soon, spread over some seconds, since other name servers may be configured now.
  */
 #include "worker/checker/resolver.h"
+#include "conf/endpoint.h"
 #include "worker/base/answer.h"
 #include "worker/base/log.h"
+#include "worker/base/override.h"
 #include "worker/checker/dns.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    RESOLVER_BUSY = 64,        /* names asked for at a time */
-    RESOLVER_SPREAD_MS = 5000, /* what is known already is asked for within that */
-    RESOLVER_LOOK_MS = 1000,
+    RESOLVER_BUSY = 64,               /* names asked for at a time */
+    RESOLVER_SPREAD_MS = 5000,        /* what is known already is asked for within that */
+    RESOLVER_LOOK_MS = 200,           /* at the roster, for names that were added */
     RESOLVER_LOST_MS = 10 * 60 * 1000 /* a record that no name of ours has goes then */
 };
 
@@ -39,6 +41,7 @@ struct resolver {
     struct loop_later later; /* pump() at the end of the turn */
     bool put_off;
     int64_t began;
+    uint64_t seen; /* epoch of the roster */
     bool cleared;
     struct timer timer;
     struct answer before, after; /* used up within one call */
@@ -158,11 +161,13 @@ static void ask(struct resolver *r, struct resolver_name *name)
 }
 
 static void clear_lost(struct resolver *r);
+static void look_for_names(struct resolver *r);
 
 /* Asks for what is due, and says when to look again. */
 static void pump(struct resolver *r)
 {
     int64_t now = r->loop->now.ms, next = now + RESOLVER_LOOK_MS;
+    look_for_names(r);
     for (size_t i = 0; i < r->names_n; i++) {
         struct resolver_name *n = r->names[i];
         if (!n->busy && n->due <= now && r->busy < RESOLVER_BUSY)
@@ -250,6 +255,34 @@ static bool add_name(struct resolver *r, struct conf_text host)
     n->due = first_due(r, identity);
     r->table[at] = r->names[r->names_n++] = n;
     return true;
+}
+
+/* Names of targets that were added by hand. One that went is asked for until this process ends. */
+static void add_overrides(struct resolver *r, const struct conf_upstream *upstream)
+{
+    struct override_list list;
+    if (override_read(&r->heritage->roster, ROSTER_UPSTREAM, upstream->name, &list, NULL))
+        for (size_t i = 0; i < list.n; i++) {
+            struct conf_text text = { list.v[i].subject, strlen(list.v[i].subject) };
+            struct conf_target target = { .target = text };
+            struct conf_address place;
+            char room[ENDPOINT_TEXT];
+            if (list.v[i].thing == OVERRIDE_ADDED &&
+                !endpoint_target(text, 0, &target.host, &target.port) &&
+                !endpoint_place(&target, &place, room))
+                (void)add_name(r, target.host);
+        }
+    override_free(&list);
+}
+
+/* Another epoch may have brought some. */
+static void look_for_names(struct resolver *r)
+{
+    const struct conf *conf = r->heritage->conf;
+    uint64_t epoch = atomic_load_explicit(roster_epoch(&r->heritage->roster), memory_order_acquire);
+    for (size_t i = 0; r->seen != epoch && i < conf->upstreams_n; i++)
+        add_overrides(r, &conf->upstreams[i]);
+    r->seen = epoch;
 }
 
 static bool add_names(struct resolver *r)

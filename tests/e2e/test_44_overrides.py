@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets and services changed by hand: in every worker at once, without a lost request, beside the file."""
+import collections
+import json
+import os
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness import GATEWAY, conf_text, reply, service, wait_until
+
+
+@pytest.fixture
+def three(origins):
+    """Origins that say who they are."""
+    def make(name):
+        return origins(lambda c, r: c.send(reply(200, f"X-Host: {r.get('Host')}", body=name)))
+    return [make(name) for name in ("a", "b", "c")]
+
+
+def upstream(servers, name="pool", **fields):
+    targets = tuple({"target": f"127.0.0.1:{s.port}", "weight": 100} for s in servers)
+    return {"name": name, "targets": targets, **fields}
+
+
+def pool(start, servers, **settings):
+    return start([service(0, name="s", url="http://pool/")], **{"upstreams": (upstream(servers),), "workers": 2, **settings})
+
+
+def shares(gateway, n=120):
+    return collections.Counter(gateway.get("/").body.decode() for _ in range(n))
+
+
+def target(server):
+    return f"127.0.0.1:{server.port}"
+
+
+def path(server, name="pool"):
+    return f"/upstreams/{name}/targets/{target(server)}"
+
+
+def change(gateway, method, where, status=200, **body):
+    answer = gateway.control(method, where, json.dumps(body).encode())
+    assert answer.status == status, answer
+    return answer.json() if answer.body else None
+
+
+def listed(gateway, name="pool"):
+    return {row["target"]: row for row in gateway.control("GET", f"/upstreams/{name}/targets").json()["data"]}
+
+
+class Load:
+    """Requests from several threads until it ends; every answer that is not 200 is kept."""
+
+    def __init__(self, gateway, threads=4):
+        self.gateway, self.wrong, self.n = gateway, [], 0
+        self.stopping = False
+        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+
+    def run(self):
+        while not self.stopping:
+            try:
+                answer = self.gateway.get("/")
+                self.wrong += [answer] if answer.status != 200 else []
+            except (EOFError, OSError) as error:
+                self.wrong.append(error)
+            self.n += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        wait_until(lambda: self.n > 50, "requests")
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+
+
+def test_weight_holds_in_every_worker_at_once(three, start):
+    gateway = pool(start, three[:2])
+    assert shares(gateway) == {"a": 60, "b": 60}
+    changed = change(gateway, "PATCH", path(three[0]), weight=50)
+    assert changed["weight"] == 50 and changed["file"]["weight"] == 100
+    assert shares(gateway) == {"a": 40, "b": 80}
+    change(gateway, "PATCH", path(three[0]), weight=None)       # the file's again
+    assert shares(gateway) == {"a": 60, "b": 60}
+    assert listed(gateway)[target(three[0])]["overrides"] == []
+
+
+def test_drain_down_and_up(three, start):
+    gateway = pool(start, three[:2])
+    for word in ("drain", "down"):
+        change(gateway, "PATCH", path(three[0]), **{word: True})
+        assert shares(gateway, 20) == {"b": 20}
+        assert listed(gateway)[target(three[0])][word] is True
+        change(gateway, "PATCH", path(three[0]), **{word: False})
+        assert shares(gateway, 20) == {"a": 10, "b": 10}
+
+
+def test_target_is_added_and_deleted(three, start):
+    a, b, c = three
+    gateway = pool(start, [a])
+    added = change(gateway, "POST", "/upstreams/pool/targets", 201, target=target(b), weight=300)
+    assert added["weight"] == 300 and added["file"] is None
+    assert shares(gateway, 40) == {"a": 10, "b": 30}
+    change(gateway, "POST", "/upstreams/pool/targets", 200, target=target(b), weight=100)       # it is there: changed
+    assert shares(gateway, 40) == {"a": 20, "b": 20}
+    change(gateway, "DELETE", path(a), 204)
+    assert shares(gateway, 10) == {"b": 10}
+    assert listed(gateway)[target(a)]["deleted"] is True
+    change(gateway, "PATCH", path(a), 404, weight=1)
+    change(gateway, "POST", "/upstreams/pool/targets", 201, target=target(a))     # back, as the file has it
+    change(gateway, "DELETE", path(b), 204)
+    assert shares(gateway, 10) == {"a": 10} and set(listed(gateway)) == {target(a)}
+    change(gateway, "DELETE", path(c), 404)
+
+
+def test_added_name_is_resolved(three, start):
+    gateway = pool(start, three[:1])
+    change(gateway, "POST", "/upstreams/pool/targets", 201, target=f"localhost:{three[1].port}", weight=100)
+    wait_until(lambda: shares(gateway, 20)["b"] > 0, "the name to be known")
+    row = listed(gateway)[f"localhost:{three[1].port}"]
+    assert row["resolution"]["state"] == "resolved" and row["addresses"]
+
+
+def test_no_request_is_lost(three, start):
+    a, b, c = three
+    gateway = pool(start, [a, b], workers=2)
+    with Load(gateway) as load:
+        for _ in range(10):
+            change(gateway, "POST", "/upstreams/pool/targets", 201, target=target(c), weight=100)
+            change(gateway, "PATCH", path(a), drain=True)
+            change(gateway, "PATCH", path(b), weight=7)
+            change(gateway, "DELETE", path(b), 204)
+            change(gateway, "POST", "/upstreams/pool/targets", 201, target=target(b))
+            change(gateway, "PATCH", path(a), drain=False)
+            change(gateway, "DELETE", path(c), 204)
+        gateway.reload()
+    assert load.wrong == []
+    assert gateway.control("GET", "/overrides").json()["overrides"] == []
+
+
+def test_drained_target_loses_its_idle_connections_when_deleted(three, start):
+    a, b, _ = three
+    gateway = pool(start, [a, b], workers=1)
+    shares(gateway, 4)
+    connection = a.connections[0]
+    change(gateway, "DELETE", path(a), 204)
+    assert shares(gateway, 4) == {"b": 4}
+    wait_until(lambda: connection.sock.fileno() < 0, "the idle connection to be closed")
+
+
+def test_service_is_led_to_another_upstream(three, start):
+    a, b, _ = three
+    gateway = pool(start, [a], upstreams=(upstream([a]), upstream([b], "green")))
+    with Load(gateway) as load:
+        assert gateway.get("/").body == b"a"
+        assert change(gateway, "PATCH", "/services/s", host="green")["upstream"] == "green"
+        answers = [gateway.get("/") for _ in range(10)]
+        assert {x.body for x in answers} == {b"b"} and {x.get("X-Host") for x in answers} == {"green"}
+        gateway.reload()
+        assert gateway.get("/").body == b"b"
+        change(gateway, "PATCH", "/services/s", host=None)
+        assert {gateway.get("/").body for _ in range(10)} == {b"a"}
+    assert load.wrong == []
+    change(gateway, "PATCH", "/services/s", 400, host="nobody")
+    change(gateway, "PATCH", "/services/none", 404, host="green")
+
+
+def test_overrides_outlive_reloads_and_deaths(three, start):
+    gateway = pool(start, three[:2])
+    change(gateway, "PATCH", path(three[0]), weight=0)
+    gateway.reload()
+    assert shares(gateway, 20) == {"b": 20}
+    for role in ("worker", "control", "checker"):
+        pid = gateway.pids(role)[0]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid not in gateway.children() and len(gateway.children()) == 4, f"a new {role}")
+        wait_until(lambda: gateway.pids(role) and pid not in gateway.pids(role), f"a new {role} at work")
+    assert shares(gateway, 20) == {"b": 20}
+    row, = gateway.control("GET", "/overrides").json()["overrides"]
+    assert (row["upstream"], row["target"], row["thing"], row["value"], row["file"]) == \
+        ("pool", target(three[0]), "weight", 0, 100)
+    assert "uid=" in row["who"] and row["until"] is None
+
+
+def test_override_expires(three, start):
+    gateway = pool(start, three[:2])
+    done = gateway.ctl("target", "set", "pool", target(three[0]), "drain", "--for", "2s")
+    assert done.returncode == 0, done.stderr
+    assert shares(gateway, 10) == {"b": 10}
+    wait_until(lambda: shares(gateway, 10)["a"] > 0, "the drain to end")
+    gateway.wait_log(r"override dropped, its time is over: drain 127\.0\.0\.1:\d+ of pool")
+    assert gateway.control("GET", "/overrides").json()["overrides"] == []
+
+
+def test_file_overtakes_what_it_changes_itself(three, start):
+    """Of two overrides the one goes about which the file says something else now."""
+    a, b, _ = three
+    gateway = pool(start, [a, b])
+    change(gateway, "PATCH", path(a), weight=1)
+    change(gateway, "PATCH", path(b), max_connections=50)
+    gateway.write(upstreams=({"name": "pool", "targets": ({"target": target(a), "weight": 300}, {"target": target(b)})},))
+    gateway.reload()
+    assert shares(gateway, 40) == {"a": 30, "b": 10}
+    gateway.wait_log(r"override dropped, the file says something else now: weight")
+    row, = gateway.control("GET", "/overrides").json()["overrides"]
+    assert (row["target"], row["thing"]) == (target(b), "max_connections")
+
+
+def test_refused_reload_drops_nothing(three, start):
+    gateway = pool(start, three[:2])
+    change(gateway, "PATCH", path(three[0]), weight=1)
+    gateway.write(upstreams=({"name": "pool", "targets": ({"target": target(three[0]), "weight": 300},)},),
+                  proxy_listen=({"address": "203.0.113.1:1"},))
+    assert gateway.ctl("reload").returncode == 1
+    assert len(gateway.control("GET", "/overrides").json()["overrides"]) == 1
+    assert listed(gateway)[target(three[0])]["weight"] == 1
+
+
+def test_gatewayctl(three, start):
+    a, b, c = three
+    gateway = pool(start, [a, b], upstreams=(upstream([a, b]), upstream([c], "green")))
+
+    def ctl(*words, code=0):
+        done = gateway.ctl(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+    ctl("target", "set", "pool", target(a), "weight=25", "max_connections=9")
+    ctl("target", "add", "pool", target(c), "weight=10", "--for", "10m")
+    ctl("target", "delete", "pool", target(b))
+    ctl("service", "set", "s", "host=green")
+    table = ctl("targets", "pool")
+    assert "25" in table and "deleted" in table and target(c) in table
+    overrides = ctl("override", "list")
+    assert all(word in overrides for word in ("weight", "max_connections", "added", "deleted", "host", "green", "uid="))
+    printed = ctl("override", "commit")
+    assert f'target = "{target(a)}"; weight = 25; max_connections = 9;' in printed
+    assert f'target = "{target(c)}"; weight = 10;' in printed and target(b) not in printed and 'host = "green"' in printed
+    ctl("target", "set", "pool", target(a), "weight=")
+    assert listed(gateway)[target(a)]["weight"] == 100
+    ctl("override", "drop", "pool", target(b))
+    assert listed(gateway)[target(b)]["deleted"] is False
+    ctl("override", "drop", code=2)
+    ctl("override", "drop", "--all")
+    assert gateway.control("GET", "/overrides").json()["overrides"] == []
+    assert shares(gateway, 20) == {"a": 10, "b": 10}
+    ctl("target", "set", "pool", target(a), "wieght=1", code=2)
+    ctl("target", "set", "pool", "127.0.0.1:1", "drain", code=1)
+
+
+@pytest.mark.parametrize("body", [{"weight": -1}, {"weight": 65536}, {"weight": "x"}, {"drain": 1}, {"wieght": 5}, {"for": 0},
+                                  {"weight": 5, "for": "soon"}, {"max_connections": 1.5}, [], "text"])
+def test_mistakes_change_nothing(three, start, body):
+    gateway = pool(start, three[:1])
+    answer = gateway.control("PATCH", path(three[0]), json.dumps(body).encode())
+    assert answer.status == 400 and answer.json()["message"]
+    assert gateway.control("GET", "/overrides").json()["overrides"] == []
+
+
+def test_committed_configuration_is_one(three, start):
+    """What `override commit` prints loads, when it takes the place of what it stands for."""
+    gateway = pool(start, three[:2])
+    change(gateway, "PATCH", path(three[0]), weight=25)
+    printed = gateway.ctl("override", "commit").stdout
+    text = "upstreams = (\n" + "".join(line + "\n" for line in printed.splitlines() if not line.startswith("#")) + ");\n"
+    file = gateway.dir / "committed.conf"
+    file.write_text(conf_text({"prefix": str(gateway.dir / "run2")}) + text)
+    done = subprocess.run([GATEWAY, "-t", "-c", str(file)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
