@@ -16,6 +16,8 @@ struct conf_consumer {
     size_t keys_n;
     const struct conf_jwt_secret *jwt_secrets;
     size_t jwt_secrets_n;
+    const struct conf_basic *basics;
+    size_t basics_n;
     struct conf_texts groups;
     struct conf_texts tags;
 };
@@ -51,6 +53,20 @@ struct conf_jwt_secret {
     const struct conf_consumer *consumer;
 };
 
+enum conf_password_format {
+    CONF_PASSWORD_AUTO, /* as configured; checked credentials have another */
+    CONF_PASSWORD_PLAIN,
+    CONF_PASSWORD_KONG, /* SHA-1, in hex, of the password and the consumer's id behind it */
+    CONF_PASSWORD_CRYPT /* a hash of libcrypt's */
+};
+
+struct conf_basic { /* basicauth_credentials */
+    struct conf_text username, id;
+    struct conf_text password; /* in its format */
+    enum conf_password_format format;
+    const struct conf_consumer *consumer;
+};
+
 struct conf_credentials;
 
 /* Look-ups by credential; constant cost at any number of consumers, no early exit on the secret's
@@ -58,6 +74,9 @@ struct conf_credentials;
 const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n);
 const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, const char *key,
                                               size_t n);
+/* By username. */
+const struct conf_basic *credentials_basic(const struct conf_credentials *c, const char *username,
+                                           size_t n);
 /* By id, username or custom_id. */
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,
                                                  size_t n);

@@ -8,6 +8,7 @@
 #include "conf/ids.h"
 #include "conf/jwt_key.h"
 #include "conf/load.h"
+#include "conf/passwords.h"
 #include "conf/value.h"
 #include <errno.h>
 #include <openssl/evp.h>
@@ -88,6 +89,8 @@ static const struct fields_row rows[] = {
       .doc = "Its keys for key-auth." },
     { FIELDS_ROW_LIST(CONSUMER, jwt_secrets, "jwt_secrets", jwt_fields), .preset = "( )",
       .doc = "Its secrets for jwt." },
+    { FIELDS_ROW_LIST(CONSUMER, basics, "basicauth_credentials", passwords_basic_fields),
+      .preset = "( )", .doc = "Its names and passwords for basic-auth." },
     { FIELDS_ROW_LIST(CONSUMER, acls, "acls", group_fields), .preset = "( )",
       .doc = "Its groups." },
     { FIELDS_ROW_LIST(CONSUMER, plugins, "plugins", plugin_fields), .preset = "( )",
@@ -271,6 +274,7 @@ void consumers_finish(struct load *load)
         load_id(load, &id, &consumer->id);
         finish_keys(load, &from[i], &out[i]);
         finish_jwts(load, &from[i], &out[i]);
+        passwords_finish(load, &from[i], &out[i]);
         finish_groups(load, &from[i]);
         consumer->index = (uint32_t)i;
         out[i] = *consumer;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Look-ups by credential: three maps with random keys (names.h), whose cost does not depend on how
- * many consumers there are, and whose comparison takes the same time wherever two texts differ.
+ * Look-ups by credential: a map a kind with random keys (names.h), whose cost does not depend on
+ * how many consumers there are, and whose comparison takes the same time wherever two texts differ.
  */
 #include "conf/credentials.h"
 #include "conf/load.h"
 
 struct conf_credentials {
-    struct names keys, jwts, consumers;
+    struct names keys, jwts, basics, consumers;
 };
 
 static struct conf_credentials *filling(struct load *load)
@@ -28,6 +28,11 @@ bool credentials_add_key(struct load *load, const struct conf_key *key)
 bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret)
 {
     return names_put(&filling(load)->jwts, &load->memory, secret->key, secret) != NULL;
+}
+
+bool credentials_add_basic(struct load *load, const struct conf_basic *basic)
+{
+    return names_put(&filling(load)->basics, &load->memory, basic->username, basic) != NULL;
 }
 
 static void add_name(struct load *load, struct conf_text name, const struct conf_consumer *consumer)
@@ -56,6 +61,12 @@ const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, 
                                               size_t n)
 {
     return names_get(&c->jwts, key, n);
+}
+
+const struct conf_basic *credentials_basic(const struct conf_credentials *c, const char *username,
+                                           size_t n)
+{
+    return names_get(&c->basics, username, n);
 }
 
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,

@@ -17,6 +17,7 @@
     X(CORS, "cors", 2000)                                                                          \
     X(JWT, "jwt", 1005)                                                                            \
     X(KEY_AUTH, "key-auth", 1003)                                                                  \
+    X(BASIC_AUTH, "basic-auth", 1001)                                                              \
     X(ACL, "acl", 950)                                                                             \
     X(RATE_LIMITING, "rate-limiting", 901)                                                         \
     X(SECURITY_HEADERS, "security-headers", 790)                                                   \

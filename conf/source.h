@@ -75,6 +75,11 @@ struct source_jwt_secret {
     const config_setting_t *at;
 };
 
+struct source_basic {
+    struct conf_basic as;
+    const config_setting_t *at;
+};
+
 struct source_group {
     struct conf_text group;
     const config_setting_t *at;
@@ -84,6 +89,7 @@ struct source_consumer {
     struct conf_consumer as;
     struct source_list keys;        /* source_key */
     struct source_list jwt_secrets; /* source_jwt_secret */
+    struct source_list basics;      /* source_basic */
     struct source_list acls;        /* source_group */
     struct source_list plugins;     /* source_plugin */
     const config_setting_t *at;

@@ -13,6 +13,7 @@
 #include "worker/base/fitness.h"
 #include "worker/base/heritage.h"
 #include "worker/base/loop.h"
+#include "worker/base/memo.h"
 #include "worker/base/peers.h"
 #include "worker/base/pool.h"
 #include "worker/base/twins.h"
@@ -55,6 +56,7 @@ struct worker {
     struct cache **dicts;
     struct labels_queries queries;
     struct limits *limits;
+    struct memo memo;
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

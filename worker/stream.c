@@ -224,6 +224,11 @@ struct limits *stream_limits(const struct stream *s)
     return s->w->limits;
 }
 
+struct memo *stream_memo(struct stream *s)
+{
+    return &s->w->memo;
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     return s->w->heritage->index;

@@ -119,6 +119,11 @@ struct limits *stream_limits(const struct stream *s)
     return s->limits;
 }
 
+struct memo *stream_memo(struct stream *s)
+{
+    return &s->memo;
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     (void)s;
@@ -233,5 +238,14 @@ const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, 
     for (size_t i = 0; i < c->secrets_n; i++)
         if (c->secrets[i]->key.n == n && memcmp(c->secrets[i]->key.s, key, n) == 0)
             return c->secrets[i];
+    return NULL;
+}
+
+const struct conf_basic *credentials_basic(const struct conf_credentials *c, const char *username,
+                                           size_t n)
+{
+    for (size_t i = 0; i < c->basics_n; i++)
+        if (c->basics[i]->username.n == n && memcmp(c->basics[i]->username.s, username, n) == 0)
+            return c->basics[i];
     return NULL;
 }

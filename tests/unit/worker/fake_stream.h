@@ -6,6 +6,7 @@
 #ifndef TESTS_FAKE_STREAM_H
 #define TESTS_FAKE_STREAM_H
 
+#include "worker/base/memo.h"
 #include "worker/stream.h"
 
 enum { FAKE_CREDENTIALS = 16 };
@@ -13,7 +14,8 @@ enum { FAKE_CREDENTIALS = 16 };
 struct conf_credentials {
     const struct conf_key *keys[FAKE_CREDENTIALS];
     const struct conf_jwt_secret *secrets[FAKE_CREDENTIALS];
-    size_t keys_n, secrets_n;
+    const struct conf_basic *basics[FAKE_CREDENTIALS];
+    size_t keys_n, secrets_n, basics_n;
 };
 
 struct stream {
@@ -27,6 +29,7 @@ struct stream {
     int64_t now_ms;
     uint64_t counter;
     struct limits *limits; /* a test's own */
+    struct memo memo;
     /* what a plugin left */
     const struct conf_consumer *consumer;
     struct slice credential;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each form of a stored password, right, wrong and almost right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "worker/plugins/password.h"
+
+static struct memo memo;
+static const struct conf_consumer alice = { .id = { "a1", 2 } };
+
+static struct conf_basic stored(const char *text, enum conf_password_format format)
+{
+    return (struct conf_basic){ .password = { text, strlen(text) },
+                                .format = format,
+                                .consumer = &alice };
+}
+
+static bool holds(const struct conf_basic *basic, const char *given)
+{
+    return password_holds(&memo, basic, slice_of(given, strlen(given)));
+}
+
+static void only_the_right_one(const struct conf_basic *basic)
+{
+    for (int i = 0; i < 2; i++) { /* the second time it may be remembered */
+        assert_true(holds(basic, "open sesame"));
+        assert_false(holds(basic, "open sesam"));
+        assert_false(holds(basic, "open sesame!"));
+        assert_false(holds(basic, "open sesameopen sesame"));
+        assert_false(holds(basic, ""));
+        assert_false(holds(basic, basic->format == CONF_PASSWORD_PLAIN ? "x" : basic->password.s));
+        assert_false(password_holds(&memo, basic, SLICE("open sesame\0")));
+    }
+}
+
+static void plain(void **state)
+{
+    struct conf_basic basic = stored("open sesame", CONF_PASSWORD_PLAIN);
+    (void)state;
+    only_the_right_one(&basic);
+}
+
+static void kong(void **state)
+{
+    struct conf_basic basic =
+        stored("057bf4db45d5f191e3fb13cf5ec6ebf4b96400f0", CONF_PASSWORD_KONG);
+    (void)state;
+    only_the_right_one(&basic);
+}
+
+static void libcrypt(void **state)
+{
+    struct conf_basic basic = stored(
+        "$5$rounds=1000$saltsalt$nKsyTQBmKz4GdCft0Sv/FbzLiu0y3wFdEXOzudLQLJ5", CONF_PASSWORD_CRYPT);
+    char longest[1024];
+    (void)state;
+    only_the_right_one(&basic);
+    memset(longest, 'x', sizeof longest);
+    assert_false(password_holds(&memo, &basic, slice_of(longest, sizeof longest)));
+}
+
+static void remembers_by_credential(void **state)
+{
+    struct conf_basic basic = stored("$5$no hash at all", CONF_PASSWORD_CRYPT), other = basic;
+    struct memo_mark mark;
+    (void)state;
+    assert_false(holds(&basic, "trust me"));
+    assert_true(memo_mark(&memo, (uint64_t)(uintptr_t)&basic, SLICE("trust me"), &mark));
+    memo_add(&memo, &mark);
+    assert_true(holds(&basic, "trust me")); /* no hash was computed */
+    assert_false(holds(&other, "trust me"));
+    assert_false(holds(&basic, "trust m"));
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    memo_free(&memo);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(plain), cmocka_unit_test(kong),
+                                        cmocka_unit_test(libcrypt),
+                                        cmocka_unit_test(remembers_by_credential) };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * basic-auth (RFC 7617): a name and a password in Authorization, or in Proxy-Authorization, which
+ * is looked at first. Every failure is told in the same words, so that nobody learns which names
+ * there are. Two lines of one name are refused: nobody can say which another reader would take.
+ */
+#include "conf/plugin_basic_auth.h"
+#include "worker/plugins/auth.h"
+#include "worker/plugins/jwt_token.h"
+#include "worker/plugins/password.h"
+#include "worker/plugins/plugins.h"
+#include <openssl/crypto.h>
+
+/* "Basic TOKEN", the scheme in any case; {NULL, 0}: something else. */
+static struct slice token_of(struct slice value)
+{
+    static const struct slice scheme = { "basic", 5 };
+    if (value.n <= scheme.n || !slice_equal_nocase(slice_of(value.p, scheme.n), scheme))
+        return slice_of(NULL, 0);
+    struct slice rest = slice_of(value.p + scheme.n, value.n - scheme.n), token = field_trim(rest);
+    return token.p > rest.p ? token : slice_of(NULL, 0);
+}
+
+/* Whose name and password the field holds; NULL: nobody's. */
+static const struct conf_basic *find(struct stream *s, enum field_id id)
+{
+    const struct head *head = stream_request(s)->head;
+    const struct field *f = head_field(head, id);
+    struct slice token = f && !head_next(head, f) ? token_of(field_value(f)) : slice_of(NULL, 0);
+    char *text = token.n ? arena_take(stream_arena(s), token.n) : NULL;
+    ptrdiff_t n = text ? jwt_token_base64(token, true, text) : -1;
+    const char *colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
+    const struct conf_basic *known = NULL;
+    if (colon) {
+        size_t name_n = (size_t)(colon - text);
+        struct slice password = slice_of(colon + 1, (size_t)n - name_n - 1);
+        known = credentials_basic(stream_credentials(s), text, name_n);
+        if (known && !password_holds(stream_memo(s), known, password))
+            known = NULL;
+    }
+    if (text)
+        OPENSSL_cleanse(text, token.n);
+    return known;
+}
+
+static enum stage_result basic_auth_access(struct stream *s, const void *config)
+{
+    const struct conf_basic_auth *c = config;
+    if (c->hide_credentials) {
+        stream_drop_upstream(s, SLICE("Authorization"));
+        stream_drop_upstream(s, SLICE("Proxy-Authorization"));
+    }
+    if (auth_skips(s, true, c->anonymous))
+        return STAGE_NEXT;
+    const struct conf_basic *known = find(s, FIELD_PROXY_AUTHORIZATION);
+    if (!known)
+        known = find(s, FIELD_AUTHORIZATION);
+    if (!known)
+        return auth_refuse(s, c->anonymous, auth_challenge(s, "Basic", &c->realm), "Unauthorized");
+    stream_authenticate(s, known->consumer, slice_of(known->username.s, known->username.n), false);
+    return STAGE_NEXT;
+}
+
+const struct plugin_ops basic_auth_ops = {
+    .kind = CONF_PLUGIN_BASIC_AUTH,
+    .access = basic_auth_access,
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The three forms of a stored password. Only right ones are remembered: wrong ones could push them
+ * out. Copies of what the client said are wiped.
+ */
+#include "worker/plugins/password.h"
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+/* Reads as many bytes as were given, whatever the stored text is; that is never empty. */
+static bool same_text(struct conf_text stored, struct slice given)
+{
+    unsigned differ = stored.n != given.n;
+    for (size_t i = 0; i < given.n; i++)
+        differ |= (unsigned char)given.p[i] ^ (unsigned char)stored.s[i % stored.n];
+    return differ == 0;
+}
+
+static bool same_kong(const struct conf_basic *basic, struct slice given)
+{
+    static const char digits[] = "0123456789abcdef";
+    const struct conf_text *id = &basic->consumer->id;
+    unsigned char hash[SHA_DIGEST_LENGTH], *salted = malloc(given.n + id->n);
+    char hex[2 * SHA_DIGEST_LENGTH];
+    if (!salted)
+        return false;
+    memcpy(salted, given.p, given.n);
+    memcpy(salted + given.n, id->s, id->n);
+    SHA1(salted, given.n + id->n, hash);
+    OPENSSL_clear_free(salted, given.n + id->n);
+    for (size_t i = 0; i < sizeof hash; i++) {
+        hex[2 * i] = digits[hash[i] >> 4];
+        hex[2 * i + 1] = digits[hash[i] & 15];
+    }
+    return same_text(basic->password, slice_of(hex, sizeof hex));
+}
+
+static bool same_crypt(struct conf_text stored, struct slice given)
+{
+    struct crypt_data *data = calloc(1, sizeof *data);
+    char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
+    bool fits = given.n < sizeof phrase && (given.n == 0 || !memchr(given.p, '\0', given.n));
+    if (fits)
+        memcpy(phrase, given.p, given.n);
+    phrase[fits ? given.n : 0] = '\0';
+    const char *hash = data && fits ? crypt_rn(phrase, stored.s, data, sizeof *data) : NULL;
+    bool same = hash && same_text(stored, slice_of(hash, strlen(hash)));
+    OPENSSL_cleanse(phrase, sizeof phrase);
+    OPENSSL_cleanse(data, data ? sizeof *data : 0);
+    free(data);
+    return same;
+}
+
+bool password_holds(struct memo *memo, const struct conf_basic *basic, struct slice given)
+{
+    struct memo_mark mark;
+    if (basic->format == CONF_PASSWORD_PLAIN)
+        return same_text(basic->password, given);
+    if (basic->format == CONF_PASSWORD_KONG)
+        return same_kong(basic, given);
+    bool marked = memo_mark(memo, (uint64_t)(uintptr_t)basic, given, &mark);
+    if (marked && memo_has(memo, &mark))
+        return true;
+    bool holds = same_crypt(basic->password, given);
+    if (holds && marked)
+        memo_add(memo, &mark);
+    return holds;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a password is the one of a credential. */
+#ifndef PLUGINS_PASSWORD_H
+#define PLUGINS_PASSWORD_H
+
+#include "conf/consumer.h"
+#include "worker/base/memo.h"
+
+/* Takes a time that does not depend on where two passwords differ. What libcrypt has found to be
+ * right is remembered in `memo`. */
+bool password_holds(struct memo *memo, const struct conf_basic *basic, struct slice given);
+
+#endif
