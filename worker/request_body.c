@@ -56,7 +56,7 @@ enum stage_result request_body_collect(struct stream *s)
         s->cause = "request body could not be taken";
         stream_answer(s, status,
                       status == 400   ? "Bad request"
-                      : status == 413 ? "Payload too large"
+                      : status == 413 ? s->intake.refusal ? s->intake.refusal : "Payload too large"
                       : status == 408 ? "Request timeout"
                                       : "An unexpected error occurred");
         s->reply.close = true;

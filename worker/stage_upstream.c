@@ -156,9 +156,9 @@ static enum stage_result pump_request(struct stream *s, struct slice head)
         stream_answer(s, 400, "Bad request");
         break;
     case BODY_TOO_LARGE:
-        s->cause = "request_body_max_size";
+        s->cause = s->intake.refusal ? s->intake.refusal : "request_body_max_size";
         upstream_drop(&s->up);
-        stream_answer(s, 413, "Payload too large");
+        stream_answer(s, 413, s->intake.refusal ? s->intake.refusal : "Payload too large");
         break;
     case BODY_TIMEOUT:
         s->cause = "client_body_timeout";

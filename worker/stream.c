@@ -234,6 +234,14 @@ uint32_t stream_worker_index(const struct stream *s)
     return s->w->heritage->index;
 }
 
+void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
+{
+    if (bytes >= s->intake.limit)
+        return;
+    s->intake.limit = bytes;
+    s->intake.refusal = message;
+}
+
 /* --- fields and answers --------------------------------------------------------------------- */
 
 static struct extra_field *make_extra(struct stream *s, struct slice name, struct slice value)

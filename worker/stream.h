@@ -61,6 +61,10 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
                          struct slice credential, bool anonymous);
 const struct conf_consumer *stream_consumer(const struct stream *s); /* NULL: unknown */
 
+/* The request's body may have so many bytes at most, or as many as were allowed before; past them,
+ * while it streams, 413 with `message`, which is constant. */
+void stream_limit_body(struct stream *s, uint64_t bytes, const char *message);
+
 /* Sets a field of the request that goes upstream (any of that name from the client is dropped), or
  * takes it out. */
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value);

@@ -31,10 +31,11 @@ enum intake_result {
 struct intake {
     enum head_framing framing;
     bool done;
-    bool continued;    /* 100 Continue was sent, or is not asked for */
-    uint64_t left;     /* FRAMING_LENGTH */
-    uint64_t received; /* payload bytes */
-    uint64_t limit;    /* request_body_max_size; UINT64_MAX = none */
+    bool continued;      /* 100 Continue was sent, or is not asked for */
+    uint64_t left;       /* FRAMING_LENGTH */
+    uint64_t received;   /* payload bytes */
+    uint64_t limit;      /* request_body_max_size or a plugin's; UINT64_MAX = none */
+    const char *refusal; /* what a plugin says past it; NULL: it is not the plugin's */
     struct chunk chunk;
 };
 

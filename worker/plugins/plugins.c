@@ -10,6 +10,7 @@ const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_BOT_DETECTION] = &bot_detection_ops,
     [CONF_PLUGIN_CORS] = &cors_ops,
     [CONF_PLUGIN_BASIC_AUTH] = &basic_auth_ops,
+    [CONF_PLUGIN_REQUEST_SIZE_LIMITING] = &request_size_limiting_ops,
     [CONF_PLUGIN_ACL] = &acl_ops,
     [CONF_PLUGIN_RATE_LIMITING] = &rate_limiting_ops,
     [CONF_PLUGIN_SECURITY_HEADERS] = &security_headers_ops,

@@ -22,6 +22,8 @@ void fake_request(struct stream *s, const char *text)
     s->anonymous = false;
     s->response = NULL;
     s->status = 0;
+    s->body_limit = 0;
+    s->body_message = NULL;
     for (; *text; text++) {
         assert_true(n + 16 < sizeof(s->text));
         if (*text == '\n') {
@@ -176,6 +178,12 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
 const struct conf_consumer *stream_consumer(const struct stream *s)
 {
     return s->consumer;
+}
+
+void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
+{
+    s->body_limit = bytes;
+    s->body_message = message;
 }
 
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value)

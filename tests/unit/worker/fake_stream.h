@@ -35,6 +35,8 @@ struct stream {
     struct slice credential;
     bool anonymous;
     struct extra_field *response;
+    uint64_t body_limit;
+    const char *body_message;
     int status; /* 0: no answer was made */
     struct slice message, body, content_type;
 };
