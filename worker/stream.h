@@ -48,7 +48,7 @@ int64_t stream_now_ms(const struct stream *s);
 struct slice stream_request_id(struct stream *s); /* 32 hex digits, made when first asked for */
 struct limits *stream_limits(const struct stream *s);
 struct memo *stream_memo(struct stream *s); /* what was verified already; never NULL */
-uint64_t stream_counter(struct stream *s); /* per worker, 1, 2, ... */
+uint64_t stream_counter(struct stream *s);  /* per worker, 1, 2, ... */
 uint32_t stream_worker_index(const struct stream *s);
 struct slice stream_client_text(struct stream *s); /* the client's address as text */
 struct slice
