@@ -74,8 +74,7 @@ struct stream {
     const struct carrier *carrier;
     enum stage_id stage;
     uint16_t step; /* within a stage: its own named steps; 0 on entry */
-    bool broken; /* nothing more can be said to the client: close at once, visibly cut where a body
-                    was under way */
+    bool broken; /* nothing more can be said to the client: close at once, visibly cut in a body */
     bool cut;    /* part of a response went out and the rest never will */
     bool ended;  /* the log stage is through */
     const char *cause; /* why it failed, for the logs; NULL = it did not */
