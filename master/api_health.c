@@ -133,8 +133,13 @@ static json_t *targets_json(const struct conf_upstream *upstream, const struct p
 
     for (size_t i = 0; i < set->n; i++)
         add_address(target_in(list, index, set->v[i]->target, upstream), set->v[i]);
-    for (size_t i = 0; set->unresolved > 0 && i < upstream->targets_n; i++)
-        target_in(list, index, upstream->targets[i].target, upstream);
+    for (size_t i = 0; set->unresolved > 0 && i < upstream->targets_n; i++) {
+        const struct conf_target *t = &upstream->targets[i];
+        json_t *o = json_object_get(index, t->target.s);
+        if (o == NULL)
+            json_object_set_new(target_in(list, index, t->target, upstream), "weight",
+                                json_integer(t->weight));
+    }
     json_decref(index);
     return list;
 }

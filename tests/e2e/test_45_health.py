@@ -469,6 +469,13 @@ def test_without_checks_health_is_off():
         assert health(g)["upstream"]["health"] == "HEALTHCHECKS_OFF"
 
 
+def test_a_name_without_an_address_is_a_dns_error():
+    with Target() as a, gateway(upstream(a.port, {"target": "nosuch.invalid:81", "weight": 70})) as g:
+        bad = next(t for t in health(g)["data"] if t["target"] == "nosuch.invalid:81")
+        assert (bad["health"], bad["weight"], bad["data"]["addresses"]) == ("DNS_ERROR", 70, [])
+        assert {g.get("/x").status for _ in range(4)} == {200}
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_by_hand(method):
     """204, for the target or one address of it; without checks it stays as it was set, over a reload too."""
