@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Layout: a head, the rows of peers, the rows of upstreams, the logs of peers by row, then one
- * array of in-flight counters a slot, each on cache lines of its own. Rows are found by identity,
- * which is a hash already: open addressing in the table of rows itself. A row is never freed; one
- * that nobody has named for a while is given to the next identity that probes past it. Rows are
- * claimed under a lock. Capacities are checked against the size of the mapping at each call.
+ * array of counters a slot (in flight by peer, then HEALTH_COUNTS by upstream), each on cache lines
+ * of its own. Rows are found by identity, which is a hash already: open addressing in the table of
+ * rows itself. A row is never freed; one that nobody has named for a while is given to the next
+ * identity that probes past it. Rows are claimed under a lock. Capacities are checked against the
+ * size of the mapping at each call.
  */
 #include "shm/board.h"
 #include "shm/health_parts.h"
+#include "shm/health_tally.h"
 #include <string.h>
+#include <time.h>
 
 enum { HEALTH_MAX = 1 << 20, HEALTH_PEERS_MIN = 1024, HEALTH_UPSTREAMS_MIN = 256 };
 
@@ -25,9 +28,10 @@ static uint32_t health_power(uint32_t least, uint32_t n)
     return size;
 }
 
-static uint64_t health_stride(uint32_t peers)
+uint64_t health_stride(uint32_t peers, uint32_t upstreams)
 {
-    return ((uint64_t)peers * sizeof(uint32_t) + 63) / 64 * 64;
+    return (((uint64_t)peers + (uint64_t)upstreams * HEALTH_COUNTS) * sizeof(uint32_t) + 63) / 64 *
+           64;
 }
 
 static uint64_t health_counters_at(uint32_t peers, uint32_t upstreams)
@@ -38,7 +42,8 @@ static uint64_t health_counters_at(uint32_t peers, uint32_t upstreams)
 
 static uint64_t health_size(uint32_t peers, uint32_t upstreams)
 {
-    return 128 + health_counters_at(peers, upstreams) + BOARD_SLOTS * health_stride(peers);
+    return 128 + health_counters_at(peers, upstreams) +
+           BOARD_SLOTS * health_stride(peers, upstreams);
 }
 
 static bool health_is_power(uint32_t n)
@@ -145,7 +150,8 @@ static uint64_t health_sum(const struct health_view *v, int64_t number)
     uint32_t slots = atomic_load_explicit(&v->head->slots, memory_order_relaxed);
 
     for (uint32_t slot = 0; slot < slots && slot < BOARD_SLOTS; slot++) {
-        _Atomic uint32_t *row = (void *)(v->counters + slot * health_stride(v->peers_n));
+        _Atomic uint32_t *row =
+            (void *)(v->counters + slot * health_stride(v->peers_n, v->upstreams_n));
         sum += atomic_load_explicit(&row[number], memory_order_relaxed);
     }
     return sum;
@@ -196,6 +202,13 @@ static void health_name(char to[64], const char *name)
     memset(to + n, 0, 64 - n);
 }
 
+static uint64_t health_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void health_open_peer(const struct health_view *v, struct health_peer_shm *p,
                              uint64_t identity)
 {
@@ -211,9 +224,12 @@ static void health_open_peer(const struct health_view *v, struct health_peer_shm
     atomic_store(&p->requests, 0);
     atomic_store(&p->failures, 0);
     atomic_store(&p->connects, 0);
+    atomic_store(&p->latency, 0);
+    atomic_store(&p->opened, health_clock());
     memset(&v->logs[p - v->peers], 0, sizeof(struct health_log_shm));
     for (uint32_t slot = 0; slot < BOARD_SLOTS && slot < atomic_load(&v->head->slots); slot++) {
-        _Atomic uint32_t *row = (void *)(v->counters + slot * health_stride(v->peers_n));
+        _Atomic uint32_t *row =
+            (void *)(v->counters + slot * health_stride(v->peers_n, v->upstreams_n));
         atomic_store(&row[p - v->peers], 0);
     }
     atomic_store_explicit(&p->identity, identity, memory_order_release);
@@ -239,6 +255,17 @@ struct health_peer_shm *health_claim_peer(const struct zone *zone, uint64_t iden
     return p;
 }
 
+static void health_clear_counts(const struct health_view *v, const struct health_upstream_shm *u)
+{
+    uint64_t stride = health_stride(v->peers_n, v->upstreams_n);
+    for (uint32_t slot = 0; slot < BOARD_SLOTS && slot < atomic_load(&v->head->slots); slot++) {
+        _Atomic uint32_t *row = (void *)(v->counters + slot * stride);
+        for (uint32_t count = 0; count < HEALTH_COUNTS; count++)
+            atomic_store(&row[v->peers_n + count * v->upstreams_n + (uint32_t)(u - v->upstreams)],
+                         0);
+    }
+}
+
 struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint64_t identity,
                                                   const char *name, uint64_t era)
 {
@@ -255,7 +282,9 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
     atomic_store(&u->era, era);
     health_name(u->name, name);
     if (fresh) {
+        health_clear_counts(&v, u);
         atomic_store(&u->turn, 0);
+        atomic_store(&u->opened, health_clock());
         atomic_store_explicit(&u->identity, identity, memory_order_release);
     }
     return u;
@@ -266,16 +295,10 @@ struct health_upstream_shm *health_claim_upstream(const struct zone *zone, uint6
 _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
                                    uint32_t slot)
 {
-    struct health_view v;
-    uint32_t slots;
-    int64_t number;
+    struct health_tally tally;
 
-    if (slot >= BOARD_SLOTS || !health_view_of(zone, &v) || (number = health_number(&v, peer)) < 0)
-        return NULL;
-    slots = atomic_load(&v.head->slots);
-    while (slots <= slot && !atomic_compare_exchange_weak(&v.head->slots, &slots, slot + 1))
-        ;
-    return (_Atomic uint32_t *)(void *)(v.counters + slot * health_stride(v.peers_n)) + number;
+    health_tally_peer(zone, peer, &tally);
+    return health_tally_own(zone, &tally, slot);
 }
 
 uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer)
@@ -294,8 +317,11 @@ void health_forget(const struct zone *zone, uint32_t slot)
     if (slot >= BOARD_SLOTS || !health_view_of(zone, &v))
         return;
     (void)lock_break(&v.head->claims, slot);
+    for (uint32_t i = 0; i < v.upstreams_n; i++)
+        (void)lock_break(&v.upstreams[i].places, slot);
     if (slot < atomic_load(&v.head->slots))
-        memset(v.counters + slot * health_stride(v.peers_n), 0, health_stride(v.peers_n));
+        memset(v.counters + slot * health_stride(v.peers_n, v.upstreams_n), 0,
+               health_stride(v.peers_n, v.upstreams_n));
     health_state_forget(&v, slot);
 }
 
@@ -311,6 +337,8 @@ static void health_copy_peer(struct health_peer_shm *p, const struct health_peer
     atomic_store(&p->requests, atomic_load(&old->requests));
     atomic_store(&p->failures, atomic_load(&old->failures));
     atomic_store(&p->connects, atomic_load(&old->connects));
+    atomic_store(&p->latency, atomic_load(&old->latency));
+    atomic_store(&p->opened, atomic_load(&old->opened));
 }
 
 static void health_copy_turns(const struct zone *to, const struct health_view *v)
@@ -321,8 +349,10 @@ static void health_copy_turns(const struct zone *to, const struct health_view *v
         health_name(name, old->name);
         struct health_upstream_shm *u =
             health_claim_upstream(to, atomic_load(&old->identity), name, atomic_load(&old->era));
-        if (u)
-            atomic_store(&u->turn, atomic_load(&old->turn));
+        if (!u)
+            continue;
+        atomic_store(&u->turn, atomic_load(&old->turn));
+        atomic_store(&u->opened, atomic_load(&old->opened));
     }
 }
 

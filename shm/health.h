@@ -13,11 +13,12 @@
 #define SHM_HEALTH_H
 
 #include "shm/health_cause.h"
+#include "shm/lock.h"
 #include "shm/region.h"
 #include "shm/verdict.h"
 #include <stdatomic.h>
 
-enum { HEALTH_VERSION = 4 };
+enum { HEALTH_VERSION = 5 };
 
 struct health_peer_shm {
     _Atomic uint64_t identity;        /* 0 = free */
@@ -31,7 +32,9 @@ struct health_peer_shm {
     _Atomic uint64_t changes;         /* of the state, so far */
     _Atomic uint64_t requests, failures, connects;
     _Atomic uint64_t attended; /* by the checker of which generation: health_state_attend() */
-    uint64_t spare[4];
+    _Atomic uint64_t latency;  /* what worker/balance/latency.c knows of it */
+    _Atomic uint64_t opened;   /* when it came, or came again; CLOCK_MONOTONIC ms */
+    uint64_t spare[2];
     char name[64]; /* "upstream/127.0.0.1:9001" */
 } __attribute__((aligned(64)));
 
@@ -40,6 +43,8 @@ struct health_upstream_shm {
     _Atomic uint64_t
         turn; /* round-robin: the next position of the one sequence that all workers share */
     _Atomic uint64_t era;
+    _Atomic uint64_t opened; /* as a peer's */
+    struct lock_shm places;  /* over places and queue where peers have max_connections */
     char name[64];
 } __attribute__((aligned(64)));
 
@@ -82,6 +87,7 @@ struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t id
 _Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
                                    uint32_t slot);
 uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer);
+
 /* Master, at reap: zeroes all counters of a slot, gives up the trials that it held, and breaks its
  * lock. */
 void health_forget(const struct zone *zone, uint32_t slot);

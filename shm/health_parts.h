@@ -4,7 +4,6 @@
 #define SHM_HEALTH_PARTS_H
 
 #include "shm/health.h"
-#include "shm/lock.h"
 
 struct health_shm {
     _Atomic uint32_t peers, upstreams; /* capacities, powers of two; fixed */
@@ -42,6 +41,9 @@ struct health_view {
 
 /* Capacities are checked against the size of the mapping. False: the zone is not whole. */
 bool health_view_of(const struct zone *zone, struct health_view *v);
+
+/* Bytes of one slot's counters. */
+uint64_t health_stride(uint32_t peers, uint32_t upstreams);
 
 /* The peer's row number, or -1 for a pointer that leads outside. */
 static inline int64_t health_number(const struct health_view *v, const struct health_peer_shm *peer)

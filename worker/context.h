@@ -32,6 +32,7 @@ struct route_state {
 
 struct upstream_state {
     struct balancer *balancer; /* of the upstream's set of peers; NULL: no memory for it */
+    _Atomic uint32_t *active;  /* requests under way, this worker's part; NULL: not counted */
     uint32_t idle_n;           /* connections to its peers that are kept idle */
     struct fitness fitness;
     struct verdict_limits limits;

@@ -4,6 +4,7 @@
  * come last. A peer that is out and whose time has come may be chosen as well; of all requests that
  * do so at the same time one gets the trial, the others choose again among those that are up.
  */
+#include "worker/hashing.h"
 #include "worker/passive.h"
 
 static enum stage_result refuse(struct stream *s, const char *cause)
@@ -31,10 +32,12 @@ static struct peer *pick(struct stream *s, struct balancer *balancer)
     struct peer *peer;
 
     s->tried.now = s->w->loop.now.ms;
+    s->tried.real = s->w->loop.now.real_ms;
+    s->tried.no_trials = false;
     peer = balance_pick(balancer, &s->tried);
     if (!peer || passive_enter(s, peer))
         return peer;
-    s->tried.now = 0;
+    s->tried.no_trials = true;
     peer = balance_pick(balancer, &s->tried);
     return peer && passive_enter(s, peer) ? peer : NULL;
 }
@@ -54,6 +57,8 @@ enum stage_result stage_balance(struct stream *s)
     const struct peer_set *set = peers_of(&w->peers, upstream);
     fitness_refresh(&state->fitness, set, &w->heritage->health);
     stream_take_peer(s, NULL);
+    if (upstream->algorithm == CONF_CONSISTENT_HASHING && !s->tried.keyed)
+        hashing_key(s, upstream);
     struct peer *peer = !state->balancer        ? NULL
                         : state->fitness.closed ? pick_trial(s, set)
                                                 : pick(s, state->balancer);

@@ -6,6 +6,7 @@
  * body can be had again.
  */
 #include "shm/assert.h"
+#include "worker/balance/latency.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
 #include "worker/detached.h"
@@ -48,8 +49,10 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
     s->peer->failures++;
     log_rarely(stale ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "upstream %s: %s%s%s", s->peer->text.s,
                cause, u && u->t.tls ? ": " : "", u && u->t.tls ? tls_error(u->t.tls) : "");
-    if (!stale)
+    if (!stale) {
         tell_failure(s, status == 504, cause);
+        latency_failed(s->peer, s->w->loop.now.us - s->up_began, s->w->loop.now.ms);
+    }
     if (s->up)
         upstream_drop(&s->up);
     bool safe = !heard && (!sent || idempotent(s->head.method)) && request_body_rewind(s);
@@ -326,6 +329,7 @@ static enum stage_result exchange(struct stream *s)
     if (r != STAGE_NEXT)
         return r;
     s->up_head = s->w->loop.now.us;
+    latency_answered(s->peer, s->up_head - s->up_began, s->w->loop.now.ms);
     passive_head(s, s->w->reply_head->status);
     upstream_deadline(u, 0);
     s->answer = ANSWER_UPSTREAM;

@@ -22,15 +22,20 @@ static struct upstream_state *state_of(const struct upconn *u)
     return &u->w->upstreams[u->peer->upstream->index];
 }
 
-/* A request more or less under way to the peer; only this worker writes its count. */
-static void in_flight(const struct upconn *u, int step)
+/* Only this worker writes its counts. */
+static void count_on(_Atomic uint32_t *count, int step)
 {
-    _Atomic uint32_t *count = u->peer->in_flight;
-
     if (count)
         atomic_store_explicit(count,
                               atomic_load_explicit(count, memory_order_relaxed) + (uint32_t)step,
                               memory_order_relaxed);
+}
+
+/* A request more or less under way to the peer. */
+static void in_flight(const struct upconn *u, int step)
+{
+    count_on(u->peer->in_flight, step);
+    count_on(state_of(u)->active, step);
 }
 
 static void engage(struct upconn *u, struct stream *s)

@@ -74,6 +74,9 @@ static void set_changed(void *owner, const struct peer_set *set)
     struct worker *w = owner;
     struct upstream_state *state = &w->upstreams[set->upstream->index];
 
+    struct health_tally active;
+    health_tally_upstream(&w->heritage->health, set->row, HEALTH_ACTIVE, &active);
+    state->active = health_tally_own(&w->heritage->health, &active, w->heritage->slot);
     balance_free(&state->balancer);
     state->balancer = balance_make(set, w->heritage);
     if (!state->balancer)

@@ -156,53 +156,45 @@ static void *round_robin_make(const struct peer_set *set, const struct heritage 
 
 /* --- picking -------------------------------------------------------------------------------- */
 
-static bool usable(const struct round_robin *rr, uint32_t peer, uint64_t tried, int64_t now)
+/* A peer that starts slowly gives up turns, the same ones in every worker. */
+static bool eased(const struct peer *p, const struct balance_query *q, uint64_t at)
 {
-    if (peer < 64 && (tried >> peer & 1))
-        return false;
-    return fitness_may_use(rr->set->v[peer], now);
+    return p->upstream->slow_start > 0 &&
+           balance_mix(at ^ p->identity) % BALANCE_WHOLE >= balance_ease(p, q);
 }
 
-/* The first usable entry from position `at` on: how many entries lie before it, or -1. */
-static int64_t distance(const struct round_robin *rr, uint64_t at, uint64_t tried, int64_t now)
+/* The first usable entry from position `at` on: how many entries lie before it, or -1. `ease`:
+ * entries that are given up do not count. */
+static int64_t distance(const struct round_robin *rr, uint64_t at, const struct balance_query *q,
+                        bool ease)
 {
     uint64_t skipped = 0;
     while (skipped < rr->cycle_n) {
         const struct entry *e = &rr->cycle[(at + skipped) % rr->cycle_n];
-        if (usable(rr, e->peer, tried, now))
+        const struct peer *p = rr->set->v[e->peer];
+        bool usable = balance_may_take(p, q);
+        if (usable && !(ease && eased(p, q, at + skipped)))
             return (int64_t)skipped;
-        skipped += e->run;
+        skipped += usable ? 1 : e->run;
     }
     return -1;
 }
 
-/* Moves the shared position behind the next usable entry. NULL: there is none. */
-static struct peer *advance(struct round_robin *rr, uint64_t tried, int64_t now)
+/* The position moves past the entry that is taken, and not at all when there is none: another tier
+ * may be asked next, which counts on with it. */
+static struct peer *round_robin_pick(void *state, const struct balance_query *q)
 {
+    struct round_robin *rr = state;
     uint64_t at = atomic_load_explicit(rr->turn, memory_order_relaxed);
     for (;;) {
-        int64_t skip = distance(rr, at, tried, now);
-        if (skip < 0)
+        int64_t skip = distance(rr, at, q, true);
+        if (skip < 0 && (skip = distance(rr, at, q, false)) < 0)
             return NULL;
         uint64_t taken = at + (uint64_t)skip;
         if (atomic_compare_exchange_weak_explicit(rr->turn, &at, taken + 1, memory_order_relaxed,
                                                   memory_order_relaxed))
             return rr->set->v[rr->cycle[taken % rr->cycle_n].peer];
     }
-}
-
-static struct peer *round_robin_pick(void *state, const struct balance_query *q)
-{
-    struct round_robin *rr = state;
-    if (rr->cycle_n == 0)
-        return NULL;
-    uint64_t at = atomic_fetch_add_explicit(rr->turn, 1, memory_order_relaxed);
-    uint32_t peer = rr->cycle[at % rr->cycle_n].peer;
-    must(peer < rr->set->n);
-    if (usable(rr, peer, q->tried, q->now))
-        return rr->set->v[peer];
-    struct peer *other = advance(rr, q->tried, q->now);
-    return other || q->tried == 0 ? other : advance(rr, 0, q->now);
 }
 
 const struct balance_ops round_robin_ops = {

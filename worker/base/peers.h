@@ -11,6 +11,7 @@
 #define BASE_PEERS_H
 
 #include "shm/health.h"
+#include "shm/health_tally.h"
 #include "shm/roster.h"
 #include "worker/base/heritage.h"
 
@@ -36,9 +37,11 @@ struct peer {
     int max_connections;         /* over all workers; 0: no limit */
     uint32_t tier;               /* peers of a higher one are used while no lower one is up */
     struct health_peer_shm *row; /* NULL: no room for one */
-    _Atomic uint32_t *in_flight; /* this worker's own count in shared memory; NULL: none */
+    struct health_tally tally;   /* in flight over all workers */
+    _Atomic uint32_t *in_flight; /* this worker's own part of it; NULL: none */
     struct peer_pool *pools;     /* NULL: nothing was kept yet */
     void *watched;               /* the checker's own; NULL elsewhere */
+    bool added;                  /* it came to an upstream that was in use already */
     bool spared;                 /* used although its row says it is out: worker/base/fitness.h */
     uint64_t requests, connects, failures; /* since the row was told last */
 };

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The peer with the fewest requests under way for its weight, over all workers. Of several that are
+ * equal one is drawn, in proportion to the weights: an idle upstream is shared out by weight, and
+ * workers that choose at the same moment do not all run to the same peer. In a large set only so
+ * many are looked at, from a place drawn at random on: reading the counts of a thousand peers would
+ * cost more than the request, and the best of thirty-two is among the best hundredth or so.
+ */
+#include "worker/balance/balance.h"
+#include <stdlib.h>
+
+enum { ALL_UP_TO = 64, LOOKS = 32 };
+
+struct least {
+    const struct peer_set *set;
+    uint64_t random;
+};
+
+static void *least_make(const struct peer_set *set, const struct heritage *h)
+{
+    struct least *l = calloc(1, sizeof *l);
+    if (l)
+        *l = (struct least){ .set = set, .random = balance_seed(h) };
+    return l;
+}
+
+static struct peer *least_pick(void *state, const struct balance_query *q)
+{
+    struct least *l = state;
+    size_t n = l->set->n, looks = n > ALL_UP_TO ? LOOKS : n;
+    size_t at = n > ALL_UP_TO ? balance_random(&l->random) % n : 0;
+    struct peer *best = NULL;
+    uint64_t best_load = 0, best_weight = 1, drawn = 0;
+
+    for (size_t i = 0; i < n && looks > 0; i++, at = at + 1 < n ? at + 1 : 0) {
+        struct peer *p = l->set->v[at];
+        if (!balance_may_take(p, q))
+            continue;
+        looks--;
+        uint64_t weight = (uint64_t)(unsigned)p->weight * balance_share(p, q);
+        uint64_t load = health_tally_sum(&p->tally);
+        if (best && load * best_weight > best_load * weight)
+            continue;
+        bool equal = best && load * best_weight == best_load * weight;
+        drawn = equal ? drawn + weight : weight;
+        if (equal && balance_random(&l->random) % drawn >= weight)
+            continue;
+        best = p;
+        best_load = load;
+        best_weight = weight;
+    }
+    return best;
+}
+
+const struct balance_ops least_connections_ops = {
+    .name = "least-connections",
+    .make = least_make,
+    .pick = least_pick,
+    .free = free,
+};
