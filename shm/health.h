@@ -13,6 +13,7 @@
 #define SHM_HEALTH_H
 
 #include "shm/health_cause.h"
+#include "shm/health_tally.h"
 #include "shm/lock.h"
 #include "shm/region.h"
 #include "shm/verdict.h"
@@ -81,12 +82,6 @@ static inline uint64_t health_upstream_identity(const char *uuid)
 /* Any process: the row of that identity, or NULL. */
 struct health_peer_shm *health_peer(const struct zone *zone, uint64_t identity);
 struct health_upstream_shm *health_upstream(const struct zone *zone, uint64_t identity);
-
-/* Requests in flight to a peer: the caller's own counter (slot; NULL: no such slot or row), and the
- * sum over all slots, those of the dead being 0. */
-_Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
-                                   uint32_t slot);
-uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer);
 
 /* Master, at reap: zeroes all counters of a slot, gives up the trials that it held, and breaks its
  * lock. */

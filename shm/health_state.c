@@ -219,6 +219,7 @@ enum health_change health_state_attend(struct health_peer_shm *peer, uint64_t ge
 
     if (before == 0 || (before != HEALTH_STATE_LEFT && before + 1 >= generation))
         return HEALTH_SAME;
+    atomic_store(&peer->opened, (uint64_t)now->ms);
     while (!health_swap(peer, &word, &to))
         ;
     return health_tell(&step, verdict_unpack(word).state, to.state);

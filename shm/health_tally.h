@@ -48,4 +48,10 @@ static inline uint64_t health_tally_sum(const struct health_tally *t)
     return sum;
 }
 
+/* Requests in flight to a peer: the caller's own counter (slot; NULL: no such slot or row), and the
+ * sum over all slots, those of the dead being 0. */
+_Atomic uint32_t *health_in_flight(const struct zone *zone, const struct health_peer_shm *peer,
+                                   uint32_t slot);
+uint64_t health_in_flight_sum(const struct zone *zone, const struct health_peer_shm *peer);
+
 #endif

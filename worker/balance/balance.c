@@ -162,7 +162,7 @@ uint32_t balance_ease(const struct peer *p, const struct balance_query *q)
     int64_t opened = (int64_t)atomic_load_explicit(&p->row->opened, memory_order_relaxed);
     if (changed > 0 && q->real >= changed)
         since = q->real - changed;
-    if (p->added && q->now >= opened && q->now - opened < since)
+    if (opened > p->together && q->now >= opened && q->now - opened < since)
         since = q->now - opened;
     if (since >= length)
         return BALANCE_WHOLE;

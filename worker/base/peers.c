@@ -58,13 +58,6 @@ void peers_let_go(struct peer **peer)
 /* Peers that came so soon after their upstream was first heard of came with it. */
 enum { TOGETHER_MS = 5000 };
 
-static bool came_later(const struct peers *peers, const struct peer *p)
-{
-    const struct health_upstream_shm *upstream = peers->entries[p->upstream->index].row;
-    return p->row && upstream &&
-           atomic_load(&p->row->opened) > atomic_load(&upstream->opened) + TOGETHER_MS;
-}
-
 static void claim_row(const struct peers *peers, struct peer *p, uint64_t era)
 {
     const struct heritage *h = peers->heritage;
@@ -74,7 +67,8 @@ static void claim_row(const struct peers *peers, struct peer *p, uint64_t era)
     snprintf(name, sizeof name, "%s/%s", p->upstream->name.s, p->text.s);
     p->row = health_claim_peer(&h->health, p->identity, name, era);
     health_tally_peer(&h->health, p->row, &p->tally);
-    p->added = came_later(peers, p);
+    const struct health_upstream_shm *upstream = peers->entries[p->upstream->index].row;
+    p->together = upstream ? (int64_t)atomic_load(&upstream->opened) + TOGETHER_MS : INT64_MAX;
     if (p->row && h->role == ROLE_WORKER)
         p->in_flight = health_tally_own(&h->health, &p->tally, h->slot);
 }

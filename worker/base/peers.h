@@ -41,7 +41,8 @@ struct peer {
     _Atomic uint32_t *in_flight; /* this worker's own part of it; NULL: none */
     struct peer_pool *pools;     /* NULL: nothing was kept yet */
     void *watched;               /* the checker's own; NULL elsewhere */
-    bool added;                  /* it came to an upstream that was in use already */
+    int64_t together;            /* its row was opened after this (ms): it came to an upstream that
+                                    was in use already */
     bool spared;                 /* used although its row says it is out: worker/base/fitness.h */
     uint64_t requests, connects, failures; /* since the row was told last */
 };
