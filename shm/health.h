@@ -15,7 +15,6 @@
 #include "shm/health_cause.h"
 #include "shm/health_tally.h"
 #include "shm/lock.h"
-#include "shm/region.h"
 #include "shm/verdict.h"
 #include <stdatomic.h>
 
@@ -41,8 +40,7 @@ struct health_peer_shm {
 
 struct health_upstream_shm {
     _Atomic uint64_t identity;
-    _Atomic uint64_t
-        turn; /* round-robin: the next position of the one sequence that all workers share */
+    _Atomic uint64_t turn; /* round-robin: the next position of the workers' one sequence */
     _Atomic uint64_t era;
     _Atomic uint64_t opened; /* as a peer's */
     struct lock_shm places;  /* over places and queue where peers have max_connections */
