@@ -10,7 +10,7 @@
 /* What is asked for, of hash_on or of hash_fallback. */
 struct wanted {
     enum conf_hash_on what;
-    const struct conf_text *header, *cookie, *query_arg, *capture;
+    const struct conf_text *header, *cookie, *path, *query_arg, *capture;
 };
 
 typedef bool hashing_find(struct stream *s, const struct wanted *wanted);
@@ -70,9 +70,10 @@ static struct slice cookie_of(const struct stream *s, struct slice name)
     return (struct slice){ NULL, 0 };
 }
 
-static void set_cookie(struct stream *s, struct slice name, struct slice value)
+static void set_cookie(struct stream *s, const struct wanted *wanted, struct slice value)
 {
-    const struct conf_text *path = &s->service->upstream->hash_on_cookie_path;
+    const struct conf_text *path = wanted->path;
+    struct slice name = slice_of(wanted->cookie->s, wanted->cookie->n);
     size_t n = name.n + value.n + path->n + 16;
     char *line = arena_take(&s->arena, n);
 
@@ -90,7 +91,7 @@ static bool find_cookie(struct stream *s, const struct wanted *wanted)
 
     if (value.n == 0) {
         value = stream_request_id(s);
-        set_cookie(s, name, value);
+        set_cookie(s, wanted, value);
     }
     return found(s, value);
 }
@@ -147,10 +148,16 @@ static hashing_find *const finders[] = {
 
 void hashing_key(struct stream *s, const struct conf_upstream *u)
 {
-    struct wanted on = { u->hash_on, &u->hash_on_header, &u->hash_on_cookie, &u->hash_on_query_arg,
+    struct wanted on = { u->hash_on,
+                         &u->hash_on_header,
+                         &u->hash_on_cookie,
+                         &u->hash_on_cookie_path,
+                         &u->hash_on_query_arg,
                          &u->hash_on_uri_capture };
-    struct wanted fallback = { u->hash_fallback, &u->hash_fallback_header, &u->hash_on_cookie,
-                               &u->hash_fallback_query_arg, &u->hash_fallback_uri_capture };
+    struct wanted fallback = {
+        u->hash_fallback,        &u->hash_fallback_header,    &u->hash_on_cookie,
+        &u->hash_on_cookie_path, &u->hash_fallback_query_arg, &u->hash_fallback_uri_capture
+    };
 
     if (!finders[on.what] || finders[on.what](s, &on) || !finders[fallback.what])
         return;
