@@ -21,6 +21,7 @@
     X(REQUEST_SIZE_LIMITING, "request-size-limiting", 951)                                         \
     X(ACL, "acl", 950)                                                                             \
     X(RATE_LIMITING, "rate-limiting", 901)                                                         \
+    X(REQUEST_TRANSFORMER, "request-transformer", 801)                                             \
     X(SECURITY_HEADERS, "security-headers", 790)                                                   \
     X(REDIRECT, "redirect", 779)                                                                   \
     X(PROXY_CACHE, "proxy-cache", 100)                                                             \

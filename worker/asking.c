@@ -81,6 +81,8 @@ static bool add_context(struct stream *s, struct cache_key_parts *parts)
                                           FIELD_X_FORWARDED_PORT, FIELD_X_FORWARDED_PREFIX };
     char port[12];
 
+    if (s->request.chosen.p && !add_part(s, parts, "chosen", s->request.chosen))
+        return false;
     if (s->request.secure && !add_part(s, parts, "scheme", SLICE("https")))
         return false;
     if (s->route->preserve_host && s->head.host_port) {

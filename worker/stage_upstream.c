@@ -37,6 +37,12 @@ static void tell_failure(struct stream *s, bool timeout, const char *cause)
         passive_failed(s, timeout, cause, u && u->t.tls ? tls_error(u->t.tls) : NULL);
 }
 
+/* The method that the peer is asked with. */
+static enum head_method method_of(const struct stream *s)
+{
+    return s->request.method_text.p ? s->request.method : s->head.method;
+}
+
 /* The peer failed: another try, or an answer of our own. */
 static enum stage_result failed(struct stream *s, int status, const char *cause)
 {
@@ -55,7 +61,7 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
     }
     if (s->up)
         upstream_drop(&s->up);
-    bool safe = !heard && (!sent || idempotent(s->head.method)) && request_body_rewind(s);
+    bool safe = !heard && (!sent || idempotent(method_of(s))) && request_body_rewind(s);
     if (safe && stale) {
         s->retried_free = true; /* the connection was old, the peer may well be fine */
         s->same_peer = true;
@@ -238,7 +244,7 @@ static enum stage_result parse(struct stream *s)
     struct head *h = s->w->reply_head;
 
     while (u->from < u->to) {
-        int n = head_response(u->buf + u->from, u->to - u->from, u->seen, s->head.method, h);
+        int n = head_response(u->buf + u->from, u->to - u->from, u->seen, method_of(s), h);
         if (n == 0) {
             u->seen = u->to - u->from;
             return STAGE_WAIT;

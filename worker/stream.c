@@ -234,6 +234,18 @@ uint32_t stream_worker_index(const struct stream *s)
     return s->w->heritage->index;
 }
 
+struct slice stream_capture(const struct stream *s, int number, const char *name)
+{
+    const struct router_match *m = &s->match;
+
+    if (number < 0 && m->path && m->path->regex)
+        number = regex_group(m->path->regex, name);
+    if (number < 0 || number >= m->captures_n || m->captures[number].from == (size_t)-1)
+        return (struct slice){ NULL, 0 };
+    const struct regex_span *span = &m->captures[number];
+    return slice_of(s->request.uri.path.p + span->from, span->to - span->from);
+}
+
 void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
 {
     if (bytes >= s->intake.limit)

@@ -26,11 +26,16 @@ struct extra_field {
 };
 
 struct request {
-    struct head *head;         /* as parsed */
-    struct uri uri;            /* normalised path; query as received */
-    struct slice query;        /* what is sent upstream: uri.query, or a plugin's edit of it */
-    struct slice host;         /* lower case, without port; "" when HTTP/1.0 had none */
-    int port;                  /* of the Host field, or 0 */
+    struct head *head;  /* as parsed */
+    struct uri uri;     /* normalised path; query as received */
+    struct slice query; /* what is sent upstream: uri.query, or a plugin's edit of it */
+    struct slice path;  /* what is asked for upstream; absent: the service's path and uri.path */
+    struct slice method_text; /* what it is asked with; absent: head->method_text */
+    enum head_method method;  /* the same */
+    struct slice chosen; /* what a plugin made of more than the URL: the cache tells answers apart
+                          * by it */
+    struct slice host;   /* lower case, without port; "" when HTTP/1.0 had none */
+    int port;            /* of the Host field, or 0 */
     struct extra_field *extra; /* set by plugins, sent upstream in place of fields with that name */
     uint8_t client_ip[16];     /* IPv4 mapped; after trusted_ips and real_ip_header */
     bool secure;               /* arrived over TLS */
@@ -60,6 +65,10 @@ stream_server_text(struct stream *s); /* the listener's "address-port", for trac
 void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
                          struct slice credential, bool anonymous);
 const struct conf_consumer *stream_consumer(const struct stream *s); /* NULL: unknown */
+
+/* A capture of the pattern that the route was found by: by number, 0 is all of it, or, where number
+ * is -1, by name. {NULL, 0}: none. */
+struct slice stream_capture(const struct stream *s, int number, const char *name);
 
 /* The request's body may have so many bytes at most, or as many as were allowed before; past them,
  * while it streams, 413 with `message`, which is constant. */

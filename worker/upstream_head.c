@@ -68,6 +68,14 @@ static char *put_forwarded(char *p, const struct stream *s)
     return p;
 }
 
+static char *put_query(char *p, const struct stream *s)
+{
+    if (!s->request.query.p)
+        return p;
+    *p++ = '?';
+    return build_slice(p, s->request.query);
+}
+
 /* Kong's joining of the service's path and the rest of the request's: exactly one slash between
  * them. */
 static char *put_path(char *p, const struct stream *s)
@@ -75,6 +83,8 @@ static char *put_path(char *p, const struct stream *s)
     struct slice base = slice_of(s->service->path.s, s->service->path.n),
                  rest = s->request.uri.path;
 
+    if (s->request.path.p)
+        return put_query(build_slice(p, s->request.path), s);
     if (slice_equal(rest, SLICE("*")) && base.n <= 1)
         return build_slice(p, rest); /* about the server as a whole (RFC 9112 section 3.2.4) */
     if (s->route->strip_path && s->match.path)
@@ -85,12 +95,12 @@ static char *put_path(char *p, const struct stream *s)
     if ((rest.n == 0 && base.n == 0) ||
         (rest.n && *rest.p != '/' && (base.n == 0 || base.p[base.n - 1] != '/')))
         *p++ = '/';
-    p = build_slice(p, rest);
-    if (s->request.query.p) {
-        *p++ = '?';
-        p = build_slice(p, s->request.query);
-    }
-    return p;
+    return put_query(build_slice(p, rest), s);
+}
+
+static bool is_host(const struct extra_field *e)
+{
+    return slice_equal_nocase(e->name, SLICE("Host"));
 }
 
 static char *put_host(char *p, const struct stream *s)
@@ -101,6 +111,9 @@ static char *put_host(char *p, const struct stream *s)
     struct slice host = slice_of(named.s, named.n);
     int usual = service->protocol == CONF_HTTPS ? 443 : 80;
 
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        if (is_host(e) && e->value.p)
+            return build_field(p, SLICE("Host"), e->value);
     if (s->route->preserve_host && s->head.host.n)
         return build_field(p, SLICE("Host"), s->head.host);
     if (up->host_header.n)
@@ -134,7 +147,7 @@ static char *put_fields(char *p, const struct stream *s)
             p = build_field(p, slice_of(f->name, f->name_n), slice_of(f->value, f->value_n));
     }
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
-        if (e->value.p)
+        if (e->value.p && !is_host(e))
             p = build_field(p, e->name, e->value);
     for (const struct field *f = head_field(&s->head, FIELD_VIA); f; f = head_next(&s->head, f))
         p = build_field(p, SLICE("Via"), slice_of(f->value, f->value_n));
@@ -147,7 +160,7 @@ static size_t space(const struct stream *s)
     /* the path goes out as X-Forwarded-Path, and in two parts in the request line and as
      * X-Forwarded-Prefix; in its normal form it may be longer than what was received */
     size_t n = 2048 + s->service->path.n + s->service->host.n + 2 * s->request.uri.path.n +
-               s->request.query.n + s->head.host.n + s->request.host.n +
+               s->request.query.n + s->request.path.n + s->head.host.n + s->request.host.n +
                s->peer->upstream->host_header.n;
 
     for (int i = 0; i < s->head.fields_n; i++)
@@ -163,7 +176,7 @@ struct slice upstream_head(struct stream *s, bool chunked, bool has_length, uint
 
     if (space(s) > WORKER_SCRATCH)
         return (struct slice){ NULL, 0 };
-    p = build_slice(p, s->head.method_text);
+    p = build_slice(p, s->request.method_text.p ? s->request.method_text : s->head.method_text);
     *p++ = ' ';
     p = put_path(p, s);
     p = build_slice(p, SLICE(" HTTP/1.1\r\n"));
@@ -180,6 +193,8 @@ struct slice upstream_head(struct stream *s, bool chunked, bool has_length, uint
     }
     if (chunked)
         p = build_slice(p, SLICE("Transfer-Encoding: chunked\r\n"));
+    if (!chunked && !has_length && s->request.method_text.p && s->request.method != METHOD_GET)
+        has_length = true; /* the new method may want a body: that there is none is said */
     if (has_length) {
         p = build_slice(p, SLICE("Content-Length: "));
         p = build_number(p, length);

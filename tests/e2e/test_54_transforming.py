@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins about what is sent: request-size-limiting."""
-from harness import plugin, route, service
+"""Plugins about what is sent: request-size-limiting, request-transformer."""
+from harness import check, plugin, proxy_cache, reply, route, service
 
 
 def gateway_with(start, origin, *plugins, **settings):
@@ -54,3 +54,69 @@ def test_size_of_buffered_bodies(origin, start):
     client.send(b"b\r\n01234567890\r\n0\r\n\r\n")
     answer = client.response()
     assert answer.status == 413 and answer.json()["message"] == "Request size limit exceeded" and origin.requests == []
+
+
+# ---- request-transformer
+
+def test_transformed_fields(origin, start):
+    gateway = gateway_with(start, origin, plugin(
+        "request-transformer", remove={"headers": ["X-Secret", "User-Agent"]}, rename={"headers": ["X-Old:X-New"]},
+        replace={"headers": ["X-There:other", "X-Absent:no", "Host:inner.example"]},
+        add={"headers": ["X-Tenant:$(headers.x_org or \"none\")", "X-There:no"]}, append={"headers": ["X-List:$(query_params.q)"]}))
+    assert gateway.get("/?q=a%20b", "X-Secret: s", "X-Old: o", "X-There: t", "X-Org: acme", "X-List: 1").status == 200
+    got = origin.last
+    assert "X-Secret" not in got and "X-Old" not in got and "User-Agent" not in got and "X-Absent" not in got
+    assert got.all("X-New") == ["o"] and got.all("X-There") == ["other"] and got.all("Host") == ["inner.example"]
+    assert got.all("X-Tenant") == ["acme"] and got.get("X-List") == "1, a b" and got.target == "/?q=a%20b"
+    gateway.get("/")
+    assert origin.last.get("X-Tenant") == "none"
+
+
+def test_transformed_query_method_and_uri(origin, start):
+    change = plugin("request-transformer", http_method="POST", remove={"querystring": ["debug"]}, rename={"querystring": ["u:user"]},
+                    add={"querystring": ["v:$(uri_captures.v)"]}, replace={"uri": "/api/$(uri_captures[2])/$(headers.x_org)"})
+    routes = route(paths=("~/(?<v>v\\d+)/(.*)$",), plugins=(change,))
+    gateway = start([service(origin.port, routes, url=f"http://127.0.0.1:{origin.port}/base/")])
+    assert gateway.get("/v2/things/7?u=a%26b&debug=1", "X-Org: a/../c?d").status == 200
+    assert origin.last.method == "POST" and origin.last.get("Content-Length") == "0"
+    assert origin.last.target == "/api/things/7/a%2F..%2Fc%3Fd?user=a%26b&v=v2"
+    assert gateway.ask("PUT", "/v2/x", "X-Org: o", body=b"body").status == 200
+    assert origin.last.method == "POST" and origin.last.body == b"body"
+    answer = gateway.ask("HEAD", "/v2/x", "X-Org: o")
+    assert answer.status == 200 and origin.last.method == "HEAD"
+    origin.requests.clear()
+    assert gateway.get("/v2/x", "X-Org: ..").status == 400 and origin.requests == []
+
+
+def test_nothing_breaks_out_of_a_template(origin, start):
+    gateway = gateway_with(start, origin, plugin("request-transformer", add={"headers": ["X-Q:$(query_params.q)"]}))
+    for evil in ("a%0d%0aX-Evil:1", "a%0aX-Evil:1", "a%00b", "%0d%0a%0d%0aGET%20/evil%20HTTP/1.1"):
+        assert gateway.get(f"/?q={evil}").status == 400, evil
+    assert origin.requests == []
+    assert gateway.get("/?q=fine").status == 200 and origin.last.get("X-Q") == "fine"
+
+
+def test_the_cache_tells_apart_what_fields_chose(origin, start):
+    origin.handler = lambda connection, request: connection.send(reply(200, "Content-Type: text/plain", body=request.target))
+    gateway = gateway_with(start, origin, plugin("request-transformer", replace={"uri": "/$(headers.x_org)"}), proxy_cache())
+    for org, state in (("a", "Miss"), ("b", "Miss"), ("a", "Hit"), ("b", "Hit")):
+        answer = gateway.get("/same", f"X-Org: {org}")
+        assert answer.body == b"/" + org.encode() and answer.get("X-Cache-Status") == state
+
+
+def test_an_altered_get_is_not_repeated(origins, start):
+    """A GET that goes out as a POST has the dangers of a POST: a connection that breaks behind it is no reason to try again."""
+    def cut(connection, request):
+        connection.reset()
+        return False
+    origin = origins(cut)
+    gateway = gateway_with(start, origin, plugin("request-transformer", http_method="POST"))
+    assert gateway.get("/").status == 502 and len(origin.requests) == 1
+    gateway = gateway_with(start, origin)
+    origin.requests.clear()
+    assert gateway.get("/").status == 502 and len(origin.requests) > 1
+
+
+def test_parts_of_the_body_are_refused_at_load():
+    done = check('plugins = ( { name = "request-transformer"; config = { add = { body = [ "a:b" ]; }; }; } );\n')
+    assert done.returncode != 0 and "gateway.conf:1: plugins[0].config.add.body" in done.stderr and "streamed" in done.stderr

@@ -16,6 +16,25 @@ const struct field *lookup_field(const struct head *head, const struct conf_text
     return NULL;
 }
 
+struct slice lookup_upstream(struct stream *s, struct slice name)
+{
+    const struct request *r = stream_request(s);
+    const char *between = slice_equal_nocase(name, SLICE("Cookie")) ? "; " : ", ";
+    struct slice value = { NULL, 0 };
+    for (const struct extra_field *e = r->extra; e; e = e->next)
+        if (slice_equal_nocase(e->name, name))
+            return e->value;
+    for (const struct field *f = head_find(r->head, name); f; f = head_next(r->head, f)) {
+        if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS))
+            continue;
+        struct slice line = slice_of(f->value, f->value_n);
+        value = value.p ? arena_print(stream_arena(s), "%.*s%s%.*s", (int)value.n, value.p, between,
+                                      (int)line.n, line.p)
+                        : line;
+    }
+    return value;
+}
+
 /* --- arguments ------------------------------------------------------------------------------ */
 
 static bool is_coded(struct slice raw)
@@ -33,11 +52,16 @@ static struct slice decoded(struct stream *s, struct slice raw)
     return n < 0 ? raw : slice_of(out, (size_t)n);
 }
 
+bool lookup_is_named(struct stream *s, struct slice raw, struct slice name)
+{
+    if (raw.n < name.n)
+        return false; /* decoding only shortens */
+    return slice_equal(decoded(s, raw), name);
+}
+
 static bool is_named(struct stream *s, struct slice raw, const struct conf_text *name)
 {
-    if (raw.n < name->n)
-        return false; /* decoding only shortens */
-    return slice_equal(decoded(s, raw), slice_of(name->s, name->n));
+    return lookup_is_named(s, raw, slice_of(name->s, name->n));
 }
 
 bool lookup_argument(struct stream *s, struct slice *rest, const struct conf_text *name,

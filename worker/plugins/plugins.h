@@ -12,6 +12,7 @@ extern const struct plugin_ops cors_ops;           /* worker/plugins/cors.c */
 extern const struct plugin_ops basic_auth_ops;     /* worker/plugins/basic_auth.c */
 extern const struct plugin_ops
     request_size_limiting_ops;                          /* worker/plugins/request_size_limiting.c */
+extern const struct plugin_ops request_transformer_ops; /* worker/plugins/request_transformer.c */
 extern const struct plugin_ops acl_ops;                 /* worker/plugins/acl.c */
 extern const struct plugin_ops rate_limiting_ops;       /* worker/plugins/rate_limiting.c */
 extern const struct plugin_ops security_headers_ops;    /* worker/plugins/security_headers.c */

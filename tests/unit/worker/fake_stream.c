@@ -180,6 +180,13 @@ const struct conf_consumer *stream_consumer(const struct stream *s)
     return s->consumer;
 }
 
+struct slice stream_capture(const struct stream *s, int number, const char *name)
+{
+    if (number < 0)
+        number = strcmp(name, "id") == 0 ? 1 : -1;
+    return number < 0 || number > 1 ? slice_of(NULL, 0) : s->captures[number];
+}
+
 void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
 {
     s->body_limit = bytes;

@@ -30,6 +30,7 @@ struct stream {
     uint64_t counter;
     struct limits *limits; /* a test's own */
     struct memo memo;
+    struct slice captures[2]; /* 1 is called "id" */
     /* what a plugin left */
     const struct conf_consumer *consumer;
     struct slice credential;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration of request-transformer: Kong's fields and meanings; nothing of the body. */
+#ifndef CONF_PLUGIN_REQUEST_TRANSFORMER_H
+#define CONF_PLUGIN_REQUEST_TRANSFORMER_H
+
+#include "conf/transform.h"
+
+struct conf_request_transformer {
+    struct conf_text http_method;    /* "": stays */
+    const struct conf_template *uri; /* NULL: stays */
+    struct conf_transform headers, querystring;
+    bool by_field; /* where it goes (URI, query, Host) depends on more than the URL */
+};
+
+#endif

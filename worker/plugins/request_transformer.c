@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request-transformer: changes what is sent upstream, never what was received: the cache and the
+ * logs go on to see what the client asked for. Several lines of one name become one list. What is
+ * made of more than the URL and decides where the request goes is told to the cache, so that no
+ * client gets what another one's fields asked for.
+ */
+#include "conf/plugin_request_transformer.h"
+#include "worker/plugins/arguments.h"
+#include "worker/plugins/lookup.h"
+#include "worker/plugins/plugins.h"
+
+static struct slice slice_text(struct conf_text text)
+{
+    return slice_of(text.s, text.n);
+}
+
+static bool is_host(struct slice name)
+{
+    return slice_equal_nocase(name, SLICE("Host"));
+}
+
+/* What a Host field may hold, roughly: nothing that separates. */
+static bool fits_host(struct slice value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && !memchr("-._:[]", c, 6))
+            return false;
+    }
+    return value.n > 0;
+}
+
+static void rename_field(struct stream *s, const struct conf_change *change)
+{
+    struct slice from = slice_text(change->name), to = slice_text(change->to);
+    struct slice value = lookup_upstream(s, from);
+    if (!value.p || slice_equal_nocase(from, to))
+        return;
+    stream_set_upstream(s, to, value);
+    stream_drop_upstream(s, from);
+}
+
+static enum render_result append_field(struct stream *s, struct slice name, struct slice old,
+                                       struct slice value)
+{
+    const char *between = slice_equal_nocase(name, SLICE("Cookie")) ? "; " : ", ";
+    if (old.n)
+        value = arena_print(stream_arena(s), "%.*s%s%.*s", (int)old.n, old.p, between, (int)value.n,
+                            value.p);
+    if (!value.p)
+        return RENDER_NO_MEMORY;
+    stream_set_upstream(s, name, value);
+    return RENDER_DONE;
+}
+
+static enum render_result change_field(struct stream *s, enum conf_change_kind kind,
+                                       const struct conf_change *change)
+{
+    struct slice name = slice_text(change->name), value = { NULL, 0 };
+    if (kind == CONF_CHANGE_REMOVE) {
+        stream_drop_upstream(s, name);
+        return RENDER_DONE;
+    }
+    if (kind == CONF_CHANGE_RENAME) {
+        rename_field(s, change);
+        return RENDER_DONE;
+    }
+    struct slice old = lookup_upstream(s, name);
+    bool there = old.p || is_host(name);
+    if ((kind == CONF_CHANGE_REPLACE && !there) || (kind == CONF_CHANGE_ADD && there))
+        return RENDER_DONE;
+    enum render_result r = render_text(s, change->value, RENDER_FIELD, &value);
+    if (r == RENDER_DONE && is_host(name) && !fits_host(value))
+        r = RENDER_REFUSED;
+    if (r != RENDER_DONE)
+        return r;
+    return append_field(s, name, kind == CONF_CHANGE_APPEND ? old : slice_of(NULL, 0), value);
+}
+
+static enum render_result change_fields(struct stream *s, const struct conf_transform *changes)
+{
+    enum render_result r = RENDER_DONE;
+    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++)
+        for (size_t i = 0; r == RENDER_DONE && i < changes->kinds[kind].n; i++)
+            r = change_field(s, (enum conf_change_kind)kind, &changes->kinds[kind].v[i]);
+    return r;
+}
+
+/* HEAD stays: its response has no body, whatever the new method's would have. So does what asks for
+ * another protocol. */
+static void change_method(struct stream *s, struct conf_text method)
+{
+    struct request *r = stream_request(s);
+    if (method.n == 0 || r->head->method == METHOD_HEAD || r->head->upgrade)
+        return;
+    r->method_text = slice_text(method);
+    r->method = head_method(method.s, method.n);
+}
+
+static enum render_result change_all(struct stream *s, const struct conf_request_transformer *c)
+{
+    struct request *r = stream_request(s);
+    enum render_result result = change_fields(s, &c->headers);
+    if (result == RENDER_DONE)
+        result = arguments_change(s, &c->querystring, &r->query);
+    if (result == RENDER_DONE && c->uri)
+        result = render_text(s, c->uri, RENDER_PATH, &r->path);
+    if (result != RENDER_DONE)
+        return result;
+    change_method(s, c->http_method);
+    if (!c->by_field)
+        return RENDER_DONE;
+    struct slice host = lookup_upstream(s, SLICE("Host"));
+    r->chosen = arena_print(stream_arena(s), "%.*s%.*s?%.*s", (int)host.n, host.p ? host.p : "",
+                            (int)r->path.n, r->path.p ? r->path.p : "", (int)r->query.n,
+                            r->query.p ? r->query.p : "");
+    return r->chosen.p ? RENDER_DONE : RENDER_NO_MEMORY;
+}
+
+static enum stage_result request_transformer_access(struct stream *s, const void *config)
+{
+    switch (change_all(s, config)) {
+    case RENDER_DONE:
+        return STAGE_NEXT;
+    case RENDER_REFUSED:
+        return stream_answer(s, 400, "Bad request");
+    case RENDER_NO_MEMORY:
+        break;
+    }
+    return stream_answer(s, 500, "An unexpected error occurred");
+}
+
+const struct plugin_ops request_transformer_ops = {
+    .kind = CONF_PLUGIN_REQUEST_TRANSFORMER,
+    .access = request_transformer_access,
+};
