@@ -22,6 +22,7 @@
     X(ACL, "acl", 950)                                                                             \
     X(RATE_LIMITING, "rate-limiting", 901)                                                         \
     X(REQUEST_TRANSFORMER, "request-transformer", 801)                                             \
+    X(RESPONSE_TRANSFORMER, "response-transformer", 800)                                           \
     X(SECURITY_HEADERS, "security-headers", 790)                                                   \
     X(REDIRECT, "redirect", 779)                                                                   \
     X(PROXY_CACHE, "proxy-cache", 100)                                                             \

@@ -250,13 +250,13 @@ static size_t head_space(const struct reply *r)
     return n;
 }
 
-/* Stored lines, without those that a plugin says anew. */
-static char *put_lines(char *p, const struct reply *r)
+/* Stored lines or the gateway's own, without those that a plugin says anew or takes out. */
+static char *put_lines(char *p, const struct reply *r, struct slice lines)
 {
-    const char *at = r->lines.p, *end = at + r->lines.n, *next;
+    const char *at = lines.p, *end = at + lines.n, *next;
 
     if (!r->extra)
-        return build_slice(p, r->lines);
+        return build_slice(p, lines);
     for (; at < end; at = next) {
         const char *colon = memchr(at, ':', (size_t)(end - at));
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -276,8 +276,8 @@ static char *put_fields(char *p, const struct reply *r)
         if (forwards(f) && !(r->extra && overridden(r->extra, name)))
             p = build_field(p, name, slice_of(f->value, f->value_n));
     }
-    p = put_lines(p, r);
-    p = build_slice(p, r->own);
+    p = put_lines(p, r, r->lines);
+    p = put_lines(p, r, r->own);
     for (const struct extra_field *e = r->extra; e; e = e->next)
         if (e->value.p)
             p = build_field(p, e->name, e->value);

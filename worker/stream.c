@@ -4,6 +4,7 @@
  * waits is entered again at the next event of anything that the stream holds; it looks at the state
  * of things, not at the event.
  */
+#include "shm/assert.h"
 #include "worker/address.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
@@ -311,8 +312,48 @@ void stream_add_response(struct stream *s, struct slice name, struct slice value
     s->response_extra = e;
 }
 
+static size_t get_lines(struct slice lines, struct slice name, struct slice *values, size_t max)
+{
+    size_t n = 0;
+
+    while (lines.n && n < max) {
+        const char *colon = memchr(lines.p, ':', lines.n), *stop = memchr(lines.p, '\n', lines.n);
+        must(colon && stop && colon < stop);
+        struct slice value = slice_of(colon + 1, (size_t)(stop - colon - 1));
+        if (slice_equal_nocase(slice_of(lines.p, (size_t)(colon - lines.p)), name)) {
+            value.n -= value.n && value.p[value.n - 1] == '\r';
+            values[n++] = field_trim(value);
+        }
+        lines = slice_of(stop + 1, lines.n - (size_t)(stop + 1 - lines.p));
+    }
+    return n;
+}
+
+size_t stream_get_response(const struct stream *s, struct slice name, struct slice *values,
+                           size_t max)
+{
+    size_t n = 0;
+    bool replaced = false;
+
+    for (const struct extra_field *e = s->response_extra; e && n < max; e = e->next) {
+        if (!slice_equal_nocase(e->name, name))
+            continue;
+        replaced |= !e->beside;
+        if (e->value.p)
+            values[n++] = e->value;
+    }
+    const struct field *f = replaced || !s->reply.head ? NULL : head_find(s->reply.head, name);
+    for (; f && n < max; f = head_next(s->reply.head, f))
+        if (!f->drop)
+            values[n++] = field_value(f);
+    return replaced ? n : n + get_lines(s->reply.lines, name, values + n, max - n);
+}
+
 void stream_drop_response(struct stream *s, struct slice name)
 {
+    for (struct extra_field *e = s->response_extra; e; e = e->next)
+        if (e->beside && slice_equal_nocase(e->name, name))
+            e->value = (struct slice){ NULL, 0 };
     stream_set_response(s, name, (struct slice){ NULL, 0 });
 }
 

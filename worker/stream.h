@@ -82,7 +82,11 @@ void stream_drop_upstream(struct stream *s, struct slice name);
 void stream_set_response(struct stream *s, struct slice name, struct slice value);
 /* Adds one beside those of the same name that the response has: for lists, such as Vary. */
 void stream_add_response(struct stream *s, struct slice name, struct slice value);
-/* Takes a field out of it. */
+/* The values of up to `max` lines of that name, as they would be sent: what plugins set, else what
+ * the upstream or the cache says; the gateway's own lines are not known yet. Returns how many. */
+size_t stream_get_response(const struct stream *s, struct slice name, struct slice *values,
+                           size_t max);
+/* Takes a field out of it, the gateway's own included. */
 void stream_drop_response(struct stream *s, struct slice name);
 
 /* Ends the request with an answer of the gateway's own: {"message": "...", "request_id": "..."} as

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins about what is sent: request-size-limiting, request-transformer."""
+"""Plugins about what is sent: request-size-limiting, request-transformer, response-transformer."""
 from harness import check, plugin, proxy_cache, reply, route, service
 
 
@@ -120,3 +120,26 @@ def test_an_altered_get_is_not_repeated(origins, start):
 def test_parts_of_the_body_are_refused_at_load():
     done = check('plugins = ( { name = "request-transformer"; config = { add = { body = [ "a:b" ]; }; }; } );\n')
     assert done.returncode != 0 and "gateway.conf:1: plugins[0].config.add.body" in done.stderr and "streamed" in done.stderr
+
+
+# ---- response-transformer
+
+def test_transformed_responses(origin, start):
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", "Server: origin/1.0", "X-Old: o", "X-There: t", "Set-Cookie: a=1", "Set-Cookie: b=2",
+              "X-Internal: 10.0.0.1", body="x"))
+    change = plugin("response-transformer", remove={"headers": ["X-Internal", "Server", "Via"]}, rename={"headers": ["X-Old:X-New"]},
+                    replace={"headers": ["X-There:other", "X-Absent:no"]}, add={"headers": ["X-Added:yes", "X-There:no"]},
+                    append={"headers": ["Set-Cookie:c=3"]})
+    gateway = gateway_with(start, origin, change, proxy_cache(store_set_cookie=True))
+    for state in ("Miss", "Hit", "Hit"):
+        answer = gateway.get("/")
+        assert answer.status == 200 and answer.body == b"x" and answer.get("X-Cache-Status") == state
+        for name in ("X-Internal", "Server", "Via", "X-Old", "X-Absent"):
+            assert name not in answer, name
+        assert answer.all("X-New") == ["o"] and answer.all("X-There") == ["other"] and answer.all("X-Added") == ["yes"]
+        assert sorted(answer.all("Set-Cookie")) == ["a=1", "b=2", "c=3"]
+    gateway = gateway_with(start, origin, plugin("request-termination", status_code=503),
+                           plugin("response-transformer", remove={"headers": ["Server"]}, add={"headers": ["X-Added:yes"]}))
+    answer = gateway.get("/")
+    assert answer.status == 503 and "Server" not in answer and answer.get("X-Added") == "yes"

@@ -13,13 +13,14 @@ extern const struct plugin_ops basic_auth_ops;     /* worker/plugins/basic_auth.
 extern const struct plugin_ops
     request_size_limiting_ops;                          /* worker/plugins/request_size_limiting.c */
 extern const struct plugin_ops request_transformer_ops; /* worker/plugins/request_transformer.c */
-extern const struct plugin_ops acl_ops;                 /* worker/plugins/acl.c */
-extern const struct plugin_ops rate_limiting_ops;       /* worker/plugins/rate_limiting.c */
-extern const struct plugin_ops security_headers_ops;    /* worker/plugins/security_headers.c */
-extern const struct plugin_ops redirect_ops;            /* worker/plugins/redirect.c */
-extern const struct plugin_ops jwt_ops;                 /* worker/plugins/jwt.c */
-extern const struct plugin_ops key_auth_ops;            /* worker/plugins/key_auth.c */
-extern const struct plugin_ops request_termination_ops; /* worker/plugins/request_termination.c */
-extern const struct plugin_ops correlation_id_ops;      /* worker/plugins/correlation_id.c */
+extern const struct plugin_ops response_transformer_ops; /* worker/plugins/response_transformer.c */
+extern const struct plugin_ops acl_ops;                  /* worker/plugins/acl.c */
+extern const struct plugin_ops rate_limiting_ops;        /* worker/plugins/rate_limiting.c */
+extern const struct plugin_ops security_headers_ops;     /* worker/plugins/security_headers.c */
+extern const struct plugin_ops redirect_ops;             /* worker/plugins/redirect.c */
+extern const struct plugin_ops jwt_ops;                  /* worker/plugins/jwt.c */
+extern const struct plugin_ops key_auth_ops;             /* worker/plugins/key_auth.c */
+extern const struct plugin_ops request_termination_ops;  /* worker/plugins/request_termination.c */
+extern const struct plugin_ops correlation_id_ops;       /* worker/plugins/correlation_id.c */
 
 #endif

@@ -147,12 +147,12 @@ struct slice stream_server_text(struct stream *s)
 static void set(struct stream *s, struct extra_field **list, struct slice name, struct slice value)
 {
     struct extra_field *e;
-    for (e = *list; e && !slice_equal_nocase(e->name, name); e = e->next)
+    for (e = *list; e && (e->beside || !slice_equal_nocase(e->name, name)); e = e->next)
         continue;
     if (!e) {
         e = arena_take(&s->arena, sizeof(*e));
         assert_non_null(e);
-        e->next = *list;
+        *e = (struct extra_field){ .next = *list };
         e->name = arena_copy(&s->arena, name);
         *list = e;
     }
@@ -216,8 +216,28 @@ void stream_add_response(struct stream *s, struct slice name, struct slice value
     s->response = e;
 }
 
+size_t stream_get_response(const struct stream *s, struct slice name, struct slice *values,
+                           size_t max)
+{
+    size_t n = 0;
+    bool replaced = false;
+    for (const struct extra_field *e = s->response; e && n < max; e = e->next)
+        if (slice_equal_nocase(e->name, name)) {
+            replaced |= !e->beside;
+            if (e->value.p)
+                values[n++] = e->value;
+        }
+    for (size_t i = 0; !replaced && i < FAKE_FIELDS && n < max; i++)
+        if (s->answered[i].name.n && slice_equal_nocase(s->answered[i].name, name))
+            values[n++] = s->answered[i].value;
+    return n;
+}
+
 void stream_drop_response(struct stream *s, struct slice name)
 {
+    for (struct extra_field *e = s->response; e; e = e->next)
+        if (e->beside && slice_equal_nocase(e->name, name))
+            e->value = slice_of(NULL, 0);
     set(s, &s->response, name, slice_of(NULL, 0));
 }
 

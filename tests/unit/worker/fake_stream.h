@@ -9,7 +9,7 @@
 #include "worker/base/memo.h"
 #include "worker/stream.h"
 
-enum { FAKE_CREDENTIALS = 16 };
+enum { FAKE_CREDENTIALS = 16, FAKE_FIELDS = 8 };
 
 struct conf_credentials {
     const struct conf_key *keys[FAKE_CREDENTIALS];
@@ -28,7 +28,8 @@ struct stream {
     struct conf_credentials credentials;
     int64_t now_ms;
     uint64_t counter;
-    struct limits *limits; /* a test's own */
+    struct limits *limits;                    /* a test's own */
+    struct extra_field answered[FAKE_FIELDS]; /* what the upstream said; a test's own */
     struct memo memo;
     struct slice captures[2]; /* 1 is called "id" */
     /* what a plugin left */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration of response-transformer: Kong's fields and meanings; nothing of the body. */
+#ifndef CONF_PLUGIN_RESPONSE_TRANSFORMER_H
+#define CONF_PLUGIN_RESPONSE_TRANSFORMER_H
+
+#include "conf/transform.h"
+
+struct conf_response_transformer {
+    struct conf_transform headers;
+};
+
+#endif
