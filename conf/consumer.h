@@ -18,6 +18,8 @@ struct conf_consumer {
     size_t jwt_secrets_n;
     const struct conf_basic *basics;
     size_t basics_n;
+    const struct conf_hmac *hmacs;
+    size_t hmacs_n;
     struct conf_texts groups;
     struct conf_texts tags;
 };
@@ -67,6 +69,11 @@ struct conf_basic { /* basicauth_credentials */
     const struct conf_consumer *consumer;
 };
 
+struct conf_hmac { /* hmacauth_credentials */
+    struct conf_text username, id, secret;
+    const struct conf_consumer *consumer;
+};
+
 struct conf_credentials;
 
 /* Look-ups by credential; constant cost at any number of consumers, no early exit on the secret's
@@ -77,6 +84,8 @@ const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, 
 /* By username. */
 const struct conf_basic *credentials_basic(const struct conf_credentials *c, const char *username,
                                            size_t n);
+const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const char *username,
+                                         size_t n);
 /* By id, username or custom_id. */
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,
                                                  size_t n);

@@ -91,6 +91,8 @@ static const struct fields_row rows[] = {
       .doc = "Its secrets for jwt." },
     { FIELDS_ROW_LIST(CONSUMER, basics, "basicauth_credentials", passwords_basic_fields),
       .preset = "( )", .doc = "Its names and passwords for basic-auth." },
+    { FIELDS_ROW_LIST(CONSUMER, hmacs, "hmacauth_credentials", passwords_hmac_fields),
+      .preset = "( )", .doc = "Its names and secrets for hmac-auth." },
     { FIELDS_ROW_LIST(CONSUMER, acls, "acls", group_fields), .preset = "( )",
       .doc = "Its groups." },
     { FIELDS_ROW_LIST(CONSUMER, plugins, "plugins", plugin_fields), .preset = "( )",

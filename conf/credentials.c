@@ -7,7 +7,7 @@
 #include "conf/load.h"
 
 struct conf_credentials {
-    struct names keys, jwts, basics, consumers;
+    struct names keys, jwts, basics, hmacs, consumers;
 };
 
 static struct conf_credentials *filling(struct load *load)
@@ -33,6 +33,11 @@ bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret
 bool credentials_add_basic(struct load *load, const struct conf_basic *basic)
 {
     return names_put(&filling(load)->basics, &load->memory, basic->username, basic) != NULL;
+}
+
+bool credentials_add_hmac(struct load *load, const struct conf_hmac *hmac)
+{
+    return names_put(&filling(load)->hmacs, &load->memory, hmac->username, hmac) != NULL;
 }
 
 static void add_name(struct load *load, struct conf_text name, const struct conf_consumer *consumer)
@@ -67,6 +72,12 @@ const struct conf_basic *credentials_basic(const struct conf_credentials *c, con
                                            size_t n)
 {
     return names_get(&c->basics, username, n);
+}
+
+const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const char *username,
+                                         size_t n)
+{
+    return names_get(&c->hmacs, username, n);
 }
 
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,

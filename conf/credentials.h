@@ -10,6 +10,7 @@ struct load;
 struct conf_key;
 struct conf_jwt_secret;
 struct conf_basic;
+struct conf_hmac;
 
 void credentials_begin(struct load *load);
 /* True when another credential has the same key; then nothing is added. What is added must stay
@@ -17,6 +18,7 @@ void credentials_begin(struct load *load);
 bool credentials_add_key(struct load *load, const struct conf_key *key);
 bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret);
 bool credentials_add_basic(struct load *load, const struct conf_basic *basic);
+bool credentials_add_hmac(struct load *load, const struct conf_hmac *hmac);
 /* After all consumers are known: ids go before usernames, and these before custom_ids. */
 void credentials_name(struct load *load);
 

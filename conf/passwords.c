@@ -53,6 +53,22 @@ const struct fields_table passwords_basic_fields = {
     .at = offsetof(BASIC, at)
 };
 
+#define HMAC struct source_hmac
+static const struct fields_row hmac_rows[] = {
+    { FIELDS_ROW_TEXT(HMAC, as.username, "username"), .flags = FIELDS_REQUIRED,
+      .check = value_is_printable, .doc = "The name that requests show." },
+    { FIELDS_ROW_TEXT(HMAC, as.secret, "secret"), .flags = FIELDS_REQUIRED,
+      .doc = "What they are signed with." },
+    { FIELDS_ROW_TEXT(HMAC, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
+      .check = value_is_uuid,
+      .doc = "A UUID; made from the consumer's id and the position when \"\"." },
+};
+const struct fields_table passwords_hmac_fields = { .title = "consumers.hmacauth_credentials",
+                                                    .doc = "What hmac-auth knows a consumer by.",
+                                                    FIELDS_TABLE(hmac_rows),
+                                                    .size = sizeof(HMAC),
+                                                    .at = offsetof(HMAC, at) };
+
 static bool is_hash(struct conf_text text)
 {
     int verdict = text.s[0] == '$' ? crypt_checksalt(text.s) : CRYPT_SALT_INVALID;
@@ -79,8 +95,14 @@ static void read_password(struct load *load, struct source_basic *from)
                    PASSWORDS_KONG);
 }
 
-void passwords_finish(struct load *load, struct source_consumer *from,
-                      const struct conf_consumer *consumer)
+static void name_taken(struct load *load, const config_setting_t *at, struct conf_text name)
+{
+    report_key(&load->report, at, "username", "%s belongs to another credential already",
+               report_quote(&load->report, name.s, name.n));
+}
+
+static void finish_basics(struct load *load, struct source_consumer *from,
+                          const struct conf_consumer *consumer)
 {
     struct source_basic *basics = from->basics.v;
     struct conf_basic *out = memory_array(&load->memory, from->basics.n, sizeof *out);
@@ -95,10 +117,34 @@ void passwords_finish(struct load *load, struct source_consumer *from,
         out[i] = basics[i].as;
         basics[i].as.format = written;
         if (out[i].username.n && credentials_add_basic(load, &out[i]))
-            report_key(&load->report, basics[i].at, "username",
-                       "%s belongs to another credential already",
-                       report_quote(&load->report, out[i].username.s, out[i].username.n));
+            name_taken(load, basics[i].at, out[i].username);
     }
     from->as.basics = out;
     from->as.basics_n = from->basics.n;
+}
+
+static void finish_hmacs(struct load *load, struct source_consumer *from,
+                         const struct conf_consumer *consumer)
+{
+    struct source_hmac *hmacs = from->hmacs.v;
+    struct conf_hmac *out = memory_array(&load->memory, from->hmacs.n, sizeof *out);
+    for (size_t i = 0; i < from->hmacs.n; i++) {
+        struct conf_text name = memory_format(&load->scratch, "%s\n%zu", from->as.id.s, i);
+        struct load_claim claim = { NULL,       "hmacauth credential", "username", name, &out[i],
+                                    hmacs[i].at };
+        load_id(load, &claim, &hmacs[i].as.id);
+        hmacs[i].as.consumer = consumer;
+        out[i] = hmacs[i].as;
+        if (out[i].username.n && credentials_add_hmac(load, &out[i]))
+            name_taken(load, hmacs[i].at, out[i].username);
+    }
+    from->as.hmacs = out;
+    from->as.hmacs_n = from->hmacs.n;
+}
+
+void passwords_finish(struct load *load, struct source_consumer *from,
+                      const struct conf_consumer *consumer)
+{
+    finish_basics(load, from, consumer);
+    finish_hmacs(load, from, consumer);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Credentials that go by a name: basicauth_credentials. */
+/* Credentials that go by a name: basicauth_credentials, hmacauth_credentials. */
 #ifndef CONF_PASSWORDS_H
 #define CONF_PASSWORDS_H
 
@@ -8,7 +8,7 @@
 struct load;
 struct conf_consumer;
 
-extern const struct fields_table passwords_basic_fields;
+extern const struct fields_table passwords_basic_fields, passwords_hmac_fields;
 
 /* Checks what is read in `from`, and gives it to from->as and to the look-ups. `consumer`: where
  * from->as will be. */

@@ -18,6 +18,7 @@
     X(JWT, "jwt", 1005)                                                                            \
     X(KEY_AUTH, "key-auth", 1003)                                                                  \
     X(BASIC_AUTH, "basic-auth", 1001)                                                              \
+    X(HMAC_AUTH, "hmac-auth", 1000)                                                                \
     X(REQUEST_SIZE_LIMITING, "request-size-limiting", 951)                                         \
     X(ACL, "acl", 950)                                                                             \
     X(RATE_LIMITING, "rate-limiting", 901)                                                         \

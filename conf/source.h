@@ -80,6 +80,11 @@ struct source_basic {
     const config_setting_t *at;
 };
 
+struct source_hmac {
+    struct conf_hmac as;
+    const config_setting_t *at;
+};
+
 struct source_group {
     struct conf_text group;
     const config_setting_t *at;
@@ -90,6 +95,7 @@ struct source_consumer {
     struct source_list keys;        /* source_key */
     struct source_list jwt_secrets; /* source_jwt_secret */
     struct source_list basics;      /* source_basic */
+    struct source_list hmacs;       /* source_hmac */
     struct source_list acls;        /* source_group */
     struct source_list plugins;     /* source_plugin */
     const config_setting_t *at;

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins that know a consumer by a name: basic-auth."""
+"""Plugins that know a consumer by a name: basic-auth, hmac-auth."""
 import base64
 import hashlib
+import hmac
 import subprocess
 import time
+from email.utils import formatdate
 
 from harness import plugin, route, service
 
@@ -71,3 +73,55 @@ def test_a_slow_hash_is_paid_once_a_worker(origin, start):
     assert gateway.get("/", basic("ali", "wrong")).status == 401
     gateway.reload()
     assert gateway.get("/", basic("ali", "pw")).status == 200
+
+
+# ---- hmac-auth
+
+def sign(method, target, *fields, secret="shared", algorithm="sha256", headers="date request-line", user="ali"):
+    """The request's fields with a signature over those that `headers` names."""
+    known = dict(field.split(": ", 1) for field in fields)
+    lines = [f"{method} {target} HTTP/1.1" if name == "request-line" else f"{name}: {known.get(name, '')}" for name in headers.split()]
+    digest = hmac.new(secret.encode(), "\n".join(lines).encode(), algorithm).digest()
+    return (*fields, f'Authorization: hmac username="{user}", algorithm="hmac-{algorithm}", headers="{headers}", '
+                     f'signature="{base64.b64encode(digest).decode()}"')
+
+
+def hmac_gateway(start, origin, **config):
+    consumers = ({"username": "alice", "hmacauth_credentials": ({"username": "ali", "secret": "shared"},)}, {"username": "guest"})
+    return start([service(origin.port, route(plugins=(plugin("hmac-auth", **config),)))], consumers=consumers)
+
+
+def test_hmac_auth(origin, start):
+    gateway = hmac_gateway(start, origin)
+    date = f"date: {formatdate(usegmt=True)}"
+    for algorithm in ("sha1", "sha256", "sha384", "sha512"):
+        assert gateway.get("/a?b=c", *sign("GET", "/a?b=c", date, algorithm=algorithm)).status == 200
+    assert origin.last.all("X-Consumer-Username") == ["alice"] and origin.last.get("X-Credential-Identifier") == "ali"
+    assert "Authorization" in origin.last
+    origin.requests.clear()
+    for target, fields, message in (
+            ("/a?b=d", sign("GET", "/a?b=c", date), "HMAC signature does not match"),
+            ("/", sign("GET", "/", date, secret="other"), "HMAC signature does not match"),
+            ("/", sign("GET", "/", date, user="bob"), "HMAC signature cannot be verified"),
+            ("/", (date, "Authorization: hmac x"), "HMAC signature cannot be verified"),
+            ("/", (date,), "Unauthorized"),
+            ("/", sign("GET", "/", "date: Sun, 06 Nov 1994 08:49:37 GMT"), "HMAC signature cannot be verified, a valid date or x-date "
+                                                                         "header is required for HMAC Authentication")):
+        answer = gateway.get(target, *fields)
+        assert answer.status == 401 and answer.json()["message"] == message and answer.get("WWW-Authenticate") == "hmac"
+    assert origin.requests == []
+
+
+def test_hmac_auth_fields(origin, start):
+    gateway = hmac_gateway(start, origin, hide_credentials=True, enforce_headers=["x-date", "request-line"], algorithms=["hmac-sha512"],
+                           clock_skew=100, realm="mine", anonymous="guest")
+    date = formatdate(usegmt=True)
+    good = {"algorithm": "sha512", "headers": "x-date request-line"}
+    for fields, who in ((sign("GET", "/", f"x-date: {date}", **good), "alice"),
+                        (sign("GET", "/", f"x-date: {date}", **{**good, "algorithm": "sha256"}), "guest"),
+                        (sign("GET", "/", f"x-date: {date}", **{**good, "headers": "x-date"}), "guest"),
+                        (sign("GET", "/", f"x-date: {formatdate(time.time() - 200, usegmt=True)}", **good), "guest")):
+        assert gateway.get("/", *fields).status == 200
+        assert origin.last.get("X-Consumer-Username") == who and "Authorization" not in origin.last
+    gateway = hmac_gateway(start, origin, realm="mine")
+    assert gateway.get("/").get("WWW-Authenticate") == 'hmac realm="mine"'

@@ -14,6 +14,7 @@ extern const struct plugin_ops
     request_size_limiting_ops;                          /* worker/plugins/request_size_limiting.c */
 extern const struct plugin_ops request_transformer_ops; /* worker/plugins/request_transformer.c */
 extern const struct plugin_ops response_transformer_ops; /* worker/plugins/response_transformer.c */
+extern const struct plugin_ops hmac_auth_ops;            /* worker/plugins/hmac_auth.c */
 extern const struct plugin_ops acl_ops;                  /* worker/plugins/acl.c */
 extern const struct plugin_ops rate_limiting_ops;        /* worker/plugins/rate_limiting.c */
 extern const struct plugin_ops security_headers_ops;     /* worker/plugins/security_headers.c */

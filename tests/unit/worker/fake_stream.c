@@ -284,3 +284,12 @@ const struct conf_basic *credentials_basic(const struct conf_credentials *c, con
             return c->basics[i];
     return NULL;
 }
+
+const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const char *username,
+                                         size_t n)
+{
+    for (size_t i = 0; i < c->hmacs_n; i++)
+        if (c->hmacs[i]->username.n == n && memcmp(c->hmacs[i]->username.s, username, n) == 0)
+            return c->hmacs[i];
+    return NULL;
+}

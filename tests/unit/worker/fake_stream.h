@@ -15,7 +15,8 @@ struct conf_credentials {
     const struct conf_key *keys[FAKE_CREDENTIALS];
     const struct conf_jwt_secret *secrets[FAKE_CREDENTIALS];
     const struct conf_basic *basics[FAKE_CREDENTIALS];
-    size_t keys_n, secrets_n, basics_n;
+    const struct conf_hmac *hmacs[FAKE_CREDENTIALS];
+    size_t keys_n, secrets_n, basics_n, hmacs_n;
 };
 
 struct stream {
