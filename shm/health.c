@@ -15,7 +15,7 @@
 
 enum { HEALTH_MAX = 1 << 20, HEALTH_PEERS_MIN = 1024, HEALTH_UPSTREAMS_MIN = 256 };
 
-_Static_assert(sizeof(struct health_shm) == 64, "layout");
+_Static_assert(sizeof(struct health_shm) == 320, "layout");
 _Static_assert(sizeof(struct health_peer_shm) == 192, "layout");
 _Static_assert(sizeof(struct health_upstream_shm) == 128, "layout");
 _Static_assert(offsetof(struct health_peer_shm, name) == 128, "layout");
@@ -356,6 +356,16 @@ static void health_copy_turns(const struct zone *to, const struct health_view *v
     }
 }
 
+static void health_copy_tries(const struct zone *to, const struct health_view *v)
+{
+    struct health_view t;
+    if (!health_view_of(to, &t))
+        return;
+    for (uint32_t slot = 0; slot < BOARD_SLOTS; slot++)
+        if (atomic_load(&v->head->tries[slot]))
+            atomic_store(&t.head->tries[slot], 1);
+}
+
 /* A word that no process wrote would still be a state: every word unpacks to one. */
 void health_copy(const struct zone *to, const struct zone *from)
 {
@@ -378,4 +388,5 @@ void health_copy(const struct zone *to, const struct zone *from)
             health_log_add(to, p, &entries[k]);
     }
     health_copy_turns(to, &v);
+    health_copy_tries(to, &v);
 }

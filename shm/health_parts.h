@@ -3,6 +3,7 @@
 #ifndef SHM_HEALTH_PARTS_H
 #define SHM_HEALTH_PARTS_H
 
+#include "shm/board.h"
 #include "shm/health.h"
 
 struct health_shm {
@@ -11,6 +12,9 @@ struct health_shm {
     _Atomic uint32_t asks;             /* probes out of turn, so far */
     _Atomic uint64_t changes;          /* of any peer's state, so far */
     struct lock_shm claims;            /* of rows */
+    /* By slot: it may hold trials. Without it each death would cost a look at all rows, which the
+     * kernel would have to make first where they were never used. */
+    _Atomic uint8_t tries[BOARD_SLOTS];
 } __attribute__((aligned(64)));
 
 /* `number` is 0 while the entry is being written, and stays so when its writer dies. */

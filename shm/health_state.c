@@ -117,8 +117,13 @@ bool health_state_try(struct health_peer_shm *peer, uint32_t slot, int64_t patie
     const struct health_step step = { peer, &trial, now };
     uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
     struct verdict from, to;
+    struct health_view v;
 
-    must(slot < VERDICT_NOBODY);
+    must(slot < BOARD_SLOTS);
+    if (!health_state_may_try(peer, now->ms))
+        return false;
+    if (health_view_of(now->zone, &v)) /* before it has one: should it die in between */
+        atomic_store(&v.head->tries[slot], 1);
     do {
         from = verdict_unpack(word);
         if (!verdict_may_try(&from, health_tick(now->ms)))
@@ -168,8 +173,10 @@ void health_state_forget(const struct health_view *v, uint32_t slot)
 {
     struct timespec now;
 
+    if (slot >= BOARD_SLOTS || !atomic_exchange(&v->head->tries[slot], 0))
+        return;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    for (uint32_t i = 0; i < v->peers_n && slot < VERDICT_NOBODY; i++)
+    for (uint32_t i = 0; i < v->peers_n; i++)
         if (health_state(&v->peers[i]) == HEALTH_TRIAL)
             health_give_up(&v->peers[i], slot,
                            health_tick((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000));

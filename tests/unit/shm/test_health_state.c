@@ -114,6 +114,25 @@ static void the_dead_hold_no_trial(void **state)
     assert_true(health_state_try(peer, 3, 600000, &now));
 }
 
+static void a_larger_zone_takes_trials_over(void **state)
+{
+    struct zone large;
+    struct timespec clock;
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &clock);
+    now.ms = (int64_t)clock.tv_sec * 1000 - 10000;
+    take_out();
+    now.ms += 100 * VERDICT_TICK_MS * 2;
+    assert_true(health_state_try(peer, 9, 600000, &now));
+    assert_true(health_make(&large, 5000, 4));
+    health_copy(&large, &zone);
+    struct health_peer_shm *copy = health_peer(&large, 77);
+    assert_int_equal(health_state(copy), HEALTH_TRIAL);
+    health_forget(&large, 9);
+    assert_int_equal(health_state(copy), HEALTH_DOWN);
+    region_drop(&large);
+}
+
 static void a_trial_without_end_passes_on(void **state)
 {
     (void)state;
@@ -208,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_trial_is_logged_and_keeps_the_time, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_dead_hold_no_trial, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_larger_zone_takes_trials_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_trial_without_end_passes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(by_hand_and_by_settings, setup, teardown),
         cmocka_unit_test_setup_teardown(who_was_away_is_new, setup, teardown),
