@@ -209,8 +209,8 @@ static uint64_t health_clock(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void health_open_peer(const struct health_view *v, struct health_peer_shm *p,
-                             uint64_t identity)
+/* What another left in the row, its log and its counters. */
+static void health_clean_peer(const struct health_view *v, struct health_peer_shm *p)
 {
     atomic_store(&p->verdict, 0);
     atomic_store(&p->since, 0);
@@ -225,13 +225,21 @@ static void health_open_peer(const struct health_view *v, struct health_peer_shm
     atomic_store(&p->failures, 0);
     atomic_store(&p->connects, 0);
     atomic_store(&p->latency, 0);
-    atomic_store(&p->opened, health_clock());
     memset(&v->logs[p - v->peers], 0, sizeof(struct health_log_shm));
     for (uint32_t slot = 0; slot < BOARD_SLOTS && slot < atomic_load(&v->head->slots); slot++) {
         _Atomic uint32_t *row =
             (void *)(v->counters + slot * health_stride(v->peers_n, v->upstreams_n));
         atomic_store(&row[p - v->peers], 0);
     }
+}
+
+/* A row that nobody had is clean, and its log takes no memory as long as nobody touches it. */
+static void health_open_peer(const struct health_view *v, struct health_peer_shm *p,
+                             uint64_t identity)
+{
+    if (atomic_load(&p->identity) != 0)
+        health_clean_peer(v, p);
+    atomic_store(&p->opened, health_clock());
     atomic_store_explicit(&p->identity, identity, memory_order_release);
 }
 

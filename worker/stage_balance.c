@@ -63,7 +63,9 @@ enum stage_result stage_balance(struct stream *s)
                         : state->fitness.closed ? pick_trial(s, set)
                                                 : pick(s, state->balancer);
     if (!peer)
-        return refuse(s, state->fitness.unhealthy ? "upstream is unhealthy" : "no peer available");
+        return refuse(s, set->n == 0 && set->unresolved ? "no address is known"
+                         : state->fitness.unhealthy     ? "upstream is unhealthy"
+                                                        : "no peer available");
     stream_take_peer(s, peer);
     balance_tried(state->balancer, &s->tried, peer);
     return STAGE_NEXT;

@@ -123,9 +123,10 @@ def test_running_request_on_an_address_that_went_finishes(names, town, origins, 
 def test_unresolved_at_load_is_no_error(names, town, start):
     port, _ = town
     dns = names()
-    gateway = start([by_name(port)], dns_resolver=[dns.address])
+    gateway = start([by_name(port)], dns_resolver=[dns.address], access_log="stdout")
     answer = gateway.get("/")
     assert answer.status == 503 and "message" in answer.json()
+    gateway.wait_log(r"no address is known")
     gateway.wait_log(r"the name web\.test has no address")
     dns.set({"web.test": ["127.0.0.2"]})
     wait_until(lambda: gateway.get("/").status == 200, "the name to be known")
