@@ -19,8 +19,9 @@ enum { CONSUMERS_PEM_MAX = 16384 };
 
 #define KEY struct source_key
 static const struct fields_row key_rows[] = {
-    { FIELDS_ROW_TEXT(KEY, as.key, "key"), .flags = FIELDS_REQUIRED,
-      .doc = "The key that requests show." },
+    { FIELDS_ROW_TEXT(KEY, as.key, "key"), .flags = FIELDS_REQUIRED | FIELDS_SECRET,
+      .doc = "The key that requests show. It may be kept elsewhere: \"$(env:NAME)\", "
+             "\"$(file:/path)\"." },
     { FIELDS_ROW_TEXT(KEY, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
       .check = value_is_uuid,
       .doc = "A UUID; made from the consumer's id and the position when \"\"." },
@@ -50,8 +51,9 @@ static const struct fields_row jwt_rows[] = {
       .doc = "A UUID; made from the consumer's id and the position when \"\"." },
     { FIELDS_ROW_ENUM(SECRET, as.algorithm, "algorithm"), .preset = "\"HS256\"",
       .names = jwt_algorithms, .doc = "The only algorithm that a token with this key may have." },
-    { FIELDS_ROW_TEXT(SECRET, as.secret, "secret"), .preset = "\"\"",
-      .doc = "The secret, with HS algorithms." },
+    { FIELDS_ROW_TEXT(SECRET, as.secret, "secret"), .preset = "\"\"", .flags = FIELDS_SECRET,
+      .doc = "The secret, with HS algorithms. It may be kept elsewhere: \"$(env:NAME)\", "
+             "\"$(file:/path)\"." },
     { FIELDS_ROW_BOOL(SECRET, as.secret_is_base64, "secret_is_base64"), .preset = "false",
       .doc = "Whether the secret is written in base64." },
     { FIELDS_ROW_TEXT(SECRET, rsa_public_key, "rsa_public_key"), .preset = "\"\"",

@@ -39,6 +39,7 @@ enum fields_flag {
     FIELDS_SET = 8,      /* no element twice */
     FIELDS_INPUT = 16,   /* another way to say what other fields say; not printed */
     FIELDS_UNSET = 32,   /* sizes: "" means UINT64_MAX, somebody else's value holds */
+    FIELDS_SECRET = 64,  /* texts: may be "$(env:NAME)" or "$(file:/path)", see secret.h */
 };
 
 struct fields_name {

@@ -34,8 +34,9 @@ static const struct fields_name formats[] = { { "auto", CONF_PASSWORD_AUTO },
 static const struct fields_row basic_rows[] = {
     { FIELDS_ROW_TEXT(BASIC, as.username, "username"), .flags = FIELDS_REQUIRED, .check = is_user,
       .doc = "The name that requests show." },
-    { FIELDS_ROW_TEXT(BASIC, as.password, "password"), .flags = FIELDS_REQUIRED,
-      .doc = "The password, or a hash of it." },
+    { FIELDS_ROW_TEXT(BASIC, as.password, "password"), .flags = FIELDS_REQUIRED | FIELDS_SECRET,
+      .doc = "The password, or a hash of it. It may be kept elsewhere: \"$(env:NAME)\", "
+             "\"$(file:/path)\"." },
     { FIELDS_ROW_ENUM(BASIC, as.format, "password_format"), .preset = "\"auto\"", .names = formats,
       .doc = "plain: itself; crypt: a hash as in /etc/shadow, \"$y$...\", \"$2b$...\", \"$6$...\"; "
              "kong: SHA-1 in hex of the password and the consumer's id, as Kong stores it; auto: "
@@ -57,8 +58,9 @@ const struct fields_table passwords_basic_fields = {
 static const struct fields_row hmac_rows[] = {
     { FIELDS_ROW_TEXT(HMAC, as.username, "username"), .flags = FIELDS_REQUIRED,
       .check = value_is_printable, .doc = "The name that requests show." },
-    { FIELDS_ROW_TEXT(HMAC, as.secret, "secret"), .flags = FIELDS_REQUIRED,
-      .doc = "What they are signed with." },
+    { FIELDS_ROW_TEXT(HMAC, as.secret, "secret"), .flags = FIELDS_REQUIRED | FIELDS_SECRET,
+      .doc = "What they are signed with. It may be kept elsewhere: \"$(env:NAME)\", "
+             "\"$(file:/path)\"." },
     { FIELDS_ROW_TEXT(HMAC, as.id, "id"), .preset = "\"\"", .flags = FIELDS_LOWER,
       .check = value_is_uuid,
       .doc = "A UUID; made from the consumer's id and the position when \"\"." },

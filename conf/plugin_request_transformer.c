@@ -90,7 +90,8 @@ static const struct fields_table table = {
     .doc = "Changes requests on their way to the upstream, in this order: remove, rename, replace, "
            "add, append. Values may say $(headers.name), $(query_params.name), "
            "$(uri_captures.name), $(headers[\"name\"]), $(uri_captures[1]), and $(a or b or "
-           "\"text\") for the first that is there, all of the request as it came. A value that "
+           "\"text\") for the first that is there, all of the request as it came; and $(env:NAME), "
+           "$(file:/path). A value that "
            "would hold a control character is refused with 400.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),

@@ -5,6 +5,7 @@
  * takes to read the same number again.
  */
 #include "conf/printer.h"
+#include "conf/secret.h"
 #include "conf/value.h"
 #include <stdlib.h>
 
@@ -140,7 +141,8 @@ static void print_value(FILE *out, const struct fields_row *row, const void *obj
         print_number(out, *(const double *)p);
         break;
     case FIELDS_TEXT:
-        print_text(out, *(const struct conf_text *)p);
+        print_text(out, row->flags & FIELDS_SECRET ? secret_written(*(const struct conf_text *)p)
+                                                   : *(const struct conf_text *)p);
         break;
     case FIELDS_MODE:
         fprintf(out, "\"%04o\"", (unsigned)*(const int *)p);

@@ -4,6 +4,7 @@
  * fraction is meant an integer is one too. Nothing else is converted: a quoted number is a string.
  */
 #include "conf/scalar.h"
+#include "conf/secret.h"
 #include "conf/value.h"
 #include <inttypes.h>
 #include <string.h>
@@ -164,6 +165,22 @@ void scalar_mode(struct reader *r, const config_setting_t *s, int *out)
                    report_quote(r->report, text, strlen(text)));
 }
 
+/* What is wrong with the secret itself is told without it. */
+static bool read_secret(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                        struct conf_text *out)
+{
+    const char *text = config_setting_get_string(s);
+    struct conf_text value;
+    char why[SCALAR_WHY] = "";
+    bool ok = secret_read(r->memory, text, strlen(text), &value, why, sizeof why) &&
+              (!row->check || row->check(value.s, value.n, why, sizeof why));
+    if (ok)
+        *out = value;
+    else
+        report_add(r->report, s, "%s %s", report_quote(r->report, text, strlen(text)), why);
+    return ok;
+}
+
 bool scalar_text(struct reader *r, const struct fields_row *row, const config_setting_t *s,
                  struct conf_text *out)
 {
@@ -178,6 +195,8 @@ bool scalar_text(struct reader *r, const struct fields_row *row, const config_se
         report_add(r->report, s, "must not be empty");
         return false;
     }
+    if (row->flags & FIELDS_SECRET && secret_is_reference(text, n))
+        return read_secret(r, row, s, out);
     if (n > 0 && row->check && !row->check(text, n, why, sizeof why)) {
         report_add(r->report, s, "%s %s", report_quote(r->report, text, n), why);
         return false;
@@ -185,5 +204,7 @@ bool scalar_text(struct reader *r, const struct fields_row *row, const config_se
     *out = memory_text(r->memory, text, n);
     if (row->flags & FIELDS_LOWER)
         *out = memory_lower(r->memory, *out);
+    if (row->flags & FIELDS_SECRET)
+        *out = secret_plain(r->memory, out->s, out->n);
     return true;
 }

@@ -2,6 +2,8 @@
 /* Reads from left to right, once; what is not understood is refused, and never sent as it is
  * written. */
 #include "conf/template.h"
+#include "conf/secret.h"
+#include "conf/value.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@ struct reading {
     struct conf_piece pieces[TEMPLATE_PIECES];
     size_t n;
     const char *wrong; /* NULL: nothing so far */
+    char why[128];
 };
 
 static bool fail(struct reading *r, const char *wrong)
@@ -131,6 +134,20 @@ static bool read_place(struct reading *r)
     }
 }
 
+/* "$(env:NAME)", "$(file:/path)": a text that is not written here; the piece is a copy of it. */
+static bool read_secret(struct reading *r, size_t n)
+{
+    struct conf_text value;
+    char why[96];
+    if (!secret_read(r->memory, r->at, n, &value, why, sizeof why) ||
+        !value_is_printable(value.s, value.n, why, sizeof why)) {
+        snprintf(r->why, sizeof r->why, "has a secret that %s", why);
+        return fail(r, r->why);
+    }
+    r->at += n;
+    return add(r, (struct conf_piece){ .text = value, .number = -1 });
+}
+
 static bool read_all(struct reading *r)
 {
     while (*r->at) {
@@ -140,8 +157,13 @@ static bool read_all(struct reading *r)
             !add(r, (struct conf_piece){ .text = memory_text(r->memory, r->at, n), .number = -1 }))
             return false;
         r->at += n;
-        if (place && (r->at += 2, !read_place(r)))
+        const char *end = place ? strchr(place, ')') : NULL;
+        if (end && secret_is_reference(place, (size_t)(end + 1 - place))) {
+            if (!read_secret(r, (size_t)(end + 1 - place)))
+                return false;
+        } else if (place && (r->at += 2, !read_place(r))) {
             return false;
+        }
     }
     return true;
 }

@@ -3,6 +3,7 @@
  * Texts with places to fill in from a request: "$(headers.x)", "$(query_params.x)",
  * "$(uri_captures.x)"; names in brackets may have any character, "$(headers["x-y"])", and captures
  * go by number too, "$(uri_captures[1])". "$(a or b or "text")" takes the first that is there.
+ * Secrets (secret.h) are filled in when it is read.
  */
 #ifndef CONF_TEMPLATE_H
 #define CONF_TEMPLATE_H

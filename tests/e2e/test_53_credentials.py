@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins that know a consumer by a name: basic-auth, hmac-auth."""
+"""Plugins that know a consumer by a name: basic-auth, hmac-auth; and secrets that are kept elsewhere."""
 import base64
 import hashlib
 import hmac
@@ -7,7 +7,7 @@ import subprocess
 import time
 from email.utils import formatdate
 
-from harness import plugin, route, service
+from harness import check, plugin, route, service
 
 ID = "6f2a3c1e-0d5b-4f7a-9c52-0a1b2c3d4e5f"
 
@@ -125,3 +125,36 @@ def test_hmac_auth_fields(origin, start):
         assert origin.last.get("X-Consumer-Username") == who and "Authorization" not in origin.last
     gateway = hmac_gateway(start, origin, realm="mine")
     assert gateway.get("/").get("WWW-Authenticate") == 'hmac realm="mine"'
+
+
+# ---- secrets that are kept elsewhere
+
+def test_secrets_from_files(origin, start, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("first\n")
+    reference = f"$(file:{secret})"
+    consumers = ({"username": "alice", "keyauth_credentials": ({"key": reference},)},)
+    change = plugin("request-transformer", add={"headers": [f"X-Token:Bearer {reference}"]})
+    gateway = start([service(origin.port, route(plugins=(plugin("key-auth"), change)))], consumers=consumers)
+    assert gateway.get("/", "apikey: first").status == 200 and origin.last.get("X-Token") == "Bearer first"
+    assert gateway.get("/", f"apikey: {reference}").status == 401
+    secret.write_text("second\n")
+    assert gateway.get("/", "apikey: first").status == 200  # until it is told
+    gateway.reload()
+    assert gateway.get("/", "apikey: first").status == 401 and gateway.get("/", "apikey: second").status == 200
+    secret.unlink()
+    assert gateway.ctl("reload").returncode != 0 and gateway.get("/", "apikey: second").status == 200
+    assert "first" not in gateway.log() and "second" not in gateway.log()
+
+
+def test_secrets_are_not_printed(tmp_path):
+    (tmp_path / "secret").write_text("opensesame\n")
+    text = ('consumers = ( { username = "a"; keyauth_credentials = ( { key = "$(env:TEST_KEY)"; } ); basicauth_credentials = ( { '
+            f'username = "u"; password = "$(file:{tmp_path}/secret)"; }} ); }} );\n')
+    done = check(text, "-T", environment={"TEST_KEY": "opensesame"})
+    assert done.returncode == 0 and "opensesame" not in done.stdout + done.stderr
+    assert 'key = "$(env:TEST_KEY)"' in done.stdout and f'password = "$(file:{tmp_path}/secret)"' in done.stdout
+    again = check(done.stdout, "-T", environment={"TEST_KEY": "opensesame"})
+    assert again.returncode == 0 and again.stdout == done.stdout
+    done = check(text)
+    assert done.returncode != 0 and '"$(env:TEST_KEY)" is not in the environment' in done.stderr
