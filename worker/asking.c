@@ -109,9 +109,9 @@ static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
     }
     if (conf->vary_query_params.n && parts->query.n) {
         char *chosen = arena_take(&s->arena, parts->query.n);
-        ptrdiff_t n =
-            chosen ? cache_key_query(parts->query, &conf->vary_query_params, chosen, parts->query.n)
-                   : -1;
+        ptrdiff_t n = chosen ? cache_key_query(parts->query, &conf->vary_query_params,
+                                               parts->case_folded, chosen, parts->query.n)
+                             : -1;
         if (n >= 0)
             parts->query = slice_of(chosen, (size_t)n);
     }

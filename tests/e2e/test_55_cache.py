@@ -149,6 +149,12 @@ def test_vary_query_params(cached):
     assert it.state("/x?page=2") == "Miss"
 
 
+def test_vary_query_params_in_any_case(cached):
+    it = cached(vary_query_params=["Page"], ignore_uri_case=True)
+    assert it.state("/x?Page=1&s=a") == "Miss" and it.state("/X?s=b&page=1") == "Hit"
+    assert it.state("/x?Page=2") == "Miss" and it.state("/x?%50age=3") == "Miss" and it.state("/x") == "Miss"
+
+
 def test_response_headers_switches(cached):
     it = cached(response_headers={"age": False, "X-Cache-Status": False, "X-Cache-Key": False})
     it.gateway.get("/x")

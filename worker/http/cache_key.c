@@ -140,20 +140,34 @@ bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out)
     return true;
 }
 
+static bool same(struct slice a, struct slice b, bool fold)
+{
+    return fold ? slice_equal_nocase(a, b) : slice_equal(a, b);
+}
+
 /* Whether an upstream would take `name`, as received, for `wanted`. Names too long to decode count
  * as equal: one more pair in a key costs a miss, one too few would mix up two resources. */
-static bool same_name(struct slice name, struct slice wanted)
+static bool same_name(struct slice name, struct slice wanted, bool fold)
 {
     char decoded[NAME_MAX_DECODED];
 
-    if (slice_equal(name, wanted))
+    if (same(name, wanted, fold))
         return true;
     if (memchr(name.p, '%', name.n) == NULL && memchr(name.p, '+', name.n) == NULL)
         return false;
     if (name.n > sizeof decoded)
         return true;
     ptrdiff_t n = uri_decode(name, true, decoded, sizeof decoded);
-    return n >= 0 && slice_equal(slice_of(decoded, (size_t)n), wanted);
+    return n >= 0 && same(slice_of(decoded, (size_t)n), wanted, fold);
+}
+
+/* Whether one of the first n names is that of the pair as well: each pair is taken once. */
+static bool taken(struct slice name, const struct conf_texts *names, size_t n, bool fold)
+{
+    for (size_t i = 0; i < n; i++)
+        if (same_name(name, slice_of(names->v[i].s, names->v[i].n), fold))
+            return true;
+    return false;
 }
 
 /* "name=value" as it stands in the query. */
@@ -162,7 +176,8 @@ static struct slice whole_pair(struct slice name, struct slice value)
     return value.p == NULL ? name : slice_of(name.p, (size_t)(value.p + value.n - name.p));
 }
 
-ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, char *out, size_t cap)
+ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, bool fold, char *out,
+                          size_t cap)
 {
     size_t n = 0;
 
@@ -170,7 +185,7 @@ ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, ch
         struct slice rest = query, name, value, wanted = { names->v[i].s, names->v[i].n };
         while (rest.p != NULL && uri_query_next(&rest, &name, &value)) {
             struct slice pair = whole_pair(name, value);
-            if (!same_name(name, wanted))
+            if (!same_name(name, wanted, fold) || taken(name, names, i, fold))
                 continue;
             if (pair.n + (n > 0) > cap - n)
                 return -1;
@@ -181,11 +196,6 @@ ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, ch
         }
     }
     return (ptrdiff_t)n;
-}
-
-static bool same(struct slice a, struct slice b, bool fold)
-{
-    return fold ? slice_equal_nocase(a, b) : slice_equal(a, b);
 }
 
 static bool has_pair(struct slice query, struct slice wanted, bool fold)

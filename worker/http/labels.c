@@ -204,7 +204,8 @@ static void add_url(const struct cache *cache, const struct labels_queries *quer
 
     add(out, purges_label(cache, PURGES_URL, folded, text, url_text(text, url[0], url[1], url[2])));
     for (size_t i = 0; i < queries->n; i++) {
-        ptrdiff_t n = url[2].n ? cache_key_query(url[2], queries->v[i], chosen, sizeof chosen) : 0;
+        ptrdiff_t n =
+            url[2].n ? cache_key_query(url[2], queries->v[i], folded, chosen, sizeof chosen) : 0;
         struct slice query = slice_of(chosen, n > 0 ? (size_t)n : 0);
         add(out, purges_label(cache, PURGES_CHOSEN, folded, text,
                               url_text(text, url[0], url[1], query)));
@@ -228,7 +229,7 @@ void labels_url(const struct cache *cache, const struct labels_queries *queries,
     changed |= lower(query, text[1]);
     const struct slice folded[3] = { host, slice_of(text[0], path.n),
                                      query.p ? slice_of(text[1], query.n) : query };
-    if (changed)
+    if (changed || queries->n > 0) /* names of parameters are found in any case then */
         add_url(cache, queries, folded, true, out);
 }
 

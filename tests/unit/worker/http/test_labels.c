@@ -146,6 +146,20 @@ static void keys_with_chosen_parameters(void **state)
     assert_true(url(&plain, "h.example", "/a/b", "x=1", &queries));
 }
 
+static void keys_without_case_with_chosen_parameters(void **state)
+{
+    static const struct conf_text names[] = { { "Page", 4 } };
+    static const struct conf_texts list = { names, 1 };
+    const struct labels_queries queries = { .v = { &list }, .n = 1 };
+    struct object o = plain;
+    (void)state;
+    o.parts.query_chosen = o.parts.case_folded = true;
+    o.parts.query = SLICE("page=1");
+    assert_true(url(&o, "h.example", "/A/b", "z=3&Page=1", &queries));
+    assert_true(url(&o, "h.example", "/a/b", "z=3&page=1", &queries));
+    assert_false(url(&o, "h.example", "/a/b", "z=3&page=2", &queries));
+}
+
 static void more_lists_of_parameters_than_room(void **state)
 {
     struct conf_text names[LABELS_QUERIES_MAX + 2];
@@ -260,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_url_is_host_path_and_query),
         cmocka_unit_test(keys_without_case),
         cmocka_unit_test(keys_with_chosen_parameters),
+        cmocka_unit_test(keys_without_case_with_chosen_parameters),
         cmocka_unit_test(more_lists_of_parameters_than_room),
         cmocka_unit_test(prefixes_of_any_length),
         cmocka_unit_test(tags_of_both_fields),
