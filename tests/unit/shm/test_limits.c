@@ -156,6 +156,60 @@ static void bucket(void **state)
     assert_int_equal(granted, 10);
 }
 
+/* Retry-After is kept to: a claim fits then, and not long before. */
+static void sliding_tells_when_to_come_again(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_MINUTE, 60);
+    c.shape = LIMITS_SLIDING;
+    for (int i = 0; i < 60; i++)
+        assert_true(take(&c, NOW));
+    assert_false(take(&c, NOW + 30000));
+    assert_int_equal(c.retry, 31); /* one of those sixty has to leave the last minute */
+    assert_false(take(&c, NOW + 60999));
+    assert_int_equal(c.retry, 1);
+    assert_true(take(&c, NOW + 61000));
+    assert_false(take(&c, NOW + 61000));
+    assert_int_equal(c.retry, 1);
+    assert_true(take(&c, NOW + 62000));
+}
+
+/* A clock that was far ahead and is set back: nobody waits for it to be there again. */
+static void a_bucket_outlives_a_clock_that_is_set_back(void **state)
+{
+    (void)state;
+    int64_t day = 86400000;
+    struct limits_claim c = claim(1, CALENDAR_MINUTE, 6);
+    c.shape = LIMITS_BUCKET;
+    for (int i = 0; i < 6; i++)
+        assert_true(take(&c, NOW + day));
+    assert_false(take(&c, NOW + day - 1000)); /* a late clock is none that was set back */
+    assert_int_equal(c.retry, 11);
+    assert_false(take(&c, NOW));
+    assert_int_equal(c.retry, 10);
+    assert_true(take(&c, NOW + 10000));
+    assert_false(take(&c, NOW + 10000));
+    struct limits_claim several[2] = { c, claim(1, CALENDAR_DAY, 100) };
+    assert_true(limits_take(l, several, 2, NOW + 20000));
+    assert_false(limits_take(l, several, 2, NOW + 20000 - day));
+    assert_true(limits_take(l, several, 2, NOW + 30000 - day));
+}
+
+static void a_huge_burst_is_one(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_YEAR, 1);
+    c.shape = LIMITS_BUCKET;
+    for (uint32_t burst = INT32_MAX; burst > 1000; burst = burst / 8 * 5) {
+        c.key = limits_key(l, 2, &burst, sizeof burst);
+        c.burst = burst;
+        for (int i = 0; i < 1000; i++)
+            assert_true(take(&c, NOW));
+        assert_true(c.left >= burst - 1000 || c.left > 70000);
+        assert_true(c.reset > 365 * 86400u);
+    }
+}
+
 static void a_full_table_forgets_those_that_counted_least(void **state)
 {
     (void)state;
@@ -229,7 +283,10 @@ int main(void)
         EACH(several_are_granted_whole_or_not_at_all),
         EACH(give_back_undoes),
         EACH(sliding),
+        EACH(sliding_tells_when_to_come_again),
         EACH(bucket),
+        EACH(a_bucket_outlives_a_clock_that_is_set_back),
+        EACH(a_huge_burst_is_one),
         EACH(a_full_table_forgets_those_that_counted_least),
         EACH(a_death_inside_is_mended),
         EACH(zones_are_told_apart_by_size),
