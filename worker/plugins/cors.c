@@ -52,13 +52,18 @@ static struct slice allowed(const struct conf_cors *c, struct slice asked)
     return slice_of(NULL, 0);
 }
 
+/* Whether it depends on Origin what a response says: then caches have to know also where there was
+ * none, lest they give that response to those who send one. */
+static bool varies(const struct conf_cors *c)
+{
+    return !c->any_origin || c->credentials || !c->allow_origin_absent;
+}
+
 /* "*" and credentials exclude each other: then the origin is named. */
 static void put_origin(struct stream *s, const struct conf_cors *c)
 {
     struct slice asked = only(s, "Origin"), answer;
     bool named = !c->any_origin || (c->credentials && asked.p);
-    if (named)
-        stream_add_response(s, SLICE("Vary"), SLICE("Origin"));
     answer = !named ? SLICE("*") : c->any_origin ? asked : allowed(c, asked);
     stream_set_response(s, SLICE("Access-Control-Allow-Origin"), answer);
     if (c->credentials && named && answer.p)
@@ -87,6 +92,8 @@ static enum stage_result cors_access(struct stream *s, const void *config)
     const struct conf_cors *c = config;
     if (c->preflight_continue || !is_preflight(s))
         return STAGE_NEXT;
+    if (varies(c))
+        stream_add_response(s, SLICE("Vary"), SLICE("Origin"));
     put_origin(s, c);
     put_preflight(s, c);
     return stream_answer_with(s, 200, slice_of(NULL, 0), slice_of(NULL, 0));
@@ -95,7 +102,11 @@ static enum stage_result cors_access(struct stream *s, const void *config)
 static void cors_header_filter(struct stream *s, const void *config)
 {
     const struct conf_cors *c = config;
-    if (is_preflight(s) || (!c->allow_origin_absent && !only(s, "Origin").p))
+    if (is_preflight(s))
+        return;
+    if (varies(c))
+        stream_add_response(s, SLICE("Vary"), SLICE("Origin"));
+    if (!c->allow_origin_absent && !only(s, "Origin").p)
         return;
     put_origin(s, c);
     if (c->exposed_headers.n)
