@@ -179,6 +179,18 @@ def test_srv_records(names, town, origins, start):
     wait_until(lambda: {gateway.get("/").body for _ in range(5)} == {b"127.0.0.3"}, "the new record")
 
 
+def test_srv_priorities(names, town, origins, start):
+    """Who has the lower number takes all, while it is there."""
+    port, servers = town
+    origins(lambda c, r: c.send(reply(200, body="second")), address="127.0.0.5", port=port)
+    dns = names({"_web._tcp.test": [(10, 1, port, "a.test"), (20, 60000, port, "b.test")],
+                 "a.test": ["127.0.0.2"], "b.test": ["127.0.0.5"]})
+    gateway = start([by_name(1, "_web._tcp.test")], dns_resolver=[dns.address], workers=2)
+    assert {gateway.get("/").body for _ in range(20)} == {b"127.0.0.2"}
+    servers["127.0.0.2"].stop()
+    wait_until(lambda: gateway.get("/").body == b"second", "the second priority")
+
+
 def test_plain_name_with_srv_records_has_their_ports(names, town, start):
     port, _ = town
     dns = names({"web.test": ["127.0.0.2", (1, 1, port, "b.test")], "b.test": ["127.0.0.3"]})
