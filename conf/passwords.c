@@ -48,7 +48,8 @@ static const struct fields_row basic_rows[] = {
 const struct fields_table passwords_basic_fields = {
     .title = "consumers.basicauth_credentials",
     .doc = "What basic-auth knows a consumer by. A hash that is slow to compute is computed once "
-           "a worker for each right password, and each time for a wrong one.",
+           "a worker for each right password; wrong ones may take a fifth of a worker's time, "
+           "past which a password that is not known to be right is answered with 503.",
     FIELDS_TABLE(basic_rows),
     .size = sizeof(BASIC),
     .at = offsetof(BASIC, at)

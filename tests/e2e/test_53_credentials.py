@@ -71,6 +71,9 @@ def test_a_slow_hash_is_paid_once_a_worker(origin, start):
         assert gateway.get("/", basic("ali", "pw")).status == 200
     assert time.monotonic() - began < 3 * once
     assert gateway.get("/", basic("ali", "wrong")).status == 401
+    answer = gateway.get("/", basic("ali", "wrong again"))  # guessing does not hold up the others
+    assert answer.status == 503 and answer.get("Retry-After") == "1"
+    assert gateway.get("/", basic("ali", "pw")).status == 200
     gateway.reload()
     assert gateway.get("/", basic("ali", "pw")).status == 200
 

@@ -63,6 +63,18 @@ void memo_add(struct memo *memo, const struct memo_mark *mark)
     *set = *mark;
 }
 
+void memo_charge(struct memo *memo, int64_t now, int64_t cost)
+{
+    if (memo->debt_until < now)
+        memo->debt_until = now;
+    memo->debt_until += MEMO_CHARGE * cost;
+}
+
+bool memo_affords(const struct memo *memo, int64_t now)
+{
+    return memo->debt_until - now <= MEMO_CREDIT_US;
+}
+
 void memo_free(struct memo *memo)
 {
     free(memo->marks);

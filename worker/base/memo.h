@@ -17,7 +17,8 @@ struct memo_mark {
 
 struct memo {
     struct memo_mark
-        *marks; /* MEMO_SETS x MEMO_WAYS, newest first; NULL until something is added */
+        *marks;         /* MEMO_SETS x MEMO_WAYS, newest first; NULL until something is added */
+    int64_t debt_until; /* us, monotonic: what wrong guesses cost is worked off by then */
     bool keyed;
     uint8_t key[MEMO_KEY];
 };
@@ -28,6 +29,13 @@ bool memo_mark(struct memo *memo, uint64_t who, struct slice what, struct memo_m
 bool memo_has(const struct memo *memo, const struct memo_mark *mark);
 /* In place of the oldest mark that shares its set. Does nothing where there is no memory. */
 void memo_add(struct memo *memo, const struct memo_mark *mark);
+/* Work for somebody who was wrong, in us: charged MEMO_CHARGE times, so that such work takes no
+ * more than that part of a worker's time. */
+enum { MEMO_CHARGE = 5, MEMO_CREDIT_US = 1000000 };
+void memo_charge(struct memo *memo, int64_t now, int64_t cost);
+/* Whether there is time for more of it: the debt is below MEMO_CREDIT_US. */
+bool memo_affords(const struct memo *memo, int64_t now);
+
 void memo_free(struct memo *memo);
 
 #endif

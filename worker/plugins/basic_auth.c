@@ -21,8 +21,9 @@ static struct slice token_of(struct slice value)
     return token.p > rest.p ? token : slice_of(NULL, 0);
 }
 
-/* Whose name and password the field holds; NULL: nobody's. */
-static const struct conf_basic *find(struct stream *s, enum field_id id)
+/* What the field holds, and whose it is where that is right. */
+static enum password_verdict look(struct stream *s, enum field_id id,
+                                  const struct conf_basic **known)
 {
     const struct head *head = stream_request(s)->head;
     const struct field *f = head_field(head, id);
@@ -30,17 +31,17 @@ static const struct conf_basic *find(struct stream *s, enum field_id id)
     char *text = token.n ? arena_take(stream_arena(s), token.n) : NULL;
     ptrdiff_t n = text ? jwt_token_base64(token, true, text) : -1;
     const char *colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
-    const struct conf_basic *known = NULL;
+    enum password_verdict verdict = PASSWORD_WRONG;
     if (colon) {
         size_t name_n = (size_t)(colon - text);
-        struct slice password = slice_of(colon + 1, (size_t)n - name_n - 1);
-        known = credentials_basic(stream_credentials(s), text, name_n);
-        if (known && !password_holds(stream_memo(s), known, password))
-            known = NULL;
+        *known = credentials_basic(stream_credentials(s), text, name_n);
+        if (*known)
+            verdict =
+                password_check(stream_memo(s), *known, slice_of(colon + 1, (size_t)n - name_n - 1));
     }
     if (text)
         OPENSSL_cleanse(text, token.n);
-    return known;
+    return verdict;
 }
 
 static enum stage_result basic_auth_access(struct stream *s, const void *config)
@@ -52,10 +53,15 @@ static enum stage_result basic_auth_access(struct stream *s, const void *config)
     }
     if (auth_skips(s, true, c->anonymous))
         return STAGE_NEXT;
-    const struct conf_basic *known = find(s, FIELD_PROXY_AUTHORIZATION);
-    if (!known)
-        known = find(s, FIELD_AUTHORIZATION);
-    if (!known)
+    const struct conf_basic *known = NULL;
+    enum password_verdict verdict = look(s, FIELD_PROXY_AUTHORIZATION, &known);
+    if (verdict == PASSWORD_WRONG)
+        verdict = look(s, FIELD_AUTHORIZATION, &known);
+    if (verdict == PASSWORD_LATER) {
+        stream_set_response(s, SLICE("Retry-After"), SLICE("1"));
+        return stream_answer(s, 503, "Too many wrong passwords, try again later");
+    }
+    if (verdict == PASSWORD_WRONG)
         return auth_refuse(s, c->anonymous, auth_challenge(s, "Basic", &c->realm), "Unauthorized");
     stream_authenticate(s, known->consumer, slice_of(known->username.s, known->username.n), false);
     return STAGE_NEXT;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The three forms of a stored password. Only right ones are remembered: wrong ones could push them
- * out. Copies of what the client said are wiped.
+ * out. A hash holds up all requests of the worker while it is computed: wrong guesses get a part of
+ * its time and no more, and whoever is right already goes on as before. Copies of what the client
+ * said are wiped.
  */
 #include "worker/plugins/password.h"
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Reads as many bytes as were given, whatever the stored text is; that is never empty. */
 static bool same_text(struct conf_text stored, struct slice given)
@@ -53,18 +56,39 @@ static bool same_crypt(struct conf_text stored, struct slice given)
     return same;
 }
 
-bool password_holds(struct memo *memo, const struct conf_basic *basic, struct slice given)
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static enum password_verdict check_crypt(struct memo *memo, const struct conf_basic *basic,
+                                         struct slice given)
 {
     struct memo_mark mark;
-    if (basic->format == CONF_PASSWORD_PLAIN)
-        return same_text(basic->password, given);
-    if (basic->format == CONF_PASSWORD_KONG)
-        return same_kong(basic, given);
     bool marked = memo_mark(memo, (uint64_t)(uintptr_t)basic, given, &mark);
     if (marked && memo_has(memo, &mark))
-        return true;
-    bool holds = same_crypt(basic->password, given);
-    if (holds && marked)
-        memo_add(memo, &mark);
-    return holds;
+        return PASSWORD_RIGHT;
+    int64_t began = now_us();
+    if (!memo_affords(memo, began))
+        return PASSWORD_LATER;
+    if (same_crypt(basic->password, given)) {
+        if (marked)
+            memo_add(memo, &mark);
+        return PASSWORD_RIGHT;
+    }
+    int64_t now = now_us();
+    memo_charge(memo, now, now - began);
+    return PASSWORD_WRONG;
+}
+
+enum password_verdict password_check(struct memo *memo, const struct conf_basic *basic,
+                                     struct slice given)
+{
+    if (basic->format == CONF_PASSWORD_CRYPT)
+        return check_crypt(memo, basic, given);
+    bool same = basic->format == CONF_PASSWORD_KONG ? same_kong(basic, given)
+                                                    : same_text(basic->password, given);
+    return same ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }

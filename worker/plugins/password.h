@@ -6,8 +6,15 @@
 #include "conf/consumer.h"
 #include "worker/base/memo.h"
 
+enum password_verdict {
+    PASSWORD_WRONG,
+    PASSWORD_RIGHT,
+    PASSWORD_LATER, /* wrong ones have cost so much lately that it was not checked */
+};
+
 /* Takes a time that does not depend on where two passwords differ. What libcrypt has found to be
- * right is remembered in `memo`. */
-bool password_holds(struct memo *memo, const struct conf_basic *basic, struct slice given);
+ * right is remembered in `memo`, and what it costs to find others wrong. */
+enum password_verdict password_check(struct memo *memo, const struct conf_basic *basic,
+                                     struct slice given);
 
 #endif

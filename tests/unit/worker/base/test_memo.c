@@ -62,9 +62,25 @@ static void forgets_the_oldest(void **state)
     memo_free(&memo);
 }
 
+static void charges_for_wrong_guesses(void **state)
+{
+    struct memo memo = { 0 };
+    (void)state;
+    assert_true(memo_affords(&memo, 5000000));
+    memo_charge(&memo, 5000000, 200000); /* a fifth of a second: the credit is used up exactly */
+    assert_true(memo_affords(&memo, 5000000));
+    memo_charge(&memo, 5000000, 100000);
+    assert_false(memo_affords(&memo, 5000000));
+    assert_false(memo_affords(&memo, 5499999));
+    assert_true(memo_affords(&memo, 5500000));
+    memo_charge(&memo, 60000000, 1); /* time that was not used is not saved up */
+    assert_int_equal(memo.debt_until, 60000000 + MEMO_CHARGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(remembers), cmocka_unit_test(keys_differ),
-                                        cmocka_unit_test(forgets_the_oldest) };
+                                        cmocka_unit_test(forgets_the_oldest),
+                                        cmocka_unit_test(charges_for_wrong_guesses) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static struct conf_basic stored(const char *text, enum conf_password_format form
 
 static bool holds(const struct conf_basic *basic, const char *given)
 {
-    return password_holds(&memo, basic, slice_of(given, strlen(given)));
+    return password_check(&memo, basic, slice_of(given, strlen(given))) == PASSWORD_RIGHT;
 }
 
 static void only_the_right_one(const struct conf_basic *basic)
@@ -33,7 +33,7 @@ static void only_the_right_one(const struct conf_basic *basic)
         assert_false(holds(basic, "open sesameopen sesame"));
         assert_false(holds(basic, ""));
         assert_false(holds(basic, basic->format == CONF_PASSWORD_PLAIN ? "x" : basic->password.s));
-        assert_false(password_holds(&memo, basic, SLICE("open sesame\0")));
+        assert_int_equal(password_check(&memo, basic, SLICE("open sesame\0")), PASSWORD_WRONG);
     }
 }
 
@@ -60,7 +60,8 @@ static void libcrypt(void **state)
     (void)state;
     only_the_right_one(&basic);
     memset(longest, 'x', sizeof longest);
-    assert_false(password_holds(&memo, &basic, slice_of(longest, sizeof longest)));
+    assert_int_equal(password_check(&memo, &basic, slice_of(longest, sizeof longest)),
+                     PASSWORD_WRONG);
 }
 
 static void remembers_by_credential(void **state)
@@ -76,6 +77,26 @@ static void remembers_by_credential(void **state)
     assert_false(holds(&basic, "trust m"));
 }
 
+static void wrong_guesses_are_bounded(void **state)
+{
+    struct conf_basic basic = stored(
+                          "$5$rounds=1000$saltsalt$nKsyTQBmKz4GdCft0Sv/FbzLiu0y3wFdEXOzudLQLJ5",
+                          CONF_PASSWORD_CRYPT),
+                      plain_one = stored("p", CONF_PASSWORD_PLAIN);
+    (void)state;
+    memo_free(&memo);
+    assert_false(holds(&basic, "wrong"));
+    assert_true(memo.debt_until > 0);
+    assert_true(holds(&basic, "open sesame")); /* a cheap hash leaves time for others */
+    memo.debt_until = INT64_MAX / 2;
+    assert_int_equal(password_check(&memo, &basic, SLICE("wrong")), PASSWORD_LATER);
+    assert_int_equal(password_check(&memo, &basic, SLICE("open sesame")), PASSWORD_RIGHT);
+    assert_true(holds(&plain_one, "p"));
+    basic.consumer = NULL;
+    struct conf_basic other = basic;
+    assert_int_equal(password_check(&memo, &other, SLICE("open sesame")), PASSWORD_LATER);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -87,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(plain), cmocka_unit_test(kong),
                                         cmocka_unit_test(libcrypt),
-                                        cmocka_unit_test(remembers_by_credential) };
+                                        cmocka_unit_test(remembers_by_credential),
+                                        cmocka_unit_test(wrong_guesses_are_bounded) };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
