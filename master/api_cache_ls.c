@@ -31,6 +31,7 @@ struct listing {
     uint64_t at;                   /* where the walk of the dictionary goes on */
     struct slice host, path;       /* of a prefix; or the host alone */
     char url_text[API_PARAMETER_MAX], prefix[API_PARAMETER_MAX];
+    char path_text[4 * API_PARAMETER_MAX]; /* an escape takes three bytes */
     char name[NAME_MAX_TEXT], method[32], tag[API_PARAMETER_MAX], host_text[NAME_MAX_TEXT];
     struct row rows[];
 };
@@ -269,7 +270,9 @@ static bool read_prefix(const struct api_request *request, struct listing *l)
         return false;
     if (slash > l->prefix)
         l->host = slice_of(l->prefix, (size_t)(slash - l->prefix));
-    l->path = slice_of(slash, strlen(slash));
+    l->path.n =
+        api_object_prefix(slice_of(slash, strlen(slash)), l->path_text, sizeof l->path_text);
+    l->path.p = l->path_text;
     return true;
 }
 

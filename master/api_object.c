@@ -57,6 +57,29 @@ bool api_object_url(struct slice text, struct api_object_url *url)
     return true;
 }
 
+static bool ends_with_dots(struct slice path)
+{
+    while (path.n > 0 && path.p[path.n - 1] == '.')
+        path.n--;
+    return path.n > 0 && path.p[path.n - 1] == '/';
+}
+
+size_t api_object_prefix(struct slice path, char *out, size_t cap)
+{
+    const char *mark = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
+    struct slice end = mark != NULL ? skip(path, (size_t)(mark - path.p)) : SLICE("");
+    struct slice begin = slice_of(path.p, path.n - end.n);
+    struct uri uri;
+
+    /* a "/" at the end is one that more follows, and "/." is not */
+    bool whole = mark != NULL || (begin.n > 0 && begin.p[begin.n - 1] == '/');
+    if ((!whole && ends_with_dots(begin)) || !uri_parse(begin, out, cap - end.n, &uri))
+        uri.path = begin;
+    memmove(out, uri.path.p, uri.path.n);
+    memcpy(out + uri.path.n, end.p, end.n);
+    return uri.path.n + end.n;
+}
+
 bool api_object_find(struct api *api, const uint8_t id[CACHE_ID_SIZE], uint32_t plugin,
                      size_t *dict, struct cache_hit *hit)
 {

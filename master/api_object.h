@@ -19,6 +19,11 @@ struct api_object_url {
  * outlive *url. */
 bool api_object_url(struct slice text, struct api_object_url *url);
 
+/* The beginning of a path as keys hold it, where it is one: what ends within an escape or with dots
+ * that could be the begin of a name is left as it is. Writes to out[0..cap), cap >= path.n; returns
+ * the length. A query goes with it as it is. */
+size_t api_object_prefix(struct slice path, char *out, size_t cap);
+
 /* 32 hex digits of any case (dashes are skipped, so that a UUID is read as well) into 16 bytes.
  * False: not an id. */
 bool api_object_id(struct slice text, uint8_t id[CACHE_ID_SIZE]);

@@ -2,8 +2,8 @@
 /*
  * API: purging. What is named becomes labels (http/labels.h), which each dictionary marks in a few
  * stores, however much it holds: the reply says how long that took. Counting what is reached means
- * a walk, so that is done on request, for a dry run. Kong's paths for one object and for all answer
- * as Kong's do.
+ * a walk, so that is done on request, for a dry run, and in slices: nobody waits for it. Kong's
+ * paths for one object and for all answer as Kong's do.
  */
 #include "master/api_object.h"
 #include "worker/http/reuse.h"
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { SLICE_BUCKETS = 512 };
 enum by { BY_NOTHING, BY_KEY, BY_URL, BY_TAG, BY_PREFIX, BY_HOST, BY_ROUTE, BY_SERVICE, BY_ALL };
 
 static const struct {
@@ -23,19 +24,23 @@ static const struct {
 };
 
 struct order {
+    struct api_job job; /* of a dry run */
+    struct api *api;
+    size_t at_dict;
+    uint64_t at; /* where the walk of that dictionary goes on */
     enum by by;
     const char *name; /* of `by` */
     char value[API_PARAMETER_MAX], dict[256];
-    bool soft, dry_run;
+    bool one_dict, soft, dry_run;
     /* what the value means */
     uint8_t id[CACHE_ID_SIZE];
     struct api_object_url url;
     struct slice text;
-    char text_room[API_PARAMETER_MAX];
+    char text_room[4 * API_PARAMETER_MAX]; /* an escape takes three bytes */
     /* what came of it */
     bool counted;
     uint64_t objects, bytes;
-    double us;
+    double began, us;
 };
 
 /* --- what is asked -------------------------------------------------------------------------- */
@@ -81,6 +86,7 @@ static bool take_member(struct order *o, const char *name, const json_t *value)
         *flag = json_is_true(value);
         return json_is_boolean(value);
     }
+    o->one_dict = true;
     return strcmp(name, "dict") == 0 && copy(json_string_value(value), o->dict, sizeof o->dict);
 }
 
@@ -108,14 +114,18 @@ static bool take_parameter(const struct api_request *request, struct order *o, s
 {
     char text[16];
 
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        bool all = true;
         if (slice_equal(name, slice_of(kinds[i].name, strlen(kinds[i].name))))
             return choose(o, kinds[i].name, kinds[i].by) &&
-                   api_parameter(request, kinds[i].name, o->value, sizeof o->value);
+                   api_parameter(request, kinds[i].name, o->value, sizeof o->value) &&
+                   (kinds[i].by != BY_ALL || (truth(o->value, &all) && all));
+    }
     if (slice_equal(name, SLICE("soft")))
         return api_parameter(request, "soft", text, sizeof text) && truth(text, &o->soft);
     if (slice_equal(name, SLICE("dry_run")))
         return api_parameter(request, "dry_run", text, sizeof text) && truth(text, &o->dry_run);
+    o->one_dict = true;
     return slice_equal(name, SLICE("dict")) &&
            api_parameter(request, "dict", o->dict, sizeof o->dict);
 }
@@ -135,27 +145,24 @@ static const char *read_query(const struct api_request *request, struct order *o
 
 /* --- what it means -------------------------------------------------------------------------- */
 
-/* "[scheme://]host[:port]/..." or "/...": the host as keys have it. */
+/* "[scheme://]host[:port]/..." or "/...": host and path as keys have them. */
 static const char *read_prefix(struct order *o)
 {
     const char *text = o->value, *scheme = strstr(text, "://"), *slash;
-    struct slice host;
+    struct slice host = SLICE("");
     int port;
 
     if (scheme != NULL && strchr(text, '/') == scheme + 1)
         text = scheme + 3;
     if ((slash = strchr(text, '/')) == NULL)
         return "prefix has no \"/\": it is a path's beginning, or a host and that";
-    o->text = slice_of(text, strlen(text));
-    if (slash == text)
-        return NULL;
-    struct slice path = slice_of(slash, strlen(slash));
-    if (!uri_host(slice_of(text, (size_t)(slash - text)), o->text_room,
-                  sizeof o->text_room - path.n, &host, &port))
+    if (slash > text && !uri_host(slice_of(text, (size_t)(slash - text)), o->text_room,
+                                  API_PARAMETER_MAX, &host, &port))
         return "prefix begins with what is no host";
     memmove(o->text_room, host.p, host.n);
-    memcpy(o->text_room + host.n, path.p, path.n);
-    o->text = slice_of(o->text_room, host.n + path.n);
+    size_t n = api_object_prefix(slice_of(slash, strlen(slash)), o->text_room + host.n,
+                                 sizeof o->text_room - host.n);
+    o->text = slice_of(o->text_room, host.n + n);
     return NULL;
 }
 
@@ -300,34 +307,38 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+static bool is_meant(const struct api *api, const struct order *o, size_t dict)
+{
+    return api->caches[dict] != NULL &&
+           (!o->one_dict || strcmp(o->dict, api->heritage->conf->shared_dicts[dict].name.s) == 0);
+}
+
 /* NULL, or what is wrong. */
-static const char *carry_out(struct api *api, struct order *o)
+static const char *check(const struct api *api, struct order *o)
 {
     const struct conf *conf = api->heritage->conf;
     const char *wrong = understand(api, o);
-    bool known = o->dict[0] == '\0';
+    bool known = !o->one_dict;
     struct labels labels;
 
-    if (wrong != NULL)
-        return wrong;
-    double began = now_us();
-    for (size_t i = 0; i < conf->shared_dicts_n; i++) {
-        struct cache *cache = api->caches[i];
-        if (o->dict[0] != '\0' && strcmp(o->dict, conf->shared_dicts[i].name.s) != 0)
-            continue;
-        known = true;
-        if (cache == NULL)
-            continue;
-        if (!label(api, cache, o, &labels))
-            return "tag is no list of tags that short";
-        if (o->dry_run)
-            cache_walk(cache, api->now, count_object, &(struct census){ cache, &labels, o });
-        else
-            purge(api, cache, &labels, o);
+    for (size_t i = 0; i < conf->shared_dicts_n && wrong == NULL; i++) {
+        known |= strcmp(o->dict, conf->shared_dicts[i].name.s) == 0;
+        if (is_meant(api, o, i) && !label(api, api->caches[i], o, &labels))
+            wrong = "tag is no list of tags that short";
     }
-    o->us = now_us() - began;
-    o->counted |= o->dry_run;
-    return known ? NULL : "No shared dictionary has that name";
+    o->began = now_us();
+    return wrong != NULL || known ? wrong : "No shared dictionary has that name";
+}
+
+/* What check() has passed. */
+static void carry_out(const struct api *api, struct order *o)
+{
+    struct labels labels;
+
+    for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++)
+        if (is_meant(api, o, i) && label(api, api->caches[i], o, &labels))
+            purge(api, api->caches[i], &labels, o);
+    o->us = now_us() - o->began;
 }
 
 /* --- saying it ------------------------------------------------------------------------------ */
@@ -356,11 +367,48 @@ static json_t *told(const struct order *o)
     return value;
 }
 
-/* Takes over `o`, which may be NULL. */
+/* --- a dry run ------------------------------------------------------------------------------ */
+
+static bool count_some(struct api_job *job, struct api_reply *reply)
+{
+    struct order *o = (struct order *)job;
+    struct api *api = o->api;
+    struct labels labels;
+
+    for (; o->at_dict < api->heritage->conf->shared_dicts_n; o->at_dict++, o->at = 0) {
+        struct cache *cache = api->caches[o->at_dict];
+        if (is_meant(api, o, o->at_dict) && label(api, cache, o, &labels) &&
+            cache_walk_some(cache, api->now, &o->at, SLICE_BUCKETS, count_object,
+                            &(struct census){ cache, &labels, o }))
+            return false;
+    }
+    o->counted = true;
+    o->us = now_us() - o->began;
+    api_reply_json(reply, 200, told(o));
+    return true;
+}
+
+static void drop(struct api_job *job)
+{
+    free(job);
+}
+
+/* --- calls ---------------------------------------------------------------------------------- */
+
+/* Takes over `o`. */
 static void answer(struct api *api, const struct api_request *request, const char *wrong,
                    struct order *o, struct api_reply *reply)
 {
-    if (wrong == NULL && (wrong = carry_out(api, o)) == NULL) {
+    if (wrong == NULL)
+        wrong = check(api, o);
+    if (wrong == NULL && o->dry_run) {
+        o->job = (struct api_job){ count_some, drop };
+        o->api = api;
+        reply->job = &o->job;
+        return;
+    }
+    if (wrong == NULL) {
+        carry_out(api, o);
         audit(request, o);
         api_reply_json(reply, 200, told(o));
     } else {
@@ -410,7 +458,11 @@ static void purge_one(struct api *api, const struct api_request *request, struct
     if (found) {
         memcpy(o->value, key.p, key.n);
         choose(o, "key", BY_KEY);
-        found = carry_out(api, o) == NULL && o->objects > 0;
+        found = check(api, o) == NULL;
+    }
+    if (found) {
+        carry_out(api, o);
+        found = o->objects > 0;
     }
     if (found) {
         audit(request, o);

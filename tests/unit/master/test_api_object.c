@@ -45,6 +45,30 @@ static void test_urls(void **state)
     assert_url("h/a?", "h", "/a", "");
 }
 
+static void assert_prefix(const char *text, const char *wanted)
+{
+    char out[64];
+    size_t n = api_object_prefix(slice_of(text, strlen(text)), out, sizeof out);
+
+    assert_int_equal(n, strlen(wanted));
+    assert_memory_equal(out, wanted, n);
+}
+
+static void test_prefixes(void **state)
+{
+    (void)state;
+    assert_prefix("/a", "/a");
+    assert_prefix("/", "/");
+    assert_prefix("/b/../a//c/", "/a/c/");
+    assert_prefix("/%7eme/caf\xc3\xa9", "/~me/caf%C3%A9");
+    assert_prefix("/%7eme?q=%7e", "/~me?q=%7e");
+    /* the begin of "%2F", of ".well-known", of "..." */
+    assert_prefix("/a%2", "/a%2");
+    assert_prefix("/a/.", "/a/.");
+    assert_prefix("/a/..", "/a/..");
+    assert_prefix("/a/..?x", "/?x");
+}
+
 static void test_what_is_no_url(void **state)
 {
     static const char *const texts[] = { "",      "http://",   "/a",    "http:///a", "?x",
@@ -122,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_what_is_no_url),
         cmocka_unit_test(test_a_url_too_long),
         cmocka_unit_test(test_ids),

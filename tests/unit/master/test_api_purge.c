@@ -76,6 +76,7 @@ static void test_by_everything(void **state)
     reaches_one(*state, "\"url\":\"https://H.example:8443/x/../a/b?x=1#top\"");
     reaches_one(*state, "\"host\":\"H.Example:80\"");
     reaches_one(*state, "\"prefix\":\"/a\"");
+    reaches_one(*state, "\"prefix\":\"/x/..//%61/\"");
     reaches_one(*state, "\"prefix\":\"h.example/\"");
     reaches_one(*state, "\"prefix\":\"https://H.example:8443/a/b?x\"");
 }
@@ -156,6 +157,33 @@ static void test_softly(void **state)
     assert_int_equal(told(f, body, "purged"), 0);
 }
 
+/* A count is made in slices, one a call of control_http_run(): others are served in between. */
+static void test_a_dry_run_in_slices(void **state)
+{
+    static const char request[] =
+        "DELETE /proxy-cache?tag=red&dry_run=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const struct api_caller caller = { .door = API_DOOR_CONTROL };
+    struct fixture *f = *state;
+    struct control_http *h = malloc(sizeof *h);
+    uint8_t id[CACHE_ID_SIZE];
+    size_t room;
+    int slices = 0;
+
+    assert_true(fixture_store(f, "h.example", "/a", NULL, id));
+    control_http_init(h, &caller);
+    memcpy(control_http_room(h, &room), request, sizeof request - 1);
+    control_http_take(h, sizeof request - 1);
+    control_http_run(h, &f->api);
+    for (; h->state == CONTROL_HTTP_WORK; slices++)
+        control_http_run(h, &f->api);
+    assert_int_equal(h->state, CONTROL_HTTP_SEND);
+    assert_non_null(strstr(h->reply.body, "\"objects\":1"));
+    assert_true(slices >= 2);
+    assert_int_equal(objects(f), 1);
+    control_http_free(h);
+    free(h);
+}
+
 static void test_in_the_query(void **state)
 {
     struct fixture *f = *state;
@@ -167,8 +195,9 @@ static void test_in_the_query(void **state)
     assert_int_equal(status_of(f, "DELETE /proxy-cache?dict=gateway_cache&dry_run=1", ""), 200);
     assert_int_equal(status_of(f, "DELETE /proxy-cache/?soft=true", ""), 200);
     assert_int_equal(objects(f), 1);
-    static const char *const wrong[] = { "tga=red", "tag=red&url=h/a", "soft=maybe",
-                                         "tag=%zz", "key=12",          "route" };
+    static const char *const wrong[] = { "tga=red", "tag=red&url=h/a", "tag=%zz", "soft=maybe",
+                                         "key=12",  "route",           "all=0",   "all=false",
+                                         "all=",    "all=no",          "dict=",   "tag=red&dict=" };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char line[64];
         snprintf(line, sizeof line, "DELETE /proxy-cache?%s", wrong[i]);
@@ -202,7 +231,8 @@ static void test_bodies_that_say_nothing(void **state)
                                           "{\"tag\":\"a\",\"sotf\":true}",
                                           "{\"tag\":\"a\",\"dict\":7}" };
     static const char *const unknown[] = { "{\"route\":\"x\"}", "{\"service\":\"\"}",
-                                           "{\"all\":true,\"dict\":\"x\"}" };
+                                           "{\"all\":true,\"dict\":\"x\"}",
+                                           "{\"all\":true,\"dict\":\"\"}" };
     uint8_t id[CACHE_ID_SIZE];
 
     assert_true(fixture_store(*state, "h.example", "/a", NULL, id));
@@ -222,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_all_have_in_common, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_url_with_its_variants, setup, teardown),
         cmocka_unit_test_setup_teardown(test_softly, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_dry_run_in_slices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_the_query, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bodies_that_say_nothing, setup, teardown),
     };
