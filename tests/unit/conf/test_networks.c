@@ -48,6 +48,29 @@ static void test_borders(void **state)
     conf_free(&conf);
 }
 
+/* "::/0" is all of IPv6 and nothing of IPv4. */
+static void test_ipv6_does_not_hold_ipv4(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("plugins = ( { name = \"ip-restriction\"; config = { allow = [ "
+               "\"::/0\", \"10.1.0.0/16\", \"::/64\" ]; }; } );");
+    const struct conf_networks *set = allowed(conf);
+    assert_true(asks(set, "10.1.2.3"));
+    assert_false(asks(set, "10.2.0.0") || asks(set, "0.0.0.0") || asks(set, "255.255.255.255"));
+    assert_true(asks(set, "::") && asks(set, "::1") && asks(set, "::fffe:ffff:ffff"));
+    assert_true(asks(set, "0:0:0:0:0:1::") && asks(set, "2001:db8::1"));
+    assert_true(asks(set, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
+    conf_free(&conf);
+    conf = loaded("plugins = ( { name = \"ip-restriction\"; config = { allow = [ "
+                  "\"0.0.0.0/0\", \"::/80\" ]; }; } );");
+    set = allowed(conf);
+    assert_true(asks(set, "0.0.0.0") && asks(set, "255.255.255.255"));
+    assert_true(asks(set, "::1") && asks(set, "::fffe:ffff:ffff"));
+    assert_false(asks(set, "::1:0:0:0") || asks(set, "8000::"));
+    conf_free(&conf);
+}
+
 static uint32_t dice = 1;
 static uint32_t roll(void)
 {
@@ -102,6 +125,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_borders),
+                                        cmocka_unit_test(test_ipv6_does_not_hold_ipv4),
                                         cmocka_unit_test(test_like_the_twin),
                                         cmocka_unit_test(test_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
