@@ -202,14 +202,14 @@ static bool upgrade_lives(const struct upgrade *u)
            errno != ECHILD;
 }
 
-/* Slots that the successor's processes took are free on the board of the master alone. */
+/* Slots that the successor's processes took are free in the table of this master alone. Which ones
+ * that were is not asked of the board: the successor may have had one of another layout. */
 static void upgrade_mend(struct master *m)
 {
     struct board_shm *board = board_of(&m->board);
 
     for (int slot = 0; slot < BOARD_SLOTS; slot++) {
-        if (m->children[slot].generation || m->heir.held[slot] ||
-            atomic_load(&board->rows[slot].state) == BOARD_FREE)
+        if (m->children[slot].generation || m->heir.held[slot])
             continue;
         zones_repair(m->generations, (uint32_t)slot);
         board_release(board, slot);
