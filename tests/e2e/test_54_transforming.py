@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins about what is sent: request-size-limiting, request-transformer, response-transformer."""
-from harness import check, plugin, proxy_cache, reply, route, service
+from harness import check, plugin, proxy_cache, reply, route, service, wait_until
 
 
 def gateway_with(start, origin, *plugins, **settings):
@@ -143,3 +143,14 @@ def test_transformed_responses(origin, start):
                            plugin("response-transformer", remove={"headers": ["Server"]}, add={"headers": ["X-Added:yes"]}))
     answer = gateway.get("/")
     assert answer.status == 503 and "Server" not in answer and answer.get("X-Added") == "yes"
+
+
+def test_a_refresh_in_the_background_asks_for_what_was_chosen(origin, start):
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", "Age: 10", "Cache-Control: max-age=5, stale-while-revalidate=100", body=request.target))
+    change = plugin("request-transformer", replace={"uri": "/$(headers.x_org)"}, add={"querystring": ["a:b"]})
+    gateway = gateway_with(start, origin, change, proxy_cache(cache_control=True))
+    assert gateway.get("/same", "X-Org: a").body == b"/a?a=b"
+    assert gateway.get("/same", "X-Org: a").body == b"/a?a=b"
+    wait_until(lambda: len(origin.requests) >= 2, "the refresh")
+    assert {request.target for request in origin.requests} == {"/a?a=b"}
