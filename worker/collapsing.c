@@ -13,6 +13,7 @@
 #include "shm/assert.h"
 #include "shm/cache_ticket.h"
 #include "worker/http/labels.h"
+#include "worker/placing.h"
 #include "worker/serving.h"
 
 enum { WAITS_MAX = 3, TAKES_MAX = 3 };
@@ -85,8 +86,11 @@ static void wake_all(struct worker *w)
 
 static void heard(struct loop_io *io, uint32_t events)
 {
+    struct worker *w = (struct worker *)((char *)io - offsetof(struct worker, bell));
+
     (void)events;
-    wake_all((struct worker *)((char *)io - offsetof(struct worker, bell)));
+    wake_all(w);
+    placing_heard(w);
 }
 
 static void come_back(struct loop_later *later)

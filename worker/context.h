@@ -31,9 +31,13 @@ struct route_state {
 };
 
 struct upstream_state {
-    struct balancer *balancer; /* of the upstream's set of peers; NULL: no memory for it */
-    _Atomic uint32_t *active;  /* requests under way, this worker's part; NULL: not counted */
-    uint32_t idle_n;           /* connections to its peers that are kept idle */
+    struct balancer *balancer;       /* of the upstream's set of peers; NULL: no memory for it */
+    struct health_upstream_shm *row; /* NULL: none */
+    struct health_tally all[HEALTH_COUNTS];
+    _Atomic uint32_t *own[HEALTH_COUNTS]; /* this worker's part of each; NULL: not counted */
+    bool limited;                         /* some peer has max_connections */
+    struct waiter *first, *last;          /* requests that wait for a place, in this worker */
+    uint32_t idle_n;                      /* connections to its peers that are kept idle */
     struct fitness fitness;
     struct verdict_limits limits;
     bool counts; /* it has passive checks */
@@ -71,7 +75,10 @@ struct worker {
     uint64_t ids, counter;   /* request ids made; stream_counter() */
     uint32_t connections;    /* client and upstream, against worker_connections */
     uint64_t clients;
-    uint32_t background;          /* refreshes without a client that are under way */
+    uint32_t background; /* refreshes without a client that are under way */
+    uint32_t queued;     /* requests that wait for a place at a peer */
+    struct loop_later places_later;
+    bool places_put_off;
     struct collapse *asleep;      /* streams that wait for another's fill */
     struct loop_io bell;          /* that wakes them */
     struct loop_later bell_later; /* and when it was rung by this worker */

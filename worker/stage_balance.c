@@ -6,12 +6,28 @@
  */
 #include "worker/hashing.h"
 #include "worker/passive.h"
+#include "worker/placing.h"
+
+enum { PICKS = 8 /* others may be faster so often */ };
 
 static enum stage_result refuse(struct stream *s, const char *cause)
 {
+    placing_unqueue(s);
     s->cause = cause;
     stream_set_response(s, SLICE("Retry-After"), SLICE("10"));
     return stream_answer(s, 503, "failure to get a peer from the ring-balancer");
+}
+
+/* The peer is the stream's: it has a place there, and the trial where there is one. */
+static bool enter(struct stream *s, struct peer *peer)
+{
+    if (!placing_take(s, peer))
+        return false;
+    if (passive_enter(s, peer))
+        return true;
+    stream_take_peer(s, NULL);
+    s->tried.no_trials = true;
+    return false;
 }
 
 /* An upstream below its threshold serves nobody, but for trials: they are its way back where nobody
@@ -21,7 +37,7 @@ static struct peer *pick_trial(struct stream *s, const struct peer_set *set)
     for (size_t i = 0; i < set->n; i++) {
         struct peer *p = set->v[i];
         if (p->row && p->weight > 0 && health_state_may_try(p->row, s->w->loop.now.ms) &&
-            passive_enter(s, p))
+            enter(s, p))
             return p;
     }
     return NULL;
@@ -29,17 +45,72 @@ static struct peer *pick_trial(struct stream *s, const struct peer_set *set)
 
 static struct peer *pick(struct stream *s, struct balancer *balancer)
 {
-    struct peer *peer;
-
     s->tried.now = s->w->loop.now.ms;
     s->tried.real = s->w->loop.now.real_ms;
-    s->tried.no_trials = false;
-    peer = balance_pick(balancer, &s->tried);
-    if (!peer || passive_enter(s, peer))
-        return peer;
-    s->tried.no_trials = true;
-    peer = balance_pick(balancer, &s->tried);
-    return peer && passive_enter(s, peer) ? peer : NULL;
+    s->tried.no_trials = s->tried.any_place = false;
+    for (int i = 0; i < PICKS; i++) {
+        struct peer *peer = balance_pick(balancer, &s->tried);
+        if (!peer || enter(s, peer))
+            return peer;
+    }
+    return NULL;
+}
+
+/* Whether there would be a peer, if it had a place. */
+static bool is_full(struct stream *s, struct balancer *balancer)
+{
+    s->tried.any_place = true;
+    return balance_pick(balancer, &s->tried) != NULL;
+}
+
+static enum stage_result go_on(struct stream *s, struct upstream_state *state)
+{
+    placing_unqueue(s);
+    balance_tried(state->balancer, &s->tried, s->peer);
+    return STAGE_NEXT;
+}
+
+static enum stage_result wait_for_place(struct stream *s, const struct conf_upstream *upstream)
+{
+    struct upstream_state *state = &s->w->upstreams[upstream->index];
+
+    if (s->carrier->abandoned(s)) {
+        s->cause = "client closed the connection";
+        return STAGE_FAIL;
+    }
+    if (placing_expired(s))
+        return refuse(s, "no place at a peer within queue_timeout");
+    bool joined = !placing_is_queued(s);
+    if (!placing_queue(s, upstream))
+        return refuse(s, "every peer has its max_connections, and the queue is full");
+    if (joined && placing_alone(s) && pick(s, state->balancer))
+        return go_on(s, state);
+    return STAGE_WAIT;
+}
+
+static const char *why_none(const struct upstream_state *state, const struct peer_set *set)
+{
+    if (set->n == 0 && set->unresolved)
+        return "no address is known";
+    return state->fitness.unhealthy ? "upstream is unhealthy" : "no peer available";
+}
+
+/* Whom it may have now; what it means that it has none. */
+static enum stage_result choose(struct stream *s, const struct peer_set *set)
+{
+    struct upstream_state *state = &s->w->upstreams[set->upstream->index];
+
+    if (!state->balancer)
+        return refuse(s, "no memory for a balancer");
+    if (state->fitness.closed)
+        return pick_trial(s, set) ? go_on(s, state) : refuse(s, why_none(state, set));
+    if (placing_must_queue(s, state))
+        return wait_for_place(s, set->upstream);
+    if (pick(s, state->balancer))
+        return go_on(s, state);
+    if (state->limited && is_full(s, state->balancer))
+        return wait_for_place(s, set->upstream);
+    return refuse(s, why_none(state, set));
 }
 
 enum stage_result stage_balance(struct stream *s)
@@ -53,20 +124,10 @@ enum stage_result stage_balance(struct stream *s)
     if (peers_stale(&w->peers))
         peers_renew(&w->peers);
     const struct conf_upstream *upstream = peers_upstream(&w->peers, s->service);
-    struct upstream_state *state = &w->upstreams[upstream->index];
     const struct peer_set *set = peers_of(&w->peers, upstream);
-    fitness_refresh(&state->fitness, set, &w->heritage->health);
+    fitness_refresh(&w->upstreams[upstream->index].fitness, set, &w->heritage->health);
     stream_take_peer(s, NULL);
     if (upstream->algorithm == CONF_CONSISTENT_HASHING && !s->tried.keyed)
         hashing_key(s, upstream);
-    struct peer *peer = !state->balancer        ? NULL
-                        : state->fitness.closed ? pick_trial(s, set)
-                                                : pick(s, state->balancer);
-    if (!peer)
-        return refuse(s, set->n == 0 && set->unresolved ? "no address is known"
-                         : state->fitness.unhealthy     ? "upstream is unhealthy"
-                                                        : "no peer available");
-    stream_take_peer(s, peer);
-    balance_tried(state->balancer, &s->tried, peer);
-    return STAGE_NEXT;
+    return choose(s, set);
 }

@@ -11,6 +11,7 @@
 #include "worker/conn.h"
 #include "worker/detached.h"
 #include "worker/passive.h"
+#include "worker/placing.h"
 #include "worker/request_body.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -59,16 +60,17 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
         tell_failure(s, status == 504, cause);
         latency_failed(s->peer, s->w->loop.now.us - s->up_began, s->w->loop.now.ms);
     }
+    bool safe = !heard && (!sent || idempotent(method_of(s))) && request_body_rewind(s);
+    s->same_peer = safe && stale; /* the connection was old, the peer may well be fine */
     if (s->up)
         upstream_drop(&s->up);
-    bool safe = !heard && (!sent || idempotent(method_of(s))) && request_body_rewind(s);
-    if (safe && stale) {
-        s->retried_free = true; /* the connection was old, the peer may well be fine */
-        s->same_peer = true;
+    if (s->same_peer) {
+        s->retried_free = true;
         s->tries--;
         return STAGE_RETRY;
     }
-    if (safe && s->tries <= s->service->retries) {
+    /* what no peer has seen is load for none: it needs no budget */
+    if (safe && s->tries <= s->service->retries && (!sent || placing_retry(s))) {
         stats_add(&s->w->stats->upstream_retries, 1);
         return STAGE_RETRY;
     }

@@ -11,6 +11,7 @@
 #include "worker/http/build.h"
 #include "worker/http/json.h"
 #include "worker/passive.h"
+#include "worker/placing.h"
 #include "worker/spool.h"
 #include "worker/stream_life.h"
 #include "worker/upstream.h"
@@ -91,8 +92,10 @@ bool stream_copy_head(struct head *to, const struct head *from, struct arena *ar
 
 void stream_take_peer(struct stream *s, struct peer *peer)
 {
-    if (s->peer)
+    if (s->peer) {
         passive_leave(s);
+        placing_leave(s);
+    }
     if (peer)
         peers_hold(peer);
     peers_let_go(&s->peer);
@@ -104,6 +107,9 @@ void stream_release(struct stream *s)
     if (s->up)
         upstream_drop(&s->up);
     passive_leave(s);
+    placing_leave(s);
+    placing_unqueue(s);
+    placing_retried(s);
     if (s->hit.entry)
         cache_unpin(s->cache, &s->hit);
     if (s->fill)

@@ -133,10 +133,13 @@ struct stream {
     struct balance_query tried;
     int tries, up_status; /* up_status: the peer's; s->reply.status is what the client gets */
     uint32_t interims;    /* bytes of 1xx responses that were passed on */
-    bool up_keep, trial;  /* its response leaves its connection open; it is the peer's trial */
-    bool request_sent;    /* to this peer, body and all */
-    bool same_peer;       /* the balance stage keeps the peer: only the connection was stale */
-    bool retried_free;    /* a stale idle connection was replaced once without counting */
+    bool placed;          /* counted at the peer: placing.h */
+    struct upstream_state *retrying; /* whose retries it is counted among; NULL: none's */
+    struct waiter *waiter;           /* NULL: it never waited for a place */
+    bool up_keep, trial; /* its response leaves its connection open; it is the peer's trial */
+    bool request_sent;   /* to this peer, body and all */
+    bool same_peer;      /* the balance stage keeps the peer: only the connection was stale */
+    bool retried_free;   /* a stale idle connection was replaced once without counting */
     struct spool *spool_in, *spool_out;
     uint64_t spool_in_at, spool_out_at;
 

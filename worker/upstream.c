@@ -9,6 +9,7 @@
 #include "shm/assert.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
+#include "worker/placing.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -22,29 +23,12 @@ static struct upstream_state *state_of(const struct upconn *u)
     return &u->w->upstreams[u->peer->upstream->index];
 }
 
-/* Only this worker writes its counts. */
-static void count_on(_Atomic uint32_t *count, int step)
-{
-    if (count)
-        atomic_store_explicit(count,
-                              atomic_load_explicit(count, memory_order_relaxed) + (uint32_t)step,
-                              memory_order_relaxed);
-}
-
-/* A request more or less under way to the peer. */
-static void in_flight(const struct upconn *u, int step)
-{
-    count_on(u->peer->in_flight, step);
-    count_on(state_of(u)->active, step);
-}
-
 static void engage(struct upconn *u, struct stream *s)
 {
     u->s = s;
     u->progress = 0;
     u->requests++;
     u->peer->requests++;
-    in_flight(u, 1);
 }
 
 /* Where idle connections are that the stream may use; NULL: there were none yet. */
@@ -110,8 +94,8 @@ void upstream_give_buffer(struct upconn *u)
 static void destroy(struct upconn *u)
 {
     must(u->t.io.fd >= 0);
-    if (u->s)
-        in_flight(u, -1);
+    if (u->s && !u->s->same_peer)
+        placing_leave(u->s);
     upstream_give_buffer(u);
     outbuf_free(&u->out);
     transport_close(&u->t, false);
@@ -305,7 +289,7 @@ void upstream_keep(struct upconn **up)
         return;
     }
     upstream_give_buffer(u);
-    in_flight(u, -1);
+    placing_leave(u->s);
     u->s = NULL;
     u->expired = false;
     u->t.io.urgent = true;

@@ -11,6 +11,7 @@
 #include "worker/base/log.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
+#include "worker/placing.h"
 #include "worker/upstream.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -74,9 +75,7 @@ static void set_changed(void *owner, const struct peer_set *set)
     struct worker *w = owner;
     struct upstream_state *state = &w->upstreams[set->upstream->index];
 
-    struct health_tally active;
-    health_tally_upstream(&w->heritage->health, set->row, HEALTH_ACTIVE, &active);
-    state->active = health_tally_own(&w->heritage->health, &active, w->heritage->slot);
+    placing_use(w, set);
     balance_free(&state->balancer);
     state->balancer = balance_make(set, w->heritage);
     if (!state->balancer)

@@ -2,7 +2,11 @@
 """Who gets a request: the algorithms, weights, backups, slow starts, places and their queue, retries and their budget,
 and connections that targets close."""
 import collections
+import os
+import signal
+import socket
 import threading
+import time
 
 import pytest
 from harness import Gateway, plugin, reply, route, service, wait_until
@@ -172,3 +176,231 @@ def test_latency_leaves_the_slow_one(three):
         wait_until(lambda: who(g) == "a", "the slow one to be asked once")
         got = collections.Counter(who(g) for _ in range(200))
         assert got["a"] <= 20 and got["b"] > 30 and got["c"] > 30, got
+
+
+# ---- weights, backups, slow starts ----------------------------------------------------------------------------------
+
+def targets(*them, **fields):
+    """upstream() of (target, fields of it)."""
+    return upstream(*({"target": f"127.0.0.1:{t.port}", "weight": 100, **more} for t, more in them), **fields)
+
+
+@pytest.mark.parametrize("algorithm", ["round-robin", "least-connections", "latency", "consistent-hashing"])
+def test_weight_0_drains_and_backups_stand_by(three, algorithm):
+    a, b, c = three
+    up = targets((a, {}), (b, {"weight": 0}), (c, {"backup": True}), algorithm=algorithm, hash_on="path")
+    with gateway(up, retries=1, workers=2) as g:
+        assert {who(g, f"/{i}") for i in range(30)} == {"a"}
+        a.mode = lambda connection, request: False          # closes without an answer: another is tried
+        assert {who(g, f"/{i}") for i in range(5)} == {"c"}
+        a.mode = None
+        assert {who(g, f"/{i}") for i in range(30)} == {"a"}
+        assert not b.origin.requests
+
+
+def test_a_new_target_starts_slowly_and_one_that_stays_does_not(three):
+    a, b, c = three
+    with gateway(targets((a, {}), (b, {}), slow_start=30), workers=2) as g:
+        assert collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}      # came with their upstream
+        time.sleep(5.2)                                                                 # what comes from here on came later
+        g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=30),))
+        g.reload()
+        got = collections.Counter(who(g) for _ in range(150))
+        assert got["c"] <= 15 and abs(got["a"] - got["b"]) <= 10, got
+        g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=1),))
+        g.reload()
+        time.sleep(1.1)
+        assert collections.Counter(who(g) for _ in range(30)) == {"a": 10, "b": 10, "c": 10}
+
+
+# ---- places and their queue -----------------------------------------------------------------------------------------
+
+def held(target):
+    target.gate = threading.Event()
+    return target.gate
+
+
+def in_flight(g):
+    return sum(t["in_flight"] for t in g.control("GET", "/upstreams").json()["upstreams"][0]["targets"])
+
+
+def test_max_connections_is_never_passed_and_the_queue_moves(three):
+    a = three[0]
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 3})), workers=4) as g:
+        load = Together(g, 20)
+        wait_until(lambda: a.now == 3, "three under way")
+        gate.set()
+        assert load.wait() == {200: 20}
+        a.gate = None
+        assert Together(g, 60).wait() == {200: 60}
+        assert a.most == 3 and in_flight(g) == 0
+
+
+def test_a_place_that_gets_free_is_taken_at_once_by_who_waits(three):
+    """Held answers of a tenth of a second each, eight requests, two places: they follow each other closely."""
+    a = three[0]
+
+    def slow(connection, _request):
+        time.sleep(0.1)
+        connection.send(reply(200, body=b"x"))
+    a.mode = slow
+    with gateway(targets((a, {"max_connections": 2})), workers=3) as g:
+        began = time.monotonic()
+        assert Together(g, 12).wait() == {200: 12}
+        assert 0.6 <= time.monotonic() - began < 1.5       # asking every second would take longer
+
+
+def test_the_queue_is_bounded_in_length_and_time(three):
+    a = three[0]
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 1}), queue_size=2, queue_timeout=0.5), workers=2) as g:
+        load = Together(g, 1)
+        wait_until(lambda: a.now == 1, "the first")
+        began = time.monotonic()
+        load.more(6)
+        wait_until(lambda: len(load.answers) == 4, "four that are refused")
+        assert time.monotonic() - began < 0.45
+        wait_until(lambda: len(load.answers) == 6, "two that waited in vain")
+        assert 0.45 < time.monotonic() - began < 3
+        gate.set()
+        assert load.wait() == {503: 6, 200: 1}
+        assert g.get("/x").status == 200
+    with gateway(targets((a, {"max_connections": 1}), queue_size=0)) as g:
+        gate = held(a)
+        load = Together(g, 1)
+        wait_until(lambda: a.now == 1, "the first")
+        assert g.get("/x").status == 503
+        gate.set()
+        assert load.wait() == {200: 1}
+
+
+def test_who_leaves_the_queue_holds_nobody_up(three):
+    a = three[0]
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 1}), queue_size=2), workers=1) as g:
+        load = Together(g, 1)
+        wait_until(lambda: a.now == 1, "the first")
+        gone = [g.client(), g.client()]
+        for client in gone:
+            client.request()
+        wait_until(lambda: g.get("/full").status == 503, "a full queue")
+        for client in gone:
+            client.reset()
+        load.more(1)
+        gate.set()
+        statuses = load.wait()
+        assert statuses[200] >= 1
+        assert g.get("/x").status == 200 and in_flight(g) == 0
+
+
+def test_full_targets_leave_it_to_others(three):
+    a, b, _ = three
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 1}), (b, {"backup": True})), workers=2) as g:
+        load = Together(g, 1)
+        wait_until(lambda: a.now == 1, "the first")
+        assert {who(g) for _ in range(10)} == {"b"}
+        gate.set()
+        load.wait()
+        wait_until(lambda: who(g) == "a", "the first again")
+
+
+def test_a_killed_worker_gives_its_places_back(three):
+    a = three[0]
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 4}), queue_timeout=20), workers=1) as g:
+        load = [g.client() for _ in range(4)]
+        for client in load:
+            client.request()
+        wait_until(lambda: a.now == 4 and in_flight(g) == 4, "four under way")
+        os.kill(g.pids()[0], signal.SIGKILL)
+        began = time.monotonic()
+        wait_until(lambda: in_flight(g) == 0, "counts that are right")
+        assert time.monotonic() - began < 1
+        a.gate = None
+        gate.set()
+        g.expect_alarms = True
+        wait_until(lambda: g.pids() and g.get("/x").status == 200, "a new worker")
+        for client in load:
+            client.close()
+
+
+# ---- retries --------------------------------------------------------------------------------------------------------
+
+def seen_and_cut(connection, _request):
+    return False
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+def test_retries_are_counted_exactly(three, retries):
+    for t in three:
+        t.mode = seen_and_cut
+    with gateway(upstream(*(t.port for t in three)), retries=retries) as g:
+        assert g.get("/x").status == 502
+        assert sum(len(t.origin.requests) for t in three) == retries + 1
+        assert g.ask("POST", "/x", body=b"once").status == 502
+        assert sum(len(t.origin.requests) for t in three) == retries + 2      # it may have had an effect
+
+
+def test_never_the_one_that_just_failed_while_another_is_there(three):
+    """A hundred targets, 99 of which are one listener under many addresses: it cuts every request and notes by which
+    address it came. Six tries, six different ones, beyond the 64th position as well."""
+    seen = []
+
+    listener = socket.create_server(("0.0.0.0", 0), backlog=128)
+    port = listener.getsockname()[1]
+
+    def serve():
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            seen.append(sock.getsockname()[0])
+            sock.recv(4096)
+            sock.close()
+    threading.Thread(target=serve, daemon=True).start()
+    places = tuple({"target": f"127.0.1.{i + 1}:{port}", "weight": 1 if i < 70 else 1000} for i in range(100))
+    with gateway({"name": "orders", "targets": places}, retries=5) as g:
+        for _ in range(10):
+            seen.clear()
+            assert g.get("/x").status == 502
+            assert len(seen) == 6 and len(set(seen)) == 6, seen
+    listener.close()
+
+
+def test_the_budget_of_retries_is_shared_by_all_workers(three):
+    """Twelve requests are cut at the same moment, after the targets have seen them: three may be sent again at once."""
+    gate, lock, tries = threading.Event(), threading.Lock(), collections.Counter()
+
+    def cut_first(connection, request):
+        with lock:
+            tries[request.target] += 1
+            again = tries[request.target] > 1
+        if not again:
+            gate.wait(20)
+            return False
+        hold.wait(20)
+        connection.send(reply(200, body=b"x"))
+        return True
+    hold = threading.Event()
+    for t in three:
+        t.mode = cut_first
+    with gateway(upstream(*(t.port for t in three), retry_budget_percent=0), workers=3, retries=3) as g:
+        loads = [Together(g, 1, f"/{i}") for i in range(12)]
+        wait_until(lambda: sum(tries.values()) == 12, "all under way")
+        gate.set()
+        wait_until(lambda: sum(len(x.answers) for x in loads) == 9, "nine that are not sent again")
+        hold.set()
+        statuses = sum((x.wait() for x in loads), collections.Counter())
+        assert statuses == {502: 9, 200: 3} and sum(tries.values()) == 15
+        for i in range(5):                                   # what was counted is given back
+            assert g.get(f"/later/{i}").status == 200
+    tries.clear()
+    gate.clear()
+    with gateway(upstream(*(t.port for t in three), retry_budget_percent=1000), workers=3, retries=3) as g:
+        loads = [Together(g, 1, f"/{i}") for i in range(12)]
+        wait_until(lambda: sum(tries.values()) == 12, "all under way")
+        gate.set()
+        assert sum((x.wait() for x in loads), collections.Counter()) == {200: 12}

@@ -18,6 +18,7 @@ struct balance_query {
     int64_t now;      /* CLOCK_MONOTONIC ms */
     int64_t real;     /* ms since 1970 */
     bool no_trials;   /* peers that wait for a trial are none, see worker/base/fitness.h */
+    bool any_place;   /* peers are as good without a place */
     bool keyed;       /* `key` means something */
     uint64_t key;     /* what consistent-hashing hashes, hashed: balance_hash() */
     uint64_t tried;   /* bit i: the peer at position i of the set was tried already */
@@ -71,7 +72,7 @@ static inline bool balance_has_place(const struct peer *p)
 static inline bool balance_may_take(const struct peer *p, const struct balance_query *q)
 {
     return p->weight > 0 && !((q->tries || q->tried) && balance_was_tried(p, q)) &&
-           fitness_may_use(p, q->no_trials ? 0 : q->now) && balance_has_place(p);
+           fitness_may_use(p, q->no_trials ? 0 : q->now) && (q->any_place || balance_has_place(p));
 }
 
 /* The part of its weight that counts now, of BALANCE_WHOLE, never 0: what is new or has recovered
