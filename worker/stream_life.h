@@ -14,8 +14,6 @@ enum { STREAM_FIRST_BLOCK = 1536 };
 
 struct conn;
 struct upconn;
-struct spool;
-
 /* How the next piece of a request's body came out. */
 enum intake_result {
     INTAKE_RUN,       /* a run of payload */
@@ -133,9 +131,9 @@ struct stream {
     struct balance_query tried;
     int tries, up_status; /* up_status: the peer's; s->reply.status is what the client gets */
     uint32_t interims;    /* bytes of 1xx responses that were passed on */
-    bool placed;          /* counted at the peer: placing.h */
-    struct upstream_state *retrying; /* whose retries it is counted among; NULL: none's */
-    struct waiter *waiter;           /* NULL: it never waited for a place */
+    struct upstream_state *retrying; /* placing.h: whose retries it is counted among; */
+    struct waiter *waiter;           /* in a queue, or was; */
+    bool placed;                     /* and whether it is counted at the peer */
     bool up_keep, trial; /* its response leaves its connection open; it is the peer's trial */
     bool request_sent;   /* to this peer, body and all */
     bool same_peer;      /* the balance stage keeps the peer: only the connection was stale */
@@ -196,7 +194,6 @@ bool stream_copy_head(struct head *to, const struct head *from, struct arena *ar
 
 /* The stream's peer from now on; NULL: none. */
 void stream_take_peer(struct stream *s, struct peer *peer);
-
 /* Lets go of everything that the stream holds outside: upstream connection, pins, fill, spools. */
 void stream_release(struct stream *s);
 
