@@ -6,6 +6,7 @@
  * body can be had again.
  */
 #include "shm/assert.h"
+#include "worker/ageing.h"
 #include "worker/balance/latency.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
@@ -339,6 +340,9 @@ static enum stage_result exchange(struct stream *s)
     s->up_head = s->w->loop.now.us;
     latency_answered(s->peer, s->up_head - s->up_began, s->w->loop.now.ms);
     passive_head(s, s->w->reply_head->status);
+    const struct field *kept = head_field(s->w->reply_head, FIELD_KEEP_ALIVE);
+    if (kept)
+        ageing_said(&s->peer->ageing, slice_of(kept->value, kept->value_n));
     upstream_deadline(u, 0);
     s->answer = ANSWER_UPSTREAM;
     return STAGE_NEXT;

@@ -7,6 +7,7 @@
 #include "worker/upstream.h"
 
 #include "shm/assert.h"
+#include "worker/ageing.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
 #include "worker/placing.h"
@@ -123,6 +124,8 @@ static void event(struct loop_io *io, uint32_t events)
         return;
     }
     if (events & ~(uint32_t)EPOLLOUT) { /* an idle one has nothing to say but that it ends */
+        int64_t now = u->w->loop.now.ms;
+        ageing_closed(&u->peer->ageing, now - u->idle_since, now);
         unlink_idle(u);
         destroy(u);
     }
@@ -168,11 +171,12 @@ struct upconn *upstream_reuse(struct stream *s)
     const struct peer_pool *pool = pool_of(s);
     struct upconn *u = pool ? pool->newest : NULL;
     uint64_t sni = hash_of(sni_of(s));
+    int64_t now = s->w->loop.now.ms, limit = ageing_limit(&s->peer->ageing, now);
 
     for (int i = 0; u && u->sni != sni; i++)
         u = i < REUSE_LOOKS ? u->older : NULL;
-    if (!u)
-        return NULL;
+    if (!u || now - u->idle_since >= limit)
+        return NULL; /* the newest is too old, so all are: the next sweep closes them */
     unlink_idle(u);
     engage(u, s);
     u->reused = true;
@@ -358,7 +362,10 @@ void upstream_sweep(struct worker *w)
 
         if (w->retiring)
             before = INT64_MAX;
-        for (size_t k = 0; w->upstreams[i].idle_n && k < set->n; k++)
-            sweep_peer(set->v[k], before);
+        for (size_t k = 0; w->upstreams[i].idle_n && k < set->n; k++) {
+            int64_t limit = ageing_limit(&set->v[k]->ageing, w->loop.now.ms);
+            bool sooner = limit != INT64_MAX && w->loop.now.ms - limit > before;
+            sweep_peer(set->v[k], sooner ? w->loop.now.ms - limit : before);
+        }
     }
 }

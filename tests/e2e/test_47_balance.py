@@ -404,3 +404,83 @@ def test_the_budget_of_retries_is_shared_by_all_workers(three):
         wait_until(lambda: sum(tries.values()) == 12, "all under way")
         gate.set()
         assert sum((x.wait() for x in loads), collections.Counter()) == {200: 12}
+
+
+# ---- idle connections -----------------------------------------------------------------------------------------------
+
+class Closing:
+    """A target that closes connections which were idle for a while, and counts requests that came too late for it."""
+
+    def __init__(self, seconds, *fields):
+        self.seconds, self.fields, self.connections = seconds, fields, 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        sock.settimeout(self.seconds)
+        data = b""
+        while True:
+            try:
+                more = sock.recv(65536)
+            except OSError:
+                break
+            if not more:
+                break
+            data += more
+            if b"\r\n\r\n" in data:
+                data = b""
+                sock.sendall(reply(200, *self.fields, body=b"x"))
+        sock.close()
+
+
+def test_what_a_target_closes_at_is_learnt():
+    """It closes at 600 ms. After three that were seen to be closed at that age, one of 580 ms is not used any more, and one
+    of 300 ms is."""
+    t = Closing(0.6)
+    with gateway(upstream(t.port), workers=1) as g:
+        for _ in range(3):
+            assert g.get("/x").status == 200
+            time.sleep(0.75)
+        n = t.connections
+        assert g.get("/x").status == 200 and t.connections == n + 1
+        time.sleep(0.3)
+        assert g.get("/x").status == 200 and t.connections == n + 1
+        time.sleep(0.57)
+        assert g.ask("POST", "/x", body=b"once").status == 200 and t.connections == n + 2
+    t.listener.close()
+
+
+def test_what_a_target_says_about_keeping_is_heard():
+    t = Closing(30, "Keep-Alive: timeout=1, max=100")
+    with gateway(upstream(t.port), workers=1) as g:
+        assert [g.get("/x").status for _ in range(5)] == [200] * 5 and t.connections == 1
+        time.sleep(0.95)
+        assert g.get("/x").status == 200 and t.connections == 2
+    t.listener.close()
+
+
+def test_a_stale_connection_costs_a_new_one_and_no_error(three):
+    """The target ends every connection with the second request on it, before it answers."""
+    a = three[0]
+    seen = set()
+
+    def once(connection, _request):
+        if connection.number in seen:
+            return False
+        seen.add(connection.number)
+        connection.send(reply(200, body=b"x"))
+        return True
+    a.mode = once
+    with gateway(upstream(a.port), workers=1, retries=0) as g:
+        assert [g.get("/x").status for _ in range(30)] == [200] * 30
+        assert g.metrics()["gateway_upstream_retries_total"] == 0

@@ -25,6 +25,14 @@ struct peer_pool {
     uint32_t n;
 };
 
+/* How long the peer keeps idle connections: worker/ageing.h. */
+struct peer_ageing {
+    int64_t said; /* ms, by Keep-Alive: timeout=N; 0: nothing */
+    int64_t age;  /* ms, at which it closed the last ones */
+    int64_t at;   /* when that was */
+    int closes;   /* how often in a row */
+};
+
 struct peer {
     const struct conf_upstream *upstream;
     uint64_t identity; /* of upstream and address: the same over reloads */
@@ -40,6 +48,7 @@ struct peer {
     struct health_tally tally;   /* in flight over all workers */
     _Atomic uint32_t *in_flight; /* this worker's own part of it; NULL: none */
     struct peer_pool *pools;     /* NULL: nothing was kept yet */
+    struct peer_ageing ageing;   /* the worker's */
     void *watched;               /* the checker's own; NULL elsewhere */
     int64_t together;            /* its row was opened after this (ms): it came to an upstream that
                                     was in use already */
