@@ -127,7 +127,8 @@ void placing_leave(struct stream *s)
     s->placed = false;
     add(s->peer->in_flight, -1);
     add(u->own[HEALTH_ACTIVE], -1);
-    placing_retried(s);
+    if (s->retrying)
+        placing_retried(s);
     if (u->limited)
         tell(s->w, u);
 }

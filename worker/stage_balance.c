@@ -65,7 +65,8 @@ static bool is_full(struct stream *s, struct balancer *balancer)
 
 static enum stage_result go_on(struct stream *s, struct upstream_state *state)
 {
-    placing_unqueue(s);
+    if (s->waiter)
+        placing_unqueue(s);
     balance_tried(state->balancer, &s->tried, s->peer);
     return STAGE_NEXT;
 }
@@ -104,7 +105,7 @@ static enum stage_result choose(struct stream *s, const struct peer_set *set)
         return refuse(s, "no memory for a balancer");
     if (state->fitness.closed)
         return pick_trial(s, set) ? go_on(s, state) : refuse(s, why_none(state, set));
-    if (placing_must_queue(s, state))
+    if ((state->limited || s->waiter) && placing_must_queue(s, state))
         return wait_for_place(s, set->upstream);
     if (pick(s, state->balancer))
         return go_on(s, state);

@@ -108,7 +108,8 @@ void stream_release(struct stream *s)
         upstream_drop(&s->up);
     passive_leave(s);
     placing_leave(s);
-    placing_unqueue(s);
+    if (s->waiter)
+        placing_unqueue(s);
     placing_retried(s);
     if (s->hit.entry)
         cache_unpin(s->cache, &s->hit);

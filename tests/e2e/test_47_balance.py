@@ -14,10 +14,11 @@ from test_45_health import Target, gateway, upstream
 
 
 class Named(Target):
-    """A target that says which one it is; .gate, when set, is waited for before the answer."""
+    """A target that says which one it is; .gate, when set, is waited for before the answer; .delay in s."""
 
     def __init__(self, name, **options):
-        self.name, self.gate, self.now, self.most, self.lock = name, None, 0, 0, threading.Lock()
+        self.name, self.gate, self.delay = name, None, 0
+        self.now, self.most, self.lock = 0, 0, threading.Lock()
         super().__init__(**options)
 
     def handle(self, connection, request):
@@ -29,6 +30,7 @@ class Named(Target):
         gate = self.gate
         if gate:
             gate.wait(20)
+        time.sleep(self.delay)
         with self.lock:
             self.now -= 1
         connection.send(reply(200, f"X-Target: {self.name}", body=b"" if request.method == "HEAD" else b"x"))
@@ -484,3 +486,74 @@ def test_a_stale_connection_costs_a_new_one_and_no_error(three):
     with gateway(upstream(a.port), workers=1, retries=0) as g:
         assert [g.get("/x").status for _ in range(30)] == [200] * 30
         assert g.metrics()["gateway_upstream_retries_total"] == 0
+
+
+# ---- numbers --------------------------------------------------------------------------------------------------------
+
+class Counting:
+    """A fast target: counts requests, answers each with two bytes, as many as come in one read with one write."""
+
+    def __init__(self):
+        self.n, self.lock = 0, threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        data = b""
+        while more := sock.recv(65536):
+            *whole, data = (data + more).split(b"\r\n\r\n")
+            with self.lock:
+                self.n += len(whole)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * len(whole))
+
+
+def test_100000_requests_are_shared_out_by_weight():
+    """Weights 100, 50 and 0 through four workers: within 1 % of two thirds and one third, and exactly none."""
+    many, batch, clients = 100_000, 100, 20
+    a, b, c = Counting(), Counting(), Counting()
+    up = targets((a, {}), (b, {"weight": 50}), (c, {"weight": 0}))
+    with gateway(up, workers=4) as g:
+        def run():
+            client = g.client(timeout=60)
+            for _ in range(many // batch // clients):
+                client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * batch)
+                for _ in range(batch):
+                    assert client.response().status == 200
+            client.close()
+        threads = [threading.Thread(target=run) for _ in range(clients)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert a.n + b.n == many and c.n == 0
+    assert abs(a.n - many * 2 / 3) < many / 100 and abs(b.n - many / 3) < many / 100, (a.n, b.n)
+
+
+def test_least_connections_with_one_target_ten_times_slower(three):
+    """What is under way to it never passes its share of all that is, and one for each worker that chooses at once."""
+    clients, workers = 24, 4
+    for t in three:
+        t.delay = 0.04 if t is three[0] else 0.004
+    with gateway(upstream(*(t.port for t in three), algorithm="least-connections"), workers=workers) as g:
+        def run():
+            client = g.client()
+            for _ in range(60):
+                assert client.ask().status == 200
+            client.close()
+        threads = [threading.Thread(target=run) for _ in range(clients)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    slow, *fast = three
+    assert 0 < slow.most <= clients / 3 + workers, slow.most
+    assert all(len(t.origin.requests) > 2 * len(slow.origin.requests) for t in fast)

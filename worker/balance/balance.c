@@ -136,9 +136,11 @@ static struct peer *pick(struct balancer *b, const struct balance_query *q)
 
 struct peer *balance_pick(struct balancer *b, const struct balance_query *q)
 {
+    if (q->tries == 0 && q->tried == 0)
+        return pick(b, q);
+
     struct balance_query again = *q;
     struct peer *p;
-
     if (q->tried && q->version && q->version != b->set->version)
         again.tried = 0;
     p = pick(b, &again);

@@ -186,14 +186,18 @@ static struct peer *round_robin_pick(void *state, const struct balance_query *q)
 {
     struct round_robin *rr = state;
     uint64_t at = atomic_load_explicit(rr->turn, memory_order_relaxed);
+    if (rr->cycle_n == 0)
+        return NULL;
     for (;;) {
-        int64_t skip = distance(rr, at, q, true);
+        struct peer *p = rr->set->v[rr->cycle[at % rr->cycle_n].peer];
+        bool next = p->upstream->slow_start <= 0 && balance_may_take(p, q); /* as a rule */
+        int64_t skip = next ? 0 : distance(rr, at, q, true);
         if (skip < 0 && (skip = distance(rr, at, q, false)) < 0)
             return NULL;
         uint64_t taken = at + (uint64_t)skip;
         if (atomic_compare_exchange_weak_explicit(rr->turn, &at, taken + 1, memory_order_relaxed,
                                                   memory_order_relaxed))
-            return rr->set->v[rr->cycle[taken % rr->cycle_n].peer];
+            return next ? p : rr->set->v[rr->cycle[taken % rr->cycle_n].peer];
     }
 }
 
