@@ -29,7 +29,7 @@ static uint64_t room_of(const struct cache *cache)
     struct cache_report report;
 
     cache_report(cache, &report);
-    if (report.slab_used == 0)
+    if (report.slab_used == 0 || report.slab_pages == 0) /* read while others write */
         return 0;
     uint64_t pages = report.slab_pages + report.free_pages;
     bool full = report.free_pages < pages / FULL_SHARE;

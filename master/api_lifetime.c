@@ -24,18 +24,21 @@ static const char *source_of(const struct cache_meta *meta)
     return from < sizeof names / sizeof names[0] ? names[from] : names[REUSE_FROM_UNKNOWN];
 }
 
-static const char *state_of(const struct cache_meta *meta, int64_t now)
+static const char *state_of(const struct cache_meta *meta, bool soft, int64_t now)
 {
     if (meta->keep_until < now)
         return "expired";
     if (meta->flags & REUSE_VALIDATE)
         return "validated each time";
-    return reuse_age(meta, now) < meta->fresh_for ? "fresh" : "stale";
+    if (reuse_age(meta, now) >= meta->fresh_for)
+        return "stale";
+    return soft ? "purged softly" : "fresh";
 }
 
-json_t *api_lifetime_json(const struct cache_meta *meta, int64_t now)
+json_t *api_lifetime_json(const struct cache_meta *meta, bool soft, int64_t now)
 {
     json_t *o = json_object();
+    bool fresh = reuse_age(meta, now) < meta->fresh_for;
     int64_t until = meta->stored - meta->initial_age + meta->fresh_for;
 
     put(o, "stored", meta->stored);
@@ -44,8 +47,10 @@ json_t *api_lifetime_json(const struct cache_meta *meta, int64_t now)
     put(o, "age", reuse_age(meta, now));
     put(o, "lifetime", meta->fresh_for);
     json_object_set_new(o, "lifetime_from", json_string(source_of(meta)));
-    json_object_set_new(o, "state", json_string(state_of(meta, now)));
-    put(o, reuse_age(meta, now) < meta->fresh_for ? "fresh_until" : "stale_since", until);
+    json_object_set_new(o, "state", json_string(state_of(meta, soft, now)));
+    json_object_set_new(o, "purged_softly", json_boolean(soft));
+    if (!soft || !fresh) /* since when it is stale, nobody wrote down */
+        put(o, fresh ? "fresh_until" : "stale_since", until);
     put(o, "stale_while_revalidate", meta->stale_while);
     put(o, "stale_while_until", until + meta->stale_while);
     put(o, "stale_if_error", meta->stale_error);

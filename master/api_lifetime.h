@@ -7,7 +7,7 @@
 #include "shm/cache.h"
 #include <jansson.h>
 
-/* Times in seconds since 1970, spans in seconds. NULL: no memory. */
-json_t *api_lifetime_json(const struct cache_meta *meta, int64_t now);
+/* Times in seconds since 1970, spans in seconds. `soft`: it was purged softly. NULL: no memory. */
+json_t *api_lifetime_json(const struct cache_meta *meta, bool soft, int64_t now);
 
 #endif

@@ -323,7 +323,7 @@ static void add_details(const struct api *api, json_t *o, size_t dict, const str
     struct slice own = tags_behind(slice_of(hit->head, hit->meta->private_n));
     struct slice sent = sent_lines(hit);
 
-    json_object_set_new(o, "freshness", api_lifetime_json(hit->meta, api->now));
+    json_object_set_new(o, "freshness", api_lifetime_json(hit->meta, hit->soft, api->now));
     json_object_set_new(o, "validators", validators_json(hit));
     json_object_set_new(o, "sizes", sizes_json(api->caches[dict], hit));
     json_object_set_new(o, "selected_by", selected_json(own));
@@ -334,7 +334,7 @@ json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CAC
                         const struct cache_hit *hit, bool details)
 {
     const struct cache_meta *meta = hit->meta;
-    int64_t age = meta->initial_age + api->now - meta->stored;
+    int64_t age = meta->initial_age + api->now - meta->stored, ttl = meta->fresh_for - age;
     json_t *o = json_object();
 
     json_object_set_new(o, "key", hex_json(id, CACHE_ID_SIZE));
@@ -344,7 +344,7 @@ json_t *api_object_json(const struct api *api, size_t dict, const uint8_t id[CAC
     json_object_set_new(o, "status", json_integer(meta->status));
     json_object_set_new(o, "stored", json_integer(meta->stored));
     json_object_set_new(o, "age", json_integer(age));
-    json_object_set_new(o, "ttl", json_integer(meta->fresh_for - age));
+    json_object_set_new(o, "ttl", json_integer(hit->soft && ttl > 0 ? 0 : ttl));
     json_object_set_new(o, "kept_for", json_integer(meta->keep_until - api->now));
     json_object_set_new(o, "size", json_integer((json_int_t)hit->body_n));
     json_object_set_new(o, "hits", json_integer((json_int_t)hit->hits));

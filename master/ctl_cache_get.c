@@ -71,8 +71,9 @@ static void show_age(FILE *out, const json_t *f, long long now)
     label(out, "lifetime");
     fprintf(out, "%llds, from %s\n", number(f, "lifetime"), from != NULL ? from : "");
     label(out, "state");
-    fprintf(out, "%s: %llds - %llds = %llds left\n", state != NULL ? state : "",
-            number(f, "lifetime"), number(f, "age"), number(f, "lifetime") - number(f, "age"));
+    fprintf(out, "%s: %llds - %llds = %llds%s\n", state != NULL ? state : "",
+            number(f, "lifetime"), number(f, "age"), number(f, "lifetime") - number(f, "age"),
+            json_is_true(json_object_get(f, "purged_softly")) ? ", but stale" : " left");
     free(from);
     free(state);
 }
@@ -83,8 +84,10 @@ static void show_freshness(FILE *out, const json_t *f)
     bool stale = json_object_get(f, "stale_since") != NULL;
 
     show_age(out, f, now);
-    label(out, stale ? "stale since" : "fresh until");
-    put_moment(out, number(f, stale ? "stale_since" : "fresh_until"), now);
+    if (stale || json_object_get(f, "fresh_until") != NULL) {
+        label(out, stale ? "stale since" : "fresh until");
+        put_moment(out, number(f, stale ? "stale_since" : "fresh_until"), now);
+    }
     put_window(out, "stale while", number(f, "stale_while_revalidate"),
                number(f, "stale_while_until"), now);
     put_window(out, "stale if error", number(f, "stale_if_error"), number(f, "stale_error_until"),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Purging: what a label reaches, hard and soft, and tags on their way through the cache."""
+import json
 import threading
 
 import pytest
@@ -199,6 +200,18 @@ def test_what_forbids_stale_forbids_it_after_a_soft_purge(site, fields, request_
     it.get()
     soften(it)
     assert it.state("/x", *request_fields) == state
+
+
+def test_cache_get_tells_of_a_soft_purge(site):
+    it = site().says(FRESH)
+    key = it.get().get("X-Cache-Key")
+    shown = it.gateway.ctl("cache", "get", key).stdout
+    assert "fresh until" in shown and " left" in shown
+    soften(it)
+    shown = it.gateway.ctl("cache", "get", key).stdout
+    assert "purged softly" in shown and "fresh until" not in shown and " left" not in shown
+    entry = json.loads(it.gateway.control("GET", f"/proxy-cache/{key}").body)
+    assert entry["ttl"] == 0 and entry["freshness"]["purged_softly"]
 
 
 def test_a_soft_purge_of_all_variants_and_then_a_hard_one(site):

@@ -35,7 +35,7 @@ static const char *text(const json_t *o, const char *name)
 
 static void test_fresh(void **state)
 {
-    json_t *o = api_lifetime_json(&plain, STORED + 5);
+    json_t *o = api_lifetime_json(&plain, false, STORED + 5);
 
     (void)state;
     assert_int_equal(number(o, "stored"), STORED);
@@ -58,12 +58,28 @@ static void test_fresh(void **state)
 
 static void test_stale_from_that_second_on(void **state)
 {
-    json_t *o = api_lifetime_json(&plain, STORED + 60);
+    json_t *o = api_lifetime_json(&plain, false, STORED + 60);
 
     (void)state;
     assert_string_equal(text(o, "state"), "stale");
     assert_int_equal(number(o, "stale_since"), STORED + 60);
     assert_null(json_object_get(o, "fresh_until"));
+    json_decref(o);
+}
+
+static void test_purged_softly(void **state)
+{
+    json_t *o = api_lifetime_json(&plain, true, STORED + 5);
+
+    (void)state;
+    assert_string_equal(text(o, "state"), "purged softly");
+    assert_true(json_is_true(json_object_get(o, "purged_softly")));
+    assert_null(json_object_get(o, "fresh_until"));
+    assert_null(json_object_get(o, "stale_since"));
+    json_decref(o);
+    o = api_lifetime_json(&plain, true, STORED + 60);
+    assert_string_equal(text(o, "state"), "stale");
+    assert_int_equal(number(o, "stale_since"), STORED + 60);
     json_decref(o);
 }
 
@@ -74,12 +90,12 @@ static void test_other_states(void **state)
     (void)state;
     meta.flags = REUSE_VALIDATE | (uint32_t)REUSE_FROM_MASK << REUSE_FROM_SHIFT;
     meta.retry_at = STORED + 30;
-    json_t *o = api_lifetime_json(&meta, STORED + 5);
+    json_t *o = api_lifetime_json(&meta, false, STORED + 5);
     assert_string_equal(text(o, "state"), "validated each time");
     assert_string_equal(text(o, "lifetime_from"), "unknown");
     assert_int_equal(number(o, "refresh_not_before"), STORED + 30);
     json_decref(o);
-    o = api_lifetime_json(&meta, STORED + 501);
+    o = api_lifetime_json(&meta, false, STORED + 501);
     assert_string_equal(text(o, "state"), "expired");
     json_decref(o);
 }
@@ -89,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fresh),
         cmocka_unit_test(test_stale_from_that_second_on),
+        cmocka_unit_test(test_purged_softly),
         cmocka_unit_test(test_other_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
