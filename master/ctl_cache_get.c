@@ -71,8 +71,8 @@ static void show_age(FILE *out, const json_t *f, long long now)
     label(out, "lifetime");
     fprintf(out, "%llds, from %s\n", number(f, "lifetime"), from != NULL ? from : "");
     label(out, "state");
-    fprintf(out, "%s: %llds - %llds = %llds%s\n", state != NULL ? state : "",
-            number(f, "lifetime"), number(f, "age"), number(f, "lifetime") - number(f, "age"),
+    fprintf(out, "%s: %llds - %llds = %llds%s\n", state != NULL ? state : "", number(f, "lifetime"),
+            number(f, "age"), number(f, "lifetime") - number(f, "age"),
             json_is_true(json_object_get(f, "purged_softly")) ? ", but stale" : " left");
     free(from);
     free(state);
