@@ -2,14 +2,14 @@
 /*
  * The peer with the fewest requests under way for its weight, over all workers. Of several that are
  * equal one is drawn, in proportion to the weights: an idle upstream is shared out by weight, and
- * workers that choose at the same moment do not all run to the same peer. In a large set only so
- * many are looked at, from a place drawn at random on: reading the counts of a thousand peers would
- * cost more than the request, and the best of thirty-two is among the best hundredth or so.
+ * workers that choose at the same moment do not all run to the same peer. In a large set only a few
+ * that are drawn at random are looked at: reading the counts of a thousand peers would cost more
+ * than the request, and the best of four leaves no peer far above the others.
  */
 #include "worker/balance/balance.h"
 #include <stdlib.h>
 
-enum { ALL_UP_TO = 64, LOOKS = 32 };
+enum { ALL_UP_TO = 32, LOOKS = 4 };
 
 struct least {
     const struct peer_set *set;
@@ -27,16 +27,18 @@ static void *least_make(const struct peer_set *set, const struct heritage *h)
 static struct peer *least_pick(void *state, const struct balance_query *q)
 {
     struct least *l = state;
-    size_t n = l->set->n, looks = n > ALL_UP_TO ? LOOKS : n;
-    size_t at = n > ALL_UP_TO ? balance_random(&l->random) % n : 0;
+    size_t n = l->set->n, draws = n > ALL_UP_TO ? LOOKS : 0;
+    size_t from = draws ? balance_random(&l->random) % n : 0;
     struct peer *best = NULL;
     uint64_t best_load = 0, best_weight = 1, drawn = 0;
 
-    for (size_t i = 0; i < n && looks > 0; i++, at = at + 1 < n ? at + 1 : 0) {
-        struct peer *p = l->set->v[at];
+    for (size_t i = 0; i < n + draws; i++) {
+        if (draws && i >= draws && best)
+            break; /* else none of them can be used: the first one that can */
+        size_t at = i < draws ? balance_random(&l->random) % n : from + (i - draws);
+        struct peer *p = l->set->v[at < n ? at : at - n];
         if (!balance_may_take(p, q))
             continue;
-        looks--;
         uint64_t weight = (uint64_t)(unsigned)p->weight * balance_share(p, q);
         uint64_t load = health_tally_sum(&p->tally);
         if (best && load * best_weight > best_load * weight)

@@ -81,7 +81,7 @@ static void large_sets_are_sampled(void **state)
         site_count(s, site_pick(s, &q), 1);
     for (size_t i = 0; i < 1000; i++) {
         uint32_t n = atomic_load(s->peers[i].in_flight);
-        assert_true(n >= 3);
+        assert_true(n >= 1);
         most = n > most ? n : most;
     }
     assert_true(most <= 7);
