@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, SLICE_BUCKETS = 512, NAME_MAX_TEXT = 256 };
+enum { WANTED_MAX = 32 }; /* tags */
 
 enum order { ORDER_NONE, ORDER_HITS, ORDER_SIZE, ORDER_AGE };
 
@@ -44,7 +45,7 @@ static bool has_tag(const struct listing *l, const struct cache_hit *hit)
 
     while (tags_cut(&wanted, &one)) {
         struct tags tags = tags_of(slice_of(hit->head, hit->head_n));
-        while (tags_next(&tags, &tag))
+        for (int n = 0; n < TAGS_MAX && tags_next(&tags, &tag); n++)
             if (slice_equal(tag, one))
                 return true;
     }
@@ -258,6 +259,20 @@ static bool read_order(const struct api_request *request, struct listing *l)
     return false;
 }
 
+/* One tag, or a few: each object of a slice is compared with all of them. */
+static bool read_tags(const struct api_request *request, struct listing *l)
+{
+    struct slice rest, one;
+    int n = 0;
+
+    if (!api_parameter(request, "tag", l->tag, sizeof l->tag))
+        return true;
+    rest = slice_of(l->tag, strlen(l->tag));
+    while (tags_cut(&rest, &one))
+        n++;
+    return n <= WANTED_MAX;
+}
+
 /* "[HOST]/PATH" */
 static bool read_prefix(const struct api_request *request, struct listing *l)
 {
@@ -282,7 +297,6 @@ static const char *read_all(const struct api_request *request, struct listing *l
     char details[8] = "";
 
     (void)api_parameter(request, "dict", l->name, sizeof l->name);
-    (void)api_parameter(request, "tag", l->tag, sizeof l->tag);
     (void)api_parameter(request, "details", details, sizeof details);
     l->details = strcmp(details, "true") == 0;
     if (api_parameter(request, "method", l->method, sizeof l->method) &&
@@ -291,6 +305,8 @@ static const char *read_all(const struct api_request *request, struct listing *l
     l->has_url = api_parameter(request, "url", l->url_text, sizeof l->url_text);
     if (l->has_url && !api_object_url(slice_of(l->url_text, strlen(l->url_text)), &l->url))
         return "url is not a URL with a host";
+    if (!read_tags(request, l))
+        return "tag lists more than 32 tags";
     if (!read_status(request, l))
         return "status is a number such as 404, or a class such as 4xx";
     if (!read_order(request, l))

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -131,6 +132,7 @@ static const char *open_tls(struct wire *w, struct slice authority)
     const char *colon = memchr(authority.p, ':', authority.n);
     size_t n = colon ? (size_t)(colon - authority.p) : authority.n;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to who has gone as well */
     w->context = SSL_CTX_new(TLS_client_method());
     w->tls = w->context ? SSL_new(w->context) : NULL;
     if (!w->tls || n >= sizeof name)

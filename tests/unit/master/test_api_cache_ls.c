@@ -110,9 +110,17 @@ static void test_filters(void **state)
 
 static void test_what_is_refused(void **state)
 {
-    static const char *const queries[] = { "limit=0",    "limit=x",          "sort=name",
-                                           "status=20",  "status=4xy",       "prefix=noslash",
-                                           "status=0xx", "prefix=http://h/", "url=/no-host" };
+    static const char *const queries[] = { "limit=0",
+                                           "limit=x",
+                                           "sort=name",
+                                           "status=20",
+                                           "status=4xy",
+                                           "prefix=noslash",
+                                           "status=0xx",
+                                           "prefix=http://h/",
+                                           "url=/no-host",
+                                           "tag=a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
+                                           "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a" };
     char line[256];
 
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {

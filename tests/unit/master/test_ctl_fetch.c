@@ -83,6 +83,43 @@ static void test_whole_answers(void **state)
     assert_null(fetch(&s, "HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n", &a));
 }
 
+static void *hang_up(void *arg)
+{
+    const struct server *s = arg;
+    int fd;
+
+    while ((fd = accept(s->listener, NULL, NULL)) >= 0)
+        close(fd);
+    return NULL;
+}
+
+/* Who goes away in the middle of a handshake fails that request, not the whole run. */
+static void test_a_server_that_hangs_up(void **state)
+{
+    struct server s = { .listener = socket(AF_UNIX, SOCK_STREAM, 0) };
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    struct ctl_fetch_answer a;
+    struct ctl_fetch_url url;
+    pthread_t thread;
+
+    (void)state;
+    memcpy(s.dir, "/tmp/fetch-test-XXXXXX", sizeof "/tmp/fetch-test-XXXXXX");
+    assert_non_null(mkdtemp(s.dir));
+    snprintf(s.address, sizeof s.address, "unix:%s/s", s.dir);
+    memcpy(at.sun_path, s.address + 5, strlen(s.address + 5));
+    assert_int_equal(bind(s.listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(s.listener, 4), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hang_up, &s), 0);
+    assert_true(ctl_fetch_url(SLICE("https://h.example/"), &url));
+    for (int i = 0; i < 100; i++)
+        assert_non_null(ctl_fetch(s.address, &url, SLICE(""), &a));
+    shutdown(s.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(s.listener);
+    unlink(at.sun_path);
+    rmdir(s.dir);
+}
+
 static void test_answers_that_are_not_whole(void **state)
 {
     static struct server s;
@@ -115,6 +152,7 @@ static void test_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_server_that_hangs_up),
         cmocka_unit_test(test_whole_answers),
         cmocka_unit_test(test_answers_that_are_not_whole),
         cmocka_unit_test(test_addresses),
