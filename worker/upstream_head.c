@@ -127,14 +127,19 @@ static char *put_host(char *p, const struct stream *s)
     return build_slice(p, SLICE("\r\n"));
 }
 
+/* Whether it stays, by the name that it may be taken for: "X_Consumer_ID" is as good a forgery. */
 static bool forwards(const struct stream *s, const struct field *f)
 {
-    if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS))
+    char room[FIELD_ALIKE_MAX];
+    struct slice as_sent = slice_of(f->name, f->name_n), name = field_alike(as_sent, room);
+    enum field_id id = name.p == as_sent.p ? (enum field_id)f->id : field_lookup(name.p, name.n);
+
+    if (f->drop || field_flags(id) & (FIELD_HOP | FIELD_OURS))
         return false;
-    if (f->id == FIELD_FORWARDED && !s->request.trusted)
+    if (id == FIELD_FORWARDED && !s->request.trusted)
         return false; /* RFC 7239 says no less than X-Forwarded-*, and may be forged as well */
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
-        if (slice_equal_nocase(e->name, slice_of(f->name, f->name_n)))
+        if (slice_equal_nocase(e->name, as_sent) || slice_equal_nocase(e->name, name))
             return false;
     return true;
 }

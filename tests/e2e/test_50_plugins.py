@@ -82,6 +82,17 @@ def test_consumer_fields_cannot_be_forged(origin, start):
     assert seen.get("X-Consumer-Custom-ID") != "42" and seen.get("X-Anonymous-Consumer") != "true"
 
 
+def test_fields_cannot_be_forged_with_underscores(origin, start):
+    """Many servers hand "_" and "-" to an application as one."""
+    gateway = gateway_with(start, origin, plugin("key-auth"), plugin("acl", deny=["none"]))
+    gateway.get("/", "apikey: bob-key", "X_Consumer_Username: alice", "X-Consumer_ID: 1", "x_consumer_groups: root",
+                "X_Forwarded_For: 192.0.2.1", "X_Real-IP: 192.0.2.1", "Content_Length: 7", "My_Own: 1")
+    seen = origin.last
+    for name in "X_Consumer_Username", "X-Consumer_ID", "x_consumer_groups", "X_Forwarded_For", "X_Real-IP", "Content_Length":
+        assert name not in seen, name
+    assert seen.get("X-Consumer-Username") == "bob" and seen.get("My_Own") == "1"
+
+
 # ---- jwt ---------------------------------------------------------------------------------------------------------------
 
 def bearer(value):

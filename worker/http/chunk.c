@@ -125,6 +125,8 @@ static bool forwardable(struct slice name)
     static const struct slice ours[] = { SLICE("X-Consumer-"),  SLICE("X-Credential-"),
                                          SLICE("X-Anonymous-"), SLICE("X-Forwarded-"),
                                          SLICE("X-Gateway-"),   SLICE("X-Authenticated-") };
+    char room[FIELD_ALIKE_MAX];
+    name = field_alike(name, room);
     if (field_lookup(name.p, name.n) != FIELD_OTHER)
         return false;
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)

@@ -122,6 +122,15 @@ unsigned field_flags(enum field_id id)
     return known[id].flags;
 }
 
+struct slice field_alike(struct slice name, char room[FIELD_ALIKE_MAX])
+{
+    if (name.n > FIELD_ALIKE_MAX || !memchr(name.p, '_', name.n))
+        return name;
+    for (size_t i = 0; i < name.n; i++)
+        room[i] = name.p[i] == '_' ? '-' : name.p[i];
+    return slice_of(room, name.n);
+}
+
 enum field_id field_identify(struct field *fields, unsigned n, uint8_t first[FIELD_IDS])
 {
     enum field_id twice = FIELD_OTHER;

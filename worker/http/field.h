@@ -37,6 +37,11 @@ enum field_id field_lookup(const char *name, size_t n);
 struct slice field_name(enum field_id id); /* canonical spelling, "Content-Type" */
 unsigned field_flags(enum field_id id);
 
+/* The name that a server after CGI takes `name` for, where "-" and "_" are one (RFC 3875 section
+ * 4.1.18): with "-" for each "_", in `room`; `name` itself where it has none or is too long. */
+enum { FIELD_ALIKE_MAX = 64 };
+struct slice field_alike(struct slice name, char room[FIELD_ALIKE_MAX]);
+
 /* Sets the id of each of n fields, and first[id] to 1 + the index of the first line with it;
  * first[] is zeros before. Returns the id of a FIELD_SINGLE field that is there twice, FIELD_OTHER
  * when there is none. */

@@ -183,6 +183,8 @@ static void trailers_that_would_act_are_dropped(void **state)
                                          "X-Consumer-ID",
                                          "X-Credential-Identifier",
                                          "X-Anonymous-Consumer",
+                                         "X_Consumer-ID",
+                                         "Content_Length",
                                          "Trailer" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char lines[100] = "A: b\r\n";

@@ -147,6 +147,25 @@ static void trimming(void **state)
     assert_int_equal(field_trim(slice_of(NULL, 0)).n, 0);
 }
 
+static void names_that_are_read_alike(void **state)
+{
+    static const struct {
+        const char *name, *alike;
+    } cases[] = {
+        { "X_Consumer-ID", "X-Consumer-ID" }, { "_", "-" }, { "Accept", "Accept" }, { "", "" }
+    };
+    char room[FIELD_ALIKE_MAX], name[FIELD_ALIKE_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice alike = field_alike(slice_of(cases[i].name, strlen(cases[i].name)), room);
+        assert_true(slice_equal(alike, slice_of(cases[i].alike, strlen(cases[i].alike))));
+    }
+    memset(name, '_', sizeof name);
+    assert_ptr_equal(field_alike(slice_of(name, FIELD_ALIKE_MAX), room).p, room);
+    assert_ptr_equal(field_alike(slice_of(name, FIELD_ALIKE_MAX + 1), room).p, name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +176,7 @@ int main(void)
         cmocka_unit_test(identify_finds_first_lines_and_doubles),
         cmocka_unit_test(cuts),
         cmocka_unit_test(lists),
+        cmocka_unit_test(names_that_are_read_alike),
         cmocka_unit_test(trimming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
