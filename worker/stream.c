@@ -380,6 +380,7 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     set_or_drop(s, "X-Consumer-Custom-ID", slice_of(consumer->custom_id.s, consumer->custom_id.n));
     set_or_drop(s, "X-Credential-Identifier", anonymous ? (struct slice){ NULL, 0 } : credential);
     set_or_drop(s, "X-Anonymous-Consumer", anonymous ? SLICE("true") : (struct slice){ NULL, 0 });
+    stream_drop_upstream(s, SLICE("X-Consumer-Groups")); /* acl may tell them, no client */
 }
 
 const struct conf_consumer *stream_consumer(const struct stream *s)

@@ -61,7 +61,7 @@ stream_server_text(struct stream *s); /* the listener's "address-port", for trac
 
 /* Who is asking: sets the consumer and X-Consumer-ID, -Username, -Custom-ID,
  * X-Credential-Identifier for the upstream (names as Kong's), and X-Anonymous-Consumer: true when
- * `anonymous`. `credential` may be empty. */
+ * `anonymous`; what the client says of X-Consumer-Groups is dropped. `credential` may be empty. */
 void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
                          struct slice credential, bool anonymous);
 const struct conf_consumer *stream_consumer(const struct stream *s); /* NULL: unknown */

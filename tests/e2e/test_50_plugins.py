@@ -75,8 +75,9 @@ def test_key_auth_preflight(origin, start):
 def test_consumer_fields_cannot_be_forged(origin, start):
     gateway = gateway_with(start, origin, plugin("key-auth"))
     gateway.get("/", "apikey: bob-key", "X-Consumer-Username: alice", "X-Consumer-Custom-ID: 42", "X-Consumer-ID: 1",
-                "X-Credential-Identifier: 1", "X-Anonymous-Consumer: true")
+                "X-Credential-Identifier: 1", "X-Anonymous-Consumer: true", "X-Consumer-Groups: root")
     seen = origin.last
+    assert "X-Consumer-Groups" not in seen
     assert seen.all("X-Consumer-Username") == ["bob"] and len(seen.all("X-Consumer-ID")) == 1
     assert seen.get("X-Consumer-ID") != "1" and seen.get("X-Credential-Identifier") != "1"
     assert seen.get("X-Consumer-Custom-ID") != "42" and seen.get("X-Anonymous-Consumer") != "true"
