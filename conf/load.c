@@ -3,6 +3,7 @@
  * prefix. */
 #include "conf/load.h"
 #include "conf/ids.h"
+#include "conf/regex.h"
 
 static const struct load_name *put(struct load *load, struct names *names, struct conf_text name,
                                    const struct load_claim *claim)
@@ -59,6 +60,17 @@ const struct conf_consumer *load_consumer(struct load *load, struct conf_text na
         report_key(&load->report, at, key, "there is no consumer %s",
                    report_quote(&load->report, name.s, name.n));
     return found;
+}
+
+static void end_regex(void *what)
+{
+    struct conf_regex *re = what;
+    regex_free(&re);
+}
+
+void load_regex(struct load *load, struct conf_regex *re)
+{
+    memory_duty(&load->memory, end_regex, re);
 }
 
 struct conf_text load_path(struct load *load, struct conf_text text)

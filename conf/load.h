@@ -64,6 +64,9 @@ const void *load_find_id(struct load *load, const char *kind, struct conf_text i
 const struct conf_consumer *load_consumer(struct load *load, struct conf_text name,
                                           const config_setting_t *at, const char *key);
 
+/* The pattern lives as long as the configuration, and ends with it. */
+void load_regex(struct load *load, struct conf_regex *re);
+
 /* `text` below the prefix unless it is absolute. */
 struct conf_text load_path(struct load *load, struct conf_text text);
 

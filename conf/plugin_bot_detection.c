@@ -49,19 +49,13 @@ static const char known[] =
     "(?:web)?crawler|(?:web)?spider"
     ")\\b";
 
-static void end_regex(void *what)
-{
-    struct conf_regex *re = what;
-    regex_free(&re);
-}
-
 static const struct conf_regex *compiled(struct load *load, struct conf_text text,
                                          const config_setting_t *at, const char *key)
 {
     char why[192];
     struct conf_regex *re = regex_compile_search(text.s, text.n, why, sizeof why);
     if (re)
-        memory_duty(&load->memory, end_regex, re);
+        load_regex(load, re);
     else
         report_key(&load->report, at, key, "%s is not a valid pattern: %s",
                    report_quote(&load->report, text.s, text.n), why);

@@ -66,12 +66,6 @@ static bool is_pattern(struct conf_text text)
     return false;
 }
 
-static void end_regex(void *what)
-{
-    struct conf_regex *re = what;
-    regex_free(&re);
-}
-
 /* Compiled as it is written first, so that the reason names the right offset; then as a whole. */
 static const struct conf_regex *pattern(struct load *load, struct conf_text text,
                                         const config_setting_t *at)
@@ -84,7 +78,7 @@ static const struct conf_regex *pattern(struct load *load, struct conf_text text
         re = regex_compile(whole.s, whole.n, why, sizeof why);
     }
     if (re)
-        memory_duty(&load->memory, end_regex, re);
+        load_regex(load, re);
     else
         report_key(&load->report, at, "origins", "%s is not a valid pattern: %s",
                    report_quote(&load->report, text.s, text.n), why);

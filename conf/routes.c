@@ -9,12 +9,6 @@
 #include "conf/value.h"
 #include <string.h>
 
-static void end_regex(void *what)
-{
-    struct conf_regex *re = what;
-    regex_free(&re);
-}
-
 /* The setting of paths[i], for its line; NULL when the array is not as it was read (an element was
  * refused). */
 static const config_setting_t *path_setting(const struct source_route *from, size_t i)
@@ -45,7 +39,7 @@ static bool read_path(struct load *load, const struct source_route *from, size_t
     struct conf_regex *re =
         text.n > 1 ? regex_compile_from(text.s, text.n, 1, why, sizeof why) : NULL;
     if (re) {
-        memory_duty(&load->memory, end_regex, re);
+        load_regex(load, re);
         *out = (struct conf_path){ { text.s + 1, text.n - 1 }, re };
         return true;
     }

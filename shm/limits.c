@@ -19,7 +19,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <xxhash.h>
 
 enum { LIMITS_SHARDS = 64, LIMITS_PLACE = 8, LIMITS_SECRET = 192, LIMITS_SKEW_MS = 2000 };
@@ -54,18 +53,6 @@ struct limits {
 
 /* --- the zone ------------------------------------------------------------------------------- */
 
-static bool fill_random(uint8_t *out, size_t n)
-{
-    while (n > 0) {
-        ssize_t got = getrandom(out, n, 0);
-        if (got < 0)
-            return false;
-        out += got;
-        n -= (size_t)got;
-    }
-    return true;
-}
-
 enum { PLACE_BYTES = LIMITS_PLACE * sizeof(struct limits_counter_shm) };
 
 static uint64_t places_for(uint64_t size)
@@ -92,7 +79,7 @@ bool limits_make(struct zone *zone, uint64_t size)
         return false;
     struct limits_shm *shm = region_body(zone);
     shm->places = places_for(size);
-    if (fill_random(shm->secret, sizeof shm->secret))
+    if (region_random(shm->secret, sizeof shm->secret))
         return true;
     region_drop(zone);
     return false;

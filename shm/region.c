@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,6 +106,19 @@ void region_name(int fd, char out[REGION_NAME_MAX])
         return;
     memcpy(out, head.name, REGION_NAME_MAX);
     out[REGION_NAME_MAX - 1] = '\0';
+}
+
+bool region_random(void *out, size_t n)
+{
+    char *p = out;
+    while (n > 0) {
+        ssize_t got = getrandom(p, n, 0);
+        if (got < 0)
+            return false;
+        p += got;
+        n -= (size_t)got;
+    }
+    return true;
 }
 
 void region_drop(struct zone *zone)

@@ -46,6 +46,9 @@ struct zone {             /* process-local; copied by fork */
 bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
                  uint64_t size);
 
+/* n random bytes, for the secrets that zones begin with. False: the kernel gave none; errno. */
+bool region_random(void *out, size_t n);
+
 /* How large a zone of that many bytes becomes. */
 uint64_t region_size(uint64_t size);
 /* The name that the zone behind `fd` was made with, terminated; "" when it cannot be read. */

@@ -8,7 +8,6 @@
 #include "shm/tickets.h"
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 enum { TICKETS_RING = 8, TICKETS_TRIES = 16 };
@@ -20,26 +19,12 @@ struct tickets_shm {
 _Static_assert(sizeof(struct ticket_key) == 88, "layout");
 _Static_assert(sizeof(struct tickets_shm) == 8 + TICKETS_RING * 88, "layout");
 
-static bool tickets_random(void *out, size_t n)
-{
-    char *p = out;
-    while (n > 0) {
-        ssize_t got = getrandom(p, n, 0);
-        if (got < 0)
-            return false;
-        p += got;
-        n -= (size_t)got;
-    }
-    return true;
-}
-
 static bool tickets_add(struct tickets_shm *t, int64_t now)
 {
     struct ticket_key key = { .made = now };
     uint64_t count = atomic_load_explicit(&t->count, memory_order_relaxed);
-    bool made = tickets_random(key.name, sizeof key.name) &&
-                tickets_random(key.aes, sizeof key.aes) &&
-                tickets_random(key.hmac, sizeof key.hmac);
+    bool made = region_random(key.name, sizeof key.name) &&
+                region_random(key.aes, sizeof key.aes) && region_random(key.hmac, sizeof key.hmac);
 
     if (made) {
         t->ring[count % TICKETS_RING] = key;
