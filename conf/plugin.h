@@ -51,6 +51,15 @@ struct conf_plugin {
     struct conf_text where; /* "gateway.conf:88", for explanations */
 };
 
+/* The instance's own number for what it counts in shared memory: the same over reloads. */
+static inline uint64_t plugin_scope(const struct conf_plugin *plugin)
+{
+    uint64_t h = 14695981039346656037ULL; /* FNV-1a of the id */
+    for (const char *s = plugin->id.s; *s; s++)
+        h = (h ^ (unsigned char)*s) * 1099511628211ULL;
+    return h;
+}
+
 /* One kind in a chain: the instance for any consumer (may be NULL) and those bound to one consumer.
  */
 struct conf_link {

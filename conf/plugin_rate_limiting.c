@@ -34,12 +34,12 @@ static const struct fields_row rows[] = {
     { LIMIT(3, "day"), .doc = "Requests a day, in UTC." },
     { LIMIT(4, "month"), .doc = "Requests a calendar month." },
     { LIMIT(5, "year"), .doc = "Requests a calendar year." },
-    { FIELDS_ROW_ENUM(CONFIG, limit_by, "limit_by"), .preset = "\"consumer\"", .names = by,
+    { FIELDS_ROW_ENUM(CONFIG, counted.limit_by, "limit_by"), .preset = "\"consumer\"", .names = by,
       .doc = "Whose requests are counted together. Where a request has no such thing, its client's "
              "address is taken." },
-    { FIELDS_ROW_TEXT(CONFIG, header_name, "header_name"), .preset = "\"\"",
+    { FIELDS_ROW_TEXT(CONFIG, counted.header_name, "header_name"), .preset = "\"\"",
       .check = value_is_token, .doc = "The header field, with limit_by = \"header\"." },
-    { FIELDS_ROW_TEXT(CONFIG, path, "path"), .preset = "\"\"", .check = value_is_location,
+    { FIELDS_ROW_TEXT(CONFIG, counted.path, "path"), .preset = "\"\"", .check = value_is_location,
       .doc = "The path whose requests are counted together, with limit_by = \"path\"." },
     { FIELDS_ROW_ENUM(CONFIG, policy, "policy"), .preset = "\"local\"", .names = policies,
       .doc = "Where counts are kept: local is shared memory, exact over all workers." },
@@ -90,9 +90,9 @@ static void finish(struct load *load, struct source_plugin *p)
     const config_setting_t *config = config_setting_get_member(p->at, "config");
     const config_setting_t *at = config ? config : p->at;
     check_order(load, c, at);
-    if (c->limit_by == CONF_LIMIT_BY_HEADER && c->header_name.n == 0)
+    if (c->counted.limit_by == CONF_LIMIT_BY_HEADER && c->counted.header_name.n == 0)
         report_key(&load->report, at, "header_name", "is missing: limit_by is \"header\"");
-    if (c->limit_by == CONF_LIMIT_BY_PATH && c->path.n == 0)
+    if (c->counted.limit_by == CONF_LIMIT_BY_PATH && c->counted.path.n == 0)
         report_key(&load->report, at, "path", "is missing: limit_by is \"path\"");
     if (c->policy == CONF_LIMIT_CLUSTER)
         report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");
@@ -100,9 +100,7 @@ static void finish(struct load *load, struct source_plugin *p)
         report_key(&load->report, at, "policy", "cannot be \"redis\" yet");
     if (c->burst && c->window_type != CONF_LIMIT_BUCKET)
         report_key(&load->report, at, "burst", "needs window_type = \"token-bucket\"");
-    c->scope = 14695981039346656037ULL; /* FNV-1a of the id, which stays over reloads */
-    for (const char *s = p->as.id.s; *s; s++)
-        c->scope = (c->scope ^ (unsigned char)*s) * 1099511628211ULL;
+    c->scope = plugin_scope(&p->as);
 }
 
 const struct load_kind plugin_rate_limiting_kind = { &table, false, finish };

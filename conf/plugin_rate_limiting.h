@@ -4,27 +4,18 @@
 #ifndef CONF_PLUGIN_RATE_LIMITING_H
 #define CONF_PLUGIN_RATE_LIMITING_H
 
-#include "conf/text.h"
+#include "conf/limit_by.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 enum { RATE_LIMITING_PERIODS = 6 };
 
-enum conf_limit_by {
-    CONF_LIMIT_BY_CONSUMER,
-    CONF_LIMIT_BY_CREDENTIAL,
-    CONF_LIMIT_BY_IP,
-    CONF_LIMIT_BY_SERVICE,
-    CONF_LIMIT_BY_HEADER,
-    CONF_LIMIT_BY_PATH
-};
 enum conf_limit_policy { CONF_LIMIT_LOCAL, CONF_LIMIT_CLUSTER, CONF_LIMIT_REDIS };
 enum conf_limit_window { CONF_LIMIT_FIXED, CONF_LIMIT_SLIDING, CONF_LIMIT_BUCKET };
 
 struct conf_rate_limiting {
     int limits[RATE_LIMITING_PERIODS]; /* second, minute, hour, day, month, year; 0: none */
-    enum conf_limit_by limit_by;
-    struct conf_text header_name, path;
+    struct conf_counted counted;
     enum conf_limit_policy policy;
     enum conf_limit_window window_type;
     int burst; /* 0: the limit itself */

@@ -7,7 +7,7 @@
 #include "conf/plugin_rate_limiting.h"
 #include "shm/limits.h"
 #include "worker/base/log.h"
-#include "worker/plugins/lookup.h"
+#include "worker/plugins/counted.h"
 #include "worker/plugins/plugins.h"
 
 _Static_assert((int)RATE_LIMITING_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
@@ -25,42 +25,12 @@ static const struct {
     [CALENDAR_YEAR] = { { "X-RateLimit-Limit-Year", 22 }, { "X-RateLimit-Remaining-Year", 26 } },
 };
 
-static struct slice text_slice(const struct conf_text *text)
-{
-    return slice_of(text->s, text->n);
-}
-
-/* Who is known, or by what; {NULL, 0}: nothing of that kind. */
-static struct slice named(struct stream *s, const struct conf_rate_limiting *c)
-{
-    const struct conf_consumer *consumer = stream_consumer(s);
-    const struct request *r = stream_request(s);
-    switch (c->limit_by) {
-    case CONF_LIMIT_BY_CONSUMER:
-        return consumer ? text_slice(&consumer->id) : slice_of(NULL, 0);
-    case CONF_LIMIT_BY_CREDENTIAL:
-        for (const struct extra_field *e = r->extra; consumer && e; e = e->next)
-            if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
-                return e->value;
-        return slice_of(NULL, 0);
-    case CONF_LIMIT_BY_SERVICE:
-        return stream_service(s) ? text_slice(&stream_service(s)->id) : slice_of(NULL, 0);
-    case CONF_LIMIT_BY_HEADER:
-        return field_value(lookup_field(r->head, &c->header_name, NULL));
-    case CONF_LIMIT_BY_PATH:
-        return slice_equal(r->uri.path, text_slice(&c->path)) ? r->uri.path : slice_of(NULL, 0);
-    case CONF_LIMIT_BY_IP:
-        break;
-    }
-    return slice_of(NULL, 0);
-}
-
 static uint64_t key_of(struct stream *s, const struct conf_rate_limiting *c)
 {
-    struct slice who = named(s, c);
-    if (who.n)
-        return limits_key(stream_limits(s), c->scope, who.p, who.n);
-    return limits_key(stream_limits(s), c->scope ^ 1, stream_request(s)->client_ip, 16);
+    struct counted counted = counted_as(s, &c->counted);
+
+    return limits_key(stream_limits(s), counted_scope(c->scope, counted), counted.who.p,
+                      counted.who.n);
 }
 
 static int make_claims(struct stream *s, const struct conf_rate_limiting *c,

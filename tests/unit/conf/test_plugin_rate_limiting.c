@@ -14,7 +14,7 @@ static void test_fields(void **state)
     assert_int_equal(c->limits[0], 5);
     assert_int_equal(c->limits[1] + c->limits[2] + c->limits[3] + c->limits[5], 0);
     assert_int_equal(c->limits[4], 5);
-    assert_int_equal(c->limit_by, CONF_LIMIT_BY_CONSUMER);
+    assert_int_equal(c->counted.limit_by, CONF_LIMIT_BY_CONSUMER);
     assert_int_equal(c->policy, CONF_LIMIT_LOCAL);
     assert_int_equal(c->window_type, CONF_LIMIT_FIXED);
     assert_int_equal(c->error_code, 429);

@@ -26,7 +26,7 @@ static int setup(void **state)
     alice.id = fake_text("a");
     bob.id = fake_text("b");
     config = (struct conf_rate_limiting){ .limits = { 0, 2 },
-                                          .limit_by = CONF_LIMIT_BY_CONSUMER,
+                                          .counted = { .limit_by = CONF_LIMIT_BY_CONSUMER },
                                           .error_code = 429,
                                           .error_message = fake_text("API rate limit exceeded") };
     return 0;
@@ -111,20 +111,20 @@ static void limited_by(void **state)
     (void)state;
     counted_together("GET /\n", &alice, "GET /\n", &bob);
     counted_together("GET /\n", NULL, "GET /\n", &bob); /* without a consumer by address */
-    config.limit_by = CONF_LIMIT_BY_HEADER;
-    config.header_name = fake_text("X-Key");
+    config.counted.limit_by = CONF_LIMIT_BY_HEADER;
+    config.counted.header_name = fake_text("X-Key");
     counted_together("GET /\nX-Key: 1\n", &alice, "GET /\nX-Key: 2\n", &alice);
     counted_together("GET /\n", &alice, "GET /\nX-Key: 2\n", &alice);
-    config.limit_by = CONF_LIMIT_BY_PATH;
-    config.path = fake_text("/p");
+    config.counted.limit_by = CONF_LIMIT_BY_PATH;
+    config.counted.path = fake_text("/p");
     s.request.client_ip[15] = 1;
     counted_together("GET /p\n", &alice, "GET /q\n", &alice);
-    config.limit_by = CONF_LIMIT_BY_IP;
+    config.counted.limit_by = CONF_LIMIT_BY_IP;
     assert_int_equal(ask("GET /\n", &alice), 0);
     assert_int_equal(ask("GET /\n", &bob), 0);
     assert_int_equal(ask("GET /\n", NULL), 429);
     config.scope++;
-    config.limit_by = CONF_LIMIT_BY_SERVICE;
+    config.counted.limit_by = CONF_LIMIT_BY_SERVICE;
     s.service.id = fake_text("s1");
     assert_int_equal(ask("GET /\n", &alice), 0);
     assert_int_equal(ask("GET /\n", &bob), 0);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kong's rule: who has no consumer, credential, field, ... that it is counted by is counted by the
+ * client's address. */
+#include "worker/plugins/counted.h"
+#include "worker/plugins/lookup.h"
+
+static struct slice text_slice(const struct conf_text *text)
+{
+    return slice_of(text->s, text->n);
+}
+
+static struct slice credential(struct stream *s)
+{
+    if (stream_consumer(s))
+        for (const struct extra_field *e = stream_request(s)->extra; e; e = e->next)
+            if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
+                return e->value;
+    return slice_of(NULL, 0);
+}
+
+/* Who is known, or by what; {NULL, 0}: nothing of that kind. */
+static struct slice named(struct stream *s, const struct conf_counted *c)
+{
+    const struct request *r = stream_request(s);
+    const struct slice nobody = { NULL, 0 };
+
+    switch (c->limit_by) {
+    case CONF_LIMIT_BY_CONSUMER:
+        return stream_consumer(s) ? text_slice(&stream_consumer(s)->id) : nobody;
+    case CONF_LIMIT_BY_CREDENTIAL:
+        return credential(s);
+    case CONF_LIMIT_BY_SERVICE:
+        return stream_service(s) ? text_slice(&stream_service(s)->id) : nobody;
+    case CONF_LIMIT_BY_ROUTE:
+        return text_slice(&stream_route(s)->id);
+    case CONF_LIMIT_BY_HEADER:
+        return field_value(lookup_field(r->head, &c->header_name, NULL));
+    case CONF_LIMIT_BY_PATH:
+        return slice_equal(r->uri.path, text_slice(&c->path)) ? r->uri.path : nobody;
+    case CONF_LIMIT_BY_IP:
+        break;
+    }
+    return nobody;
+}
+
+struct counted counted_as(struct stream *s, const struct conf_counted *c)
+{
+    struct slice who = named(s, c);
+
+    if (who.n)
+        return (struct counted){ who, false };
+    const struct request *r = stream_request(s);
+    return (struct counted){ slice_of((const char *)r->client_ip, sizeof r->client_ip), true };
+}
