@@ -171,7 +171,8 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     s->credential = credential;
     s->anonymous = anonymous;
     stream_set_upstream(s, SLICE("X-Consumer-ID"), text_or_nothing(consumer->id));
-    stream_set_upstream(s, SLICE("X-Credential-Identifier"), anonymous ? slice_of(NULL, 0) : credential);
+    stream_set_upstream(s, SLICE("X-Credential-Identifier"),
+                        anonymous ? slice_of(NULL, 0) : credential);
     stream_set_upstream(s, SLICE("X-Anonymous-Consumer"),
                         anonymous ? SLICE("true") : slice_of(NULL, 0));
 }
