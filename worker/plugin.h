@@ -3,7 +3,8 @@
  * A plugin is one file in worker/plugins/ that ends in a const struct plugin_ops, one row in
  * plugins.c, its configuration in conf/plugin_<name>.{h,c}, and its tests. It sees a stream through
  * worker/stream.h and never sockets. Its configuration is immutable and shared; it keeps no state
- * of its own outside the stream's arena.
+ * of its own outside the stream's arena. Who has to ask somebody else waits without blocking:
+ * stream_await().
  */
 #ifndef WORKER_PLUGIN_H
 #define WORKER_PLUGIN_H
@@ -16,8 +17,10 @@ struct reply;
 struct plugin_ops {
     enum conf_plugin_kind kind;
     bool needs_body; /* holds the request's body back until it is complete */
-    /* Runs when the head has arrived, before a byte of the body is read on. NULL: has no access
-     * phase. */
+    /* Runs when the head has arrived, before a byte of the body is read on. It may return
+     * stream_await(), and is called again, with the same configuration, when something happened to
+     * the stream; what it keeps meanwhile is what stream_awaited() returns. A client that leaves
+     * while it waits ends the stream. NULL: has no access phase. */
     enum stage_result (*access)(struct stream *s, const void *config);
     /* Runs when the response's head is known, before it is sent; may change it through
      * worker/reply.h. NULL: none. */

@@ -2,7 +2,8 @@
 /*
  * The plugins of the route's chain, by priority, each in the instance that holds for the consumer
  * known at that moment. All of it is decided on the head alone: no byte of the body has been asked
- * for yet.
+ * for yet. A plugin that waits is called again until it has made up its mind, unless the client
+ * leaves before that.
  */
 #include "shm/board.h"
 #include "worker/plugin.h"
@@ -23,6 +24,10 @@ enum stage_result stage_access(struct stream *s)
         if (!plugin || !(plugin->protocols & protocol))
             continue;
         enum stage_result r = ops->access(s, plugin->config);
+        if (r == STAGE_WAIT && s->carrier->abandoned(s)) {
+            s->cause = "client closed the connection";
+            return STAGE_FAIL;
+        }
         if (r != STAGE_NEXT)
             return r;
     }

@@ -104,6 +104,11 @@ void stream_take_peer(struct stream *s, struct peer *peer)
 
 void stream_release(struct stream *s)
 {
+    struct stream_wait *wait = s->wait;
+
+    s->wait = NULL;
+    if (wait)
+        wait->cancel(wait);
     if (s->up)
         upstream_drop(&s->up);
     passive_leave(s);
@@ -386,6 +391,23 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
 const struct conf_consumer *stream_consumer(const struct stream *s)
 {
     return s->consumer;
+}
+
+enum stage_result stream_await(struct stream *s, struct stream_wait *wait)
+{
+    must(!s->wait || s->wait == wait);
+    s->wait = wait;
+    return STAGE_WAIT;
+}
+
+struct stream_wait *stream_awaited(const struct stream *s)
+{
+    return s->wait;
+}
+
+void stream_awaited_end(struct stream *s)
+{
+    s->wait = NULL;
 }
 
 enum stage_result stream_answer_with(struct stream *s, int status, struct slice content_type,

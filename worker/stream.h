@@ -89,6 +89,21 @@ size_t stream_get_response(const struct stream *s, struct slice name, struct sli
 /* Takes a field out of it, the gateway's own included. */
 void stream_drop_response(struct stream *s, struct slice name);
 
+/* What a plugin's access phase waits for, first in a struct of the plugin's. It is the stream's from
+ * stream_await() to stream_awaited_end(), or until the stream dies. */
+struct stream_wait {
+    /* The stream dies: nothing may call it any more, and its arena goes. */
+    void (*cancel)(struct stream_wait *wait);
+};
+/* Always returns STAGE_WAIT. Whoever brings what is waited for wakes the stream, never from within
+ * the call of the plugin that began it; the plugin is called again then, and also when nothing has
+ * come yet. */
+enum stage_result stream_await(struct stream *s, struct stream_wait *wait);
+/* What the plugin that is called waits for already; NULL: it is called for the first time. */
+struct stream_wait *stream_awaited(const struct stream *s);
+/* It is over, and the plugin's own again: cancel() is not called. */
+void stream_awaited_end(struct stream *s);
+
 /* Ends the request with an answer of the gateway's own: {"message": "...", "request_id": "..."} as
  * JSON. `message` is copied and escaped. Always returns STAGE_DONE. */
 enum stage_result stream_answer(struct stream *s, int status, const char *message);

@@ -86,6 +86,7 @@ struct stream {
     bool anonymous;
     bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
     uint16_t link; /* access: the next link of the chain */
+    struct stream_wait *wait; /* what the plugin there waits for; NULL: nothing */
     struct slice request_id;
 
     /* cache */

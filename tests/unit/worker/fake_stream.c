@@ -243,6 +243,22 @@ void stream_drop_response(struct stream *s, struct slice name)
     set(s, &s->response, name, slice_of(NULL, 0));
 }
 
+enum stage_result stream_await(struct stream *s, struct stream_wait *wait)
+{
+    s->wait = wait;
+    return STAGE_WAIT;
+}
+
+struct stream_wait *stream_awaited(const struct stream *s)
+{
+    return s->wait;
+}
+
+void stream_awaited_end(struct stream *s)
+{
+    s->wait = NULL;
+}
+
 enum stage_result stream_answer(struct stream *s, int status, const char *message)
 {
     s->status = status;

@@ -32,6 +32,7 @@ struct stream {
     struct limits *limits;                    /* a test's own */
     struct extra_field answered[FAKE_FIELDS]; /* what the upstream said; a test's own */
     struct memo memo;
+    struct stream_wait *wait; /* what a plugin waits for */
     struct slice captures[2]; /* 1 is called "id" */
     /* what a plugin left */
     const struct conf_consumer *consumer;
