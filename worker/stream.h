@@ -89,8 +89,8 @@ size_t stream_get_response(const struct stream *s, struct slice name, struct sli
 /* Takes a field out of it, the gateway's own included. */
 void stream_drop_response(struct stream *s, struct slice name);
 
-/* What a plugin's access phase waits for, first in a struct of the plugin's. It is the stream's from
- * stream_await() to stream_awaited_end(), or until the stream dies. */
+/* What a plugin's access phase waits for, first in a struct of the plugin's. It is the stream's
+ * from stream_await() to stream_awaited_end(), or until the stream dies. */
 struct stream_wait {
     /* The stream dies: nothing may call it any more, and its arena goes. */
     void (*cancel)(struct stream_wait *wait);

@@ -85,8 +85,8 @@ struct stream {
     const struct conf_consumer *consumer;
     bool anonymous;
     bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
-    uint16_t link; /* access: the next link of the chain */
-    struct stream_wait *wait; /* what the plugin there waits for; NULL: nothing */
+    uint16_t link; /* access: the next link of the chain; and what its plugin waits for, or NULL */
+    struct stream_wait *wait;
     struct slice request_id;
 
     /* cache */
@@ -101,8 +101,7 @@ struct stream {
     bool cache_asked; /* cache_status means something */
     bool cache_store; /* the response may be stored */
     const char *cache_reason;
-    const char *cache_forward; /* why the origin was asked, in the words of RFC 9211; NULL: it was
-                                  not */
+    const char *cache_forward; /* why the origin was asked, in the words of RFC 9211; or NULL */
     int cache_forward_status;  /* what it said */
     bool validating;           /* it was asked with our validators: a 304 is about s->hit */
     /* where the response goes if it is stored: the key itself, or one of its variants */
