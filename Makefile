@@ -52,7 +52,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-purge install man clean
+.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-purge bench-burst install man clean
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -136,6 +136,10 @@ bench-evict: $(BUILD)/bench/eviction
 ## make bench-hits   what a hit costs in the cache itself: one object, a million, two processes on one
 bench-hits: $(BUILD)/bench/hits
 	@$<
+
+## make bench-burst  1,000 requests for one cold key over 4 workers: how long after the first is the last served
+bench-burst: all $(BUILD)/bench/burst
+	@$(BUILD)/bench/burst $(BUILD)/gateway $(ARGS)
 
 ## make install    DESTDIR and PREFIX (/usr/local): programs, configuration, systemd unit, manual pages
 install: all man
@@ -222,4 +226,4 @@ $(BUILD)/e2e/gateway-%: $(BUILD)/gateway $(OTHER_VERSION) $(OTHER_LAYOUT)
 	      $(if $(findstring layout,$@),$(patsubst $(BUILD)/layout/%,$(BUILD)/obj/%,$(OTHER_LAYOUT))),$(OBJECTS)) $(LIBS)
 
 -include $(OTHER_VERSION:.o=.d) $(OTHER_LAYOUT:.o=.d)
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d $(BUILD)/bench/burst.d
