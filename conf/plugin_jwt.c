@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fields of jwt, as Kong has them. */
+/* The fields of jwt, as Kong has them, and those that make tokens of any OpenID provider useful. */
 #include "conf/plugin_jwt.h"
 #include "conf/load.h"
+#include "conf/transform.h"
 #include "conf/value.h"
+#include <string.h>
+#include <strings.h>
 
 enum { CLAIM_EXP = 1, CLAIM_NBF = 2 };
 
@@ -10,6 +13,7 @@ struct jwt_source {
     struct conf_jwt as; /* the first member: what others see */
     unsigned claims;
     struct conf_text anonymous;
+    struct conf_texts claims_to_headers;
 };
 
 #define CONFIG struct jwt_source
@@ -36,6 +40,18 @@ static const struct fields_row rows[] = {
       .max = 31536000, .doc = "Seconds that exp may lie ahead; 0 is off." },
     { FIELDS_ROW_TEXT(CONFIG, as.realm, "realm"), .preset = "\"\"", .check = value_is_printable,
       .doc = "The realm named in WWW-Authenticate." },
+    { FIELDS_ROW_TEXTS(CONFIG, as.issuers_allowed, "issuers_allowed"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "Issuers (claim iss) whose tokens are taken; none: any that has a key." },
+    { FIELDS_ROW_TEXTS(CONFIG, as.audience_required, "audience_required"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "A token must be for one of these (claim aud, a text or a list); none: for anybody." },
+    { FIELDS_ROW_TEXTS(CONFIG, claims_to_headers, "claims_to_headers"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "\"claim:Header\": what the upstream is told of a token. \"a.b\" is b in a, where no "
+             "claim is called \"a.b\"; a list is joined with commas; a value that holds a control "
+             "character, or a list whose element holds a comma, is refused. What clients say in "
+             "such a field is dropped." },
     { FIELDS_ROW_TEXT(CONFIG, anonymous, "anonymous"), .preset = "\"\"",
       .doc = "The consumer (username, custom_id or id) of requests without a valid token; \"\" "
              "refuses them." },
@@ -48,6 +64,37 @@ static const struct fields_table table = {
     .at = SIZE_MAX
 };
 
+/* Cut at the last colon, since a claim's name may be a URL. */
+static void read_claim(struct load *load, const config_setting_t *at, struct conf_text text,
+                       struct conf_claim_header *out)
+{
+    char why[256] = "is not \"claim:Header\"";
+    const char *colon = strrchr(text.s, ':');
+    size_t n = colon ? (size_t)(colon - text.s) : 0;
+    out->claim = memory_text(&load->memory, text.s, n);
+    out->header = (struct conf_text){ colon ? colon + 1 : "", colon ? text.n - n - 1 : 0 };
+    if (n == 0 || !transform_is_field(out->header, why, sizeof why))
+        report_key(&load->report, at, "claims_to_headers", "%s %s",
+                   report_quote(&load->report, text.s, text.n), why);
+}
+
+static void read_claims(struct load *load, const config_setting_t *at, struct jwt_source *config)
+{
+    const struct conf_texts *texts = &config->claims_to_headers;
+    struct conf_claim_header *v = memory_array(&load->memory, texts->n, sizeof *v);
+    for (size_t i = 0; i < texts->n; i++) {
+        read_claim(load, at, texts->v[i], &v[i]);
+        size_t k = 0;
+        while (k < i && (!v[k].claim.n || strcasecmp(v[k].header.s, v[i].header.s) != 0))
+            k++;
+        if (k < i && v[i].claim.n)
+            report_key(&load->report, at, "claims_to_headers", "\"%s\" is there twice",
+                       v[i].header.s);
+    }
+    config->as.claims_to_headers = v;
+    config->as.claims_to_headers_n = texts->n;
+}
+
 static void finish(struct load *load, struct source_plugin *p)
 {
     struct jwt_source *config = p->config;
@@ -55,6 +102,7 @@ static void finish(struct load *load, struct source_plugin *p)
     config->as.verify_exp = config->claims & CLAIM_EXP;
     config->as.verify_nbf = config->claims & CLAIM_NBF;
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
+    read_claims(load, at, config);
     if (config->as.maximum_expiration && !config->as.verify_exp)
         report_key(&load->report, at, "maximum_expiration", "needs \"exp\" among claims_to_verify");
     if (config->as.uri_param_names.n + config->as.cookie_names.n + config->as.header_names.n == 0)

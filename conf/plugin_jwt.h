@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration of jwt: Kong's fields and meanings. */
+/* Configuration of jwt: Kong's fields and meanings, and some of its openid-connect. */
 #ifndef CONF_PLUGIN_JWT_H
 #define CONF_PLUGIN_JWT_H
 
 #include "conf/entities.h"
+
+struct conf_claim_header { /* of claims_to_headers */
+    struct conf_text claim, header;
+};
 
 struct conf_jwt {
     struct conf_texts uri_param_names, cookie_names, header_names;
@@ -12,6 +16,9 @@ struct conf_jwt {
     bool verify_exp, verify_nbf; /* claims_to_verify */
     int maximum_expiration;      /* s; 0 = off */
     struct conf_text realm;
+    struct conf_texts issuers_allowed, audience_required; /* none: any */
+    const struct conf_claim_header *claims_to_headers;
+    size_t claims_to_headers_n;
     const struct conf_consumer *anonymous; /* NULL: none */
 };
 

@@ -56,6 +56,18 @@ static bool is_named(struct conf_text name, enum transform_of of, bool host, cha
     return is_field(name, of, host, why);
 }
 
+bool transform_is_field(struct conf_text name, char *why, size_t size)
+{
+    char text[TRANSFORM_WHY];
+    if (!value_is_token(name.s, name.n, text, sizeof text))
+        snprintf(why, size, "names a field that %s", text);
+    else if (!is_field(name, TRANSFORM_REQUEST_FIELDS, false, text))
+        snprintf(why, size, "names a field that is the gateway's own business");
+    else
+        return true;
+    return false;
+}
+
 static void report(struct load *load, const struct transform_list *list, struct conf_text text,
                    const char *why)
 {

@@ -4,6 +4,7 @@
 #define CONF_TRANSFORM_H
 
 #include "conf/template.h"
+#include <stdbool.h>
 
 /* In the order in which they are done. */
 enum conf_change_kind {
@@ -48,6 +49,8 @@ struct transform_list {
 };
 void transform_read(struct load *load, const struct transform_list *list, enum transform_of of,
                     struct conf_changes *out);
+/* Whether a plugin may set a field of that name in requests; why not is worded to follow it. */
+bool transform_is_field(struct conf_text name, char *why, size_t size);
 /* Reports that a list of parts of a body is not empty. */
 void transform_refuse(struct load *load, const struct transform_list *list);
 

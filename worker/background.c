@@ -207,6 +207,7 @@ static bool copy_stream(struct stream *to, const struct stream *from)
     to->match = from->match;
     to->consumer = from->consumer;
     to->anonymous = from->anonymous;
+    to->authenticated = from->authenticated;
     to->head_at = from->w->loop.now.us;
     to->ended = true; /* no line in the access log, no count of a request: nobody asked */
     return copy_fields(to, from) && copy_request(to, from) && copy_cache(to, from);

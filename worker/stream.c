@@ -378,8 +378,13 @@ static void set_or_drop(struct stream *s, const char *name, struct slice value)
 void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
                          struct slice credential, bool anonymous)
 {
+    static const struct conf_consumer nobody;
+
     s->consumer = consumer;
     s->anonymous = anonymous;
+    s->authenticated = !anonymous;
+    if (!consumer)
+        consumer = &nobody;
     set_or_drop(s, "X-Consumer-ID", slice_of(consumer->id.s, consumer->id.n));
     set_or_drop(s, "X-Consumer-Username", slice_of(consumer->username.s, consumer->username.n));
     set_or_drop(s, "X-Consumer-Custom-ID", slice_of(consumer->custom_id.s, consumer->custom_id.n));
@@ -408,6 +413,11 @@ struct stream_wait *stream_awaited(const struct stream *s)
 void stream_awaited_end(struct stream *s)
 {
     s->wait = NULL;
+}
+
+bool stream_authenticated(const struct stream *s)
+{
+    return s->authenticated;
 }
 
 enum stage_result stream_answer_with(struct stream *s, int status, struct slice content_type,

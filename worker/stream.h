@@ -61,10 +61,13 @@ stream_server_text(struct stream *s); /* the listener's "address-port", for trac
 
 /* Who is asking: sets the consumer and X-Consumer-ID, -Username, -Custom-ID,
  * X-Credential-Identifier for the upstream (names as Kong's), and X-Anonymous-Consumer: true when
- * `anonymous`; what the client says of X-Consumer-Groups is dropped. `credential` may be empty. */
+ * `anonymous`; what the client says of X-Consumer-Groups is dropped. `credential` may be empty;
+ * `consumer` may be NULL: somebody is known by a credential that is no consumer's. */
 void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
                          struct slice credential, bool anonymous);
 const struct conf_consumer *stream_consumer(const struct stream *s); /* NULL: unknown */
+/* Whether somebody was authenticated, and not as an anonymous consumer. */
+bool stream_authenticated(const struct stream *s);
 
 /* A capture of the pattern that the route was found by: by number, 0 is all of it, or, where number
  * is -1, by name. {NULL, 0}: none. */

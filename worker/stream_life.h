@@ -83,7 +83,7 @@ struct stream {
     const struct conf_service *service;
     struct router_match match;
     const struct conf_consumer *consumer;
-    bool anonymous;
+    bool anonymous, authenticated; /* the second: as somebody who is not anonymous */
     bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
     uint16_t link; /* access: the next link of the chain; and what its plugin waits for, or NULL */
     struct stream_wait *wait;

@@ -5,23 +5,11 @@
  */
 #include "worker/plugins/auth.h"
 
-/* A known consumer that is not an anonymous one: stream_authenticate() leaves the mark in what is
- * sent upstream. */
-static bool authenticated(struct stream *s)
-{
-    if (!stream_consumer(s))
-        return false;
-    for (const struct extra_field *e = stream_request(s)->extra; e; e = e->next)
-        if (slice_equal_nocase(e->name, SLICE("X-Anonymous-Consumer")))
-            return !e->value.p;
-    return true;
-}
-
 bool auth_skips(struct stream *s, bool run_on_preflight, const struct conf_consumer *anonymous)
 {
     if (!run_on_preflight && stream_request(s)->head->method == METHOD_OPTIONS)
         return true;
-    return anonymous && authenticated(s);
+    return anonymous && stream_authenticated(s);
 }
 
 static void pass_anonymous(struct stream *s, const struct conf_consumer *anonymous)

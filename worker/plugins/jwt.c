@@ -8,108 +8,23 @@
 #include "conf/plugin_jwt.h"
 #include "shm/assert.h"
 #include "worker/plugins/auth.h"
+#include "worker/plugins/jwt_claims.h"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/jwt_verify.h"
-#include "worker/plugins/lookup.h"
+#include "worker/plugins/jwt_where.h"
 #include "worker/plugins/plugins.h"
 
 /* One request's authentication. */
 struct attempt {
     struct stream *s;
     const struct conf_jwt *config;
-    struct slice token;  /* the first; {NULL, 0} for an argument without a value */
-    unsigned tokens;     /* different ones; 2 = too many */
-    const char *message; /* why it failed; NULL: `faults` says it */
-    struct slice faults; /* {"exp":"token expired"} */
+    struct jwt_where where;
+    const struct conf_consumer *consumer; /* who it is, once the token holds */
+    struct slice credential;
+    struct slice *values; /* of claims_to_headers; n 0: nothing is said */
+    const char *message;  /* why it failed; NULL: `faults` says it */
+    struct slice faults;  /* {"exp":"token expired"} */
 };
-
-/* --- where tokens are ----------------------------------------------------------------------- */
-
-static void add_token(struct attempt *a, struct slice token)
-{
-    if (a->tokens > 0 && !slice_equal(a->token, token))
-        a->tokens = 2;
-    if (a->tokens == 0) {
-        a->token = token;
-        a->tokens = 1;
-    }
-}
-
-static void find_in_query(struct attempt *a, const struct conf_text *name)
-{
-    struct slice rest = stream_request(a->s)->uri.query, value;
-    while (rest.p && lookup_argument(a->s, &rest, name, &value))
-        if (!value.p || value.n > 0)
-            add_token(a, value);
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = slice_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
-/* Takes the next "name=value" off a Cookie line. */
-static bool next_cookie(struct slice *rest, struct slice *name, struct slice *value)
-{
-    if (rest->n == 0)
-        return false;
-    const char *end = memchr(rest->p, ';', rest->n);
-    struct slice pair = end ? slice_of(rest->p, (size_t)(end - rest->p)) : *rest;
-    *rest = end ? slice_of(end + 1, rest->n - pair.n - 1) : slice_of(NULL, 0);
-    const char *equals = pair.n ? memchr(pair.p, '=', pair.n) : NULL;
-    *name = trim(equals ? slice_of(pair.p, (size_t)(equals - pair.p)) : pair);
-    *value = equals ? trim(slice_of(equals + 1, (size_t)(pair.p + pair.n - equals - 1)))
-                    : slice_of(NULL, 0);
-    return true;
-}
-
-/* Every cookie of that name counts: which of two an application would take is not known here. */
-static void find_in_cookies(struct attempt *a, const struct conf_text *name)
-{
-    const struct head *head = stream_request(a->s)->head;
-    for (const struct field *f = head_field(head, FIELD_COOKIE); f; f = head_next(head, f)) {
-        struct slice rest = slice_of(f->value, f->value_n), cookie, value;
-        while (next_cookie(&rest, &cookie, &value))
-            if (value.n > 0 && slice_equal_nocase(cookie, slice_of(name->s, name->n)))
-                add_token(a, value);
-    }
-}
-
-/* "Bearer TOKEN", the scheme in any case (RFC 9110 section 11.1). */
-static struct slice bearer(struct slice value)
-{
-    static const struct slice scheme = { "bearer", 6 };
-    if (value.n <= scheme.n || !slice_equal_nocase(slice_of(value.p, scheme.n), scheme))
-        return slice_of(NULL, 0);
-    struct slice rest = slice_of(value.p + scheme.n, value.n - scheme.n), token = trim(rest);
-    return token.p > rest.p ? token : slice_of(NULL, 0);
-}
-
-static void find_in_header(struct attempt *a, const struct conf_text *name)
-{
-    const struct head *head = stream_request(a->s)->head;
-    for (const struct field *f = lookup_field(head, name, NULL); f;
-         f = lookup_field(head, name, f)) {
-        struct slice token = bearer(slice_of(f->value, f->value_n));
-        if (token.n > 0)
-            add_token(a, token);
-    }
-}
-
-static void find_tokens(struct attempt *a)
-{
-    const struct conf_jwt *c = a->config;
-    for (size_t i = 0; i < c->uri_param_names.n; i++)
-        find_in_query(a, &c->uri_param_names.v[i]);
-    for (size_t i = 0; i < c->cookie_names.n; i++)
-        find_in_cookies(a, &c->cookie_names.v[i]);
-    for (size_t i = 0; i < c->header_names.n; i++)
-        find_in_header(a, &c->header_names.v[i]);
-}
 
 /* --- whether one holds ---------------------------------------------------------------------- */
 
@@ -163,9 +78,9 @@ static bool signature_holds(struct attempt *a, const struct jwt_token *token,
     if (shared ? key.n == 0 : secret->public_key == NULL)
         return fail(a, "Invalid key/secret");
     if (shared)
-        holds = jwt_verify_shared(a->token, secret->algorithm, key);
+        holds = jwt_verify_shared(a->where.token, secret->algorithm, key);
     else
-        holds = jwt_verify_public(a->token, secret->algorithm, secret->public_key);
+        holds = jwt_verify_public(a->where.token, secret->algorithm, secret->public_key);
     return holds || fail(a, "Invalid signature");
 }
 
@@ -180,8 +95,8 @@ static bool times_hold(struct attempt *a, const struct jwt_token *token)
     return exp || nbf ? fail_by_faults(a, exp, nbf) : true;
 }
 
-static bool token_holds(struct attempt *a, const struct jwt_token *token,
-                        const struct conf_jwt_secret **secret)
+/* By a credential of the file. */
+static bool credential_holds(struct attempt *a, const struct jwt_token *token)
 {
     struct slice key;
     switch (jwt_token_key(token, a->config->key_claim_name.s, &key)) {
@@ -192,10 +107,50 @@ static bool token_holds(struct attempt *a, const struct jwt_token *token,
     case JWT_KEY_FOUND:
         break;
     }
-    *secret = credentials_jwt(stream_credentials(a->s), key.p, key.n);
-    if (!*secret)
+    const struct conf_jwt_secret *secret = credentials_jwt(stream_credentials(a->s), key.p, key.n);
+    if (!secret)
         return fail_by_claim(a, "No credentials found for given ", "");
-    return signature_holds(a, token, *secret) && times_hold(a, token);
+    a->consumer = secret->consumer;
+    a->credential = slice_of(secret->key.s, secret->key.n);
+    return signature_holds(a, token, secret);
+}
+
+static bool parties_hold(struct attempt *a, const struct jwt_token *token)
+{
+    if (!jwt_claims_issuer(token, &a->config->issuers_allowed))
+        return fail(a, "Invalid issuer");
+    if (!jwt_claims_audience(token, &a->config->audience_required))
+        return fail(a, "Invalid audience");
+    return true;
+}
+
+/* What the upstream is to be told. */
+static bool read_values(struct attempt *a, const struct jwt_token *token)
+{
+    const struct conf_jwt *c = a->config;
+    char value[JWT_CLAIMS_VALUE_MAX];
+    if (c->claims_to_headers_n == 0)
+        return true;
+    a->values = arena_take(stream_arena(a->s), c->claims_to_headers_n * sizeof *a->values);
+    if (!a->values)
+        return fail(a, "Unauthorized");
+    for (size_t i = 0; i < c->claims_to_headers_n; i++) {
+        const char *claim = c->claims_to_headers[i].claim.s;
+        ptrdiff_t n = jwt_claims_value(token, claim, value);
+        a->values[i] =
+            n > 0 ? arena_copy(stream_arena(a->s), slice_of(value, (size_t)n)) : slice_of(NULL, 0);
+        if (n < 0 || (n > 0 && !a->values[i].p)) {
+            struct slice text = arena_print(stream_arena(a->s), "Invalid '%s' in claims", claim);
+            return fail(a, text.p ? text.p : "Unauthorized");
+        }
+    }
+    return true;
+}
+
+static bool token_holds(struct attempt *a, const struct jwt_token *token)
+{
+    return credential_holds(a, token) && times_hold(a, token) && parties_hold(a, token) &&
+           read_values(a, token);
 }
 
 static bool bad_token(struct attempt *a, enum jwt_token_fault fault)
@@ -205,27 +160,43 @@ static bool bad_token(struct attempt *a, enum jwt_token_fault fault)
     return fail(a, text.p ? text.p : "Unauthorized");
 }
 
-/* Who signed the one token that there is; NULL: why not is in the attempt. */
-static const struct conf_jwt_secret *authenticate(struct attempt *a)
+/* Whether there is one token, and it holds; why not is in the attempt. */
+static bool authenticate(struct attempt *a)
 {
-    const struct conf_jwt_secret *secret = NULL;
     struct jwt_token token;
-    if (a->tokens > 1)
-        fail(a, "Multiple tokens provided");
-    if (a->tokens == 1 && !a->token.p)
-        fail(a, "Unrecognizable token");
-    if (a->message)
-        return NULL;
-    char *scratch = arena_take(stream_arena(a->s), a->token.n);
+    if (a->where.n > 1)
+        return fail(a, "Multiple tokens provided");
+    if (!a->where.token.p)
+        return fail(a, "Unrecognizable token");
+    char *scratch = arena_take(stream_arena(a->s), a->where.token.n);
     enum jwt_token_fault fault =
-        scratch ? jwt_token_read(a->token, scratch, &token) : JWT_TOKEN_MEMORY;
-    if (fault != JWT_TOKEN_SOUND) {
-        bad_token(a, fault);
-        return NULL;
-    }
-    bool holds = token_holds(a, &token, &secret);
+        scratch ? jwt_token_read(a->where.token, scratch, &token) : JWT_TOKEN_MEMORY;
+    if (fault != JWT_TOKEN_SOUND)
+        return bad_token(a, fault);
+    bool holds = token_holds(a, &token);
     jwt_token_free(&token);
-    return holds ? secret : NULL;
+    return holds;
+}
+
+static struct slice name_of(const struct conf_claim_header *h)
+{
+    return slice_of(h->header.s, h->header.n);
+}
+
+/* Before anything else, since no way through may leave what the client says. */
+static void drop_headers(struct stream *s, const struct conf_jwt *c)
+{
+    for (size_t i = 0; i < c->claims_to_headers_n; i++)
+        stream_drop_upstream(s, name_of(&c->claims_to_headers[i]));
+}
+
+static void tell(const struct attempt *a)
+{
+    const struct conf_jwt *c = a->config;
+    stream_authenticate(a->s, a->consumer, a->credential, false);
+    for (size_t i = 0; i < c->claims_to_headers_n; i++)
+        if (a->values[i].n)
+            stream_set_upstream(a->s, name_of(&c->claims_to_headers[i]), a->values[i]);
 }
 
 static struct slice with_error(struct stream *s, struct slice challenge,
@@ -240,15 +211,15 @@ static enum stage_result jwt_access(struct stream *s, const void *config)
 {
     const struct conf_jwt *c = config;
     struct attempt a = { .s = s, .config = c };
+    drop_headers(s, c);
     if (auth_skips(s, c->run_on_preflight, c->anonymous))
         return STAGE_NEXT;
     struct slice challenge = auth_challenge(s, "Bearer", &c->realm);
-    find_tokens(&a);
-    if (a.tokens == 0)
+    jwt_where_find(s, c, &a.where);
+    if (a.where.n == 0)
         return auth_refuse(s, c->anonymous, challenge, "Unauthorized");
-    const struct conf_jwt_secret *secret = authenticate(&a);
-    if (secret) {
-        stream_authenticate(s, secret->consumer, slice_of(secret->key.s, secret->key.n), false);
+    if (authenticate(&a)) {
+        tell(&a);
         return STAGE_NEXT;
     }
     challenge = with_error(s, challenge, &c->realm);

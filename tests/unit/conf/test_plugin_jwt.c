@@ -48,9 +48,41 @@ static void test_refused(void **state)
             "t.conf:2: plugins[0].config.header_names: a token must be allowed somewhere\n");
 }
 
+static void test_claims(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("plugins = ( { name = \"jwt\"; config = { issuers_allowed = [ \"https://a\" ]; "
+               "audience_required = [ \"api\", \"b\" ];\n claims_to_headers = [ \"sub:X-User\", "
+               "\"https://x.org/role:X-Role\" ]; }; } );");
+    const struct conf_jwt *c = conf->plugins[0].config;
+    assert_string_equal(c->issuers_allowed.v[0].s, "https://a");
+    assert_int_equal(c->audience_required.n, 2);
+    assert_int_equal(c->claims_to_headers_n, 2);
+    assert_string_equal(c->claims_to_headers[0].claim.s, "sub");
+    assert_string_equal(c->claims_to_headers[0].header.s, "X-User");
+    assert_string_equal(c->claims_to_headers[1].claim.s, "https://x.org/role");
+    assert_string_equal(c->claims_to_headers[1].header.s, "X-Role");
+    conf_free(&conf);
+    refused(
+        "plugins = ( { name = \"jwt\"; config = { claims_to_headers = [ \"sub\", \":X\", \"a:b "
+        "c\", "
+        "\"a:Host\", \"a:Content-Length\", \"a:X\", \"b:x\" ]; }; } );",
+        "t.conf:1: plugins[0].config.claims_to_headers: \"sub\" is not \"claim:Header\"\n"
+        "t.conf:1: plugins[0].config.claims_to_headers: \":X\" is not \"claim:Header\"\n"
+        "t.conf:1: plugins[0].config.claims_to_headers: \"a:b c\" names a field that is not a "
+        "header's name\n"
+        "t.conf:1: plugins[0].config.claims_to_headers: \"a:Host\" names a field that is the "
+        "gateway's own business\n"
+        "t.conf:1: plugins[0].config.claims_to_headers: \"a:Content-Length\" names a field that is "
+        "the gateway's own business\n"
+        "t.conf:1: plugins[0].config.claims_to_headers: \"x\" is there twice\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_fields),
-                                        cmocka_unit_test(test_refused) };
+                                        cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_claims) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ void fake_request(struct stream *s, const char *text)
     arena_reset(&s->arena);
     arena_init(&s->arena, NULL, 0);
     s->consumer = NULL;
+    s->authenticated = false;
     s->credential = s->message = s->body = s->content_type = slice_of(NULL, 0);
     s->anonymous = false;
     s->response = NULL;
@@ -170,7 +171,9 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     s->consumer = consumer;
     s->credential = credential;
     s->anonymous = anonymous;
-    stream_set_upstream(s, SLICE("X-Consumer-ID"), text_or_nothing(consumer->id));
+    s->authenticated = !anonymous;
+    stream_set_upstream(s, SLICE("X-Consumer-ID"),
+                        consumer ? text_or_nothing(consumer->id) : slice_of(NULL, 0));
     stream_set_upstream(s, SLICE("X-Credential-Identifier"),
                         anonymous ? slice_of(NULL, 0) : credential);
     stream_set_upstream(s, SLICE("X-Anonymous-Consumer"),
@@ -180,6 +183,11 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
 const struct conf_consumer *stream_consumer(const struct stream *s)
 {
     return s->consumer;
+}
+
+bool stream_authenticated(const struct stream *s)
+{
+    return s->authenticated;
 }
 
 struct slice stream_capture(const struct stream *s, int number, const char *name)

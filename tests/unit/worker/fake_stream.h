@@ -37,7 +37,7 @@ struct stream {
     /* what a plugin left */
     const struct conf_consumer *consumer;
     struct slice credential;
-    bool anonymous;
+    bool anonymous, authenticated;
     struct extra_field *response;
     uint64_t body_limit;
     const char *body_message;

@@ -474,6 +474,64 @@ static void says_its_realm(void **state)
                  "Bearer realm=\"api\", error=\"invalid_token\"");
 }
 
+static void parties(void **state)
+{
+    static const struct conf_text allowed[] = { { "HS256", 5 } }, wanted[] = { { "api", 3 } };
+    (void)state;
+    config.audience_required = (struct conf_texts){ wanted, 1 };
+    expect_known(bearer(sign("{\"iss\":\"HS256\",\"aud\":[\"x\",\"api\"]}")), "HS256");
+    expect_refusal(bearer(sign("{\"iss\":\"HS256\",\"aud\":\"x\"}")), "Invalid audience");
+    config.issuers_allowed = (struct conf_texts){ allowed, 1 };
+    expect_known(bearer(sign("{\"iss\":\"HS256\",\"aud\":\"api\"}")), "HS256");
+    sign_with("{\"iss\":\"HS384\",\"aud\":\"api\"}", JWT_ALG_HS384, signing_keys[CONF_HS384]);
+    expect_refusal(bearer(token), "Invalid issuer");
+    /* nothing is said of claims before the signature holds */
+    token[strlen(token) - 10] ^= 1;
+    expect_refusal(bearer(token), "Invalid signature");
+}
+
+static void expect_upstream(const char *name, const char *wanted)
+{
+    const struct slice *value = fake_upstream(&s, name);
+    assert_non_null(value);
+    if (wanted)
+        expect_slice(*value, wanted);
+    else
+        assert_null(value->p);
+}
+
+static void claims_in_fields(void **state)
+{
+    static const struct conf_claim_header headers[] = { { { "sub", 3 }, { "X-Sub", 5 } },
+                                                        { { "roles", 5 }, { "X-Roles", 7 } } };
+    (void)state;
+    config.claims_to_headers = headers;
+    config.claims_to_headers_n = 2;
+    expect_known(bearer(sign("{\"iss\":\"HS256\",\"sub\":\"joe\",\"roles\":[\"a\",\"b\"]}")),
+                 "HS256");
+    expect_upstream("X-Sub", "joe");
+    expect_upstream("X-Roles", "a, b");
+    expect_known(run("GET /\nX-Sub: root\nX-Roles: root\nAuthorization: Bearer %s\n",
+                     sign("{\"iss\":\"HS256\",\"sub\":\"joe\"}")),
+                 "HS256");
+    expect_upstream("X-Sub", "joe");
+    expect_upstream("X-Roles", NULL);
+    expect_refusal(bearer(sign("{\"iss\":\"HS256\",\"sub\":\"a\\r\\nX-Admin: 1\"}")),
+                   "Invalid 'sub' in claims");
+    /* whoever gets through without a token says nothing in these fields */
+    config.anonymous = &nobody;
+    assert_int_equal(run("GET /\nX-Sub: root\n"), STAGE_NEXT);
+    expect_upstream("X-Sub", NULL);
+    config.run_on_preflight = false;
+    assert_int_equal(run("OPTIONS /\nX-Sub: root\n"), STAGE_NEXT);
+    expect_upstream("X-Sub", NULL);
+    fake_request(&s, "GET /\nX-Sub: root\n");
+    stream_authenticate(&s, NULL, SLICE("another plugin's"), false);
+    assert_int_equal(jwt_ops.access(&s, &config), STAGE_NEXT);
+    assert_null(s.consumer);
+    expect_upstream("X-Sub", NULL);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -489,6 +547,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(preflight, setup, teardown),
         cmocka_unit_test_setup_teardown(anonymous, setup, teardown),
         cmocka_unit_test_setup_teardown(says_its_realm, setup, teardown),
+        cmocka_unit_test_setup_teardown(parties, setup, teardown),
+        cmocka_unit_test_setup_teardown(claims_in_fields, setup, teardown),
     };
     return cmocka_run_group_tests(tests, make_secrets, free_secrets);
 }
