@@ -168,6 +168,14 @@ void api_result(struct api_reply *reply, uint32_t number, const char *text, size
     struct slice said = text != NULL && text_n > 0 ? slice_of(text, text_n) : SLICE("done");
 
     reply->waits = 0;
+    if (number == 0 && reply->asked == CHANNEL_EXPLAIN) {
+        json_t *value = json_loadb(said.p, said.n, 0, NULL);
+        if (value)
+            api_reply_json(reply, 200, value);
+        else
+            api_reply_message(reply, 502, "The worker's answer cannot be read");
+        return;
+    }
     if (number != 0 && reply->asked == CHANNEL_RELOAD) {
         json_t *value = json_object();
         json_object_set_new(value, "message",

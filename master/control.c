@@ -89,7 +89,7 @@ static void retire(struct control *c)
 
 static void obey(struct control *c, const struct channel_message *message)
 {
-    if (message->op == CHANNEL_RESULT)
+    if (message->op == CHANNEL_RESULT || message->op == CHANNEL_EXPLAINED)
         control_conn_result(&c->conns, message);
     else if (message->op == CHANNEL_RETIRE)
         retire(c);

@@ -383,7 +383,8 @@ void control_conn_result(struct control_conns *conns, const struct channel_messa
 {
     for (struct control_conn *c = conns->first, *next; c != NULL; c = next) {
         next = c->next;
-        if (c->http.state != CONTROL_HTTP_WAIT || c->http.reply.waits != message->id)
+        if (c->http.state != CONTROL_HTTP_WAIT || c->http.reply.waits != message->id ||
+            (message->op == CHANNEL_EXPLAINED && c->http.reply.asked != CHANNEL_EXPLAIN))
             continue;
         control_http_result(&c->http, conns->api, message->number, message->text, message->text_n);
         go(c);

@@ -28,14 +28,20 @@ enum ctl_option {
     CTL_FILE = 16384,
     CTL_CONCURRENCY = 32768,
     CTL_SPAN = 65536,
+    CTL_MATCH = 131072,
+    CTL_FIELD = 262144,
+    CTL_FROM = 524288,
 };
+
+enum { CTL_FIELDS_MAX = 64 };
 
 struct ctl {
     const char *socket;                             /* path of the control socket */
     bool json;                                      /* -o json: the API's answer as it is */
     const char *url, *limit, *dict, *binary, *span; /* NULL: not given */
     const char *tag, *prefix, *host, *route, *service;
-    const char *status, *sort, *file, *concurrency;
+    const char *status, *sort, *file, *concurrency, *match, *from, *field;
+    const char *fields[CTL_FIELDS_MAX]; /* -H, as often as given; ended by NULL */
     bool all, soft, dry_run;
     FILE *out, *err;
     int argc; /* words behind the command's name */
@@ -62,6 +68,7 @@ struct ctl_command {
     X(ctl_process_check)                                                                           \
     X(ctl_process_version)                                                                         \
     X(ctl_entity_routes)                                                                           \
+    X(ctl_explain)                                                                                 \
     X(ctl_entity_services)                                                                         \
     X(ctl_entity_upstreams)                                                                        \
     X(ctl_health_log)                                                                              \

@@ -24,8 +24,9 @@ static const struct ctl_command commands[] = {
     { "quit", "", "end when open requests are done", 0, 0, 0, ctl_process_quit },
     { "reopen", "", "open the log files anew, after rotation", 0, 0, 0, ctl_process_reopen },
     { "check", "FILE", "check a configuration file completely", 0, 1, 1, ctl_process_check },
-    { "routes", "", "routes and what they match, as the file orders them", 0, 0, 0,
-      ctl_entity_routes },
+    { "routes", "[-m 'GET URL' [-H FIELD]...]",
+      "routes and what they match, as the file orders them; with -m what that request would meet",
+      CTL_MATCH | CTL_FIELD | CTL_FROM, 0, 0, ctl_explain },
     { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
     { "service set", "SERVICE host=UPSTREAM", "lead it to another upstream", CTL_SPAN, 2, 2,
       ctl_target_service },
@@ -100,6 +101,13 @@ static const struct {
     { CTL_DICT, "dict", "NAME", "this dictionary alone", offsetof(struct ctl, dict) },
     { CTL_BINARY, "binary", "PATH", "this program (what lies where the gateway came from)",
       offsetof(struct ctl, binary) },
+    { CTL_MATCH, "match", "REQUEST",
+      "[METHOD] URL: its route, the plugins in order, who answers first",
+      offsetof(struct ctl, match) },
+    { CTL_FIELD, "header", "FIELD", "of that request: 'Name: value', as often as needed",
+      offsetof(struct ctl, field) },
+    { CTL_FROM, "from", "ADDRESS", "of that request's client (127.0.0.1)",
+      offsetof(struct ctl, from) },
     { CTL_SPAN, "for", "SPAN", "for so long: 90s, 10m, 2h, 1d", offsetof(struct ctl, span) },
 };
 
@@ -245,6 +253,21 @@ static void take_output(struct ctl *ctl, struct asked *asked)
     asked->wrong = true;
 }
 
+/* -H may be there more than once. */
+static void take_field(struct ctl *ctl, struct asked *asked)
+{
+    size_t n = 0;
+
+    while (n < CTL_FIELDS_MAX && ctl->fields[n] != NULL)
+        n++;
+    if (n + 1 < CTL_FIELDS_MAX) {
+        ctl->fields[n] = ctl->field;
+        return;
+    }
+    fprintf(stderr, "gatewayctl: more than %d fields\n", CTL_FIELDS_MAX - 1);
+    asked->wrong = true;
+}
+
 static void take_option(struct ctl *ctl, struct asked *asked, size_t i)
 {
     char *at = (char *)ctl + options[i].at;
@@ -254,6 +277,8 @@ static void take_option(struct ctl *ctl, struct asked *asked, size_t i)
     else
         *(bool *)(void *)at = true;
     asked->given |= options[i].bit;
+    if (options[i].bit == CTL_FIELD)
+        take_field(ctl, asked);
 }
 
 static void take(struct ctl *ctl, struct asked *asked, int letter)
@@ -274,6 +299,15 @@ static void take(struct ctl *ctl, struct asked *asked, int letter)
     case 'f':
         ctl->file = optarg;
         asked->given |= CTL_FILE;
+        break;
+    case 'm':
+        ctl->match = optarg;
+        asked->given |= CTL_MATCH;
+        break;
+    case 'H':
+        ctl->field = optarg;
+        asked->given |= CTL_FIELD;
+        take_field(ctl, asked);
         break;
     default:
         if (letter >= LETTERS)
@@ -305,7 +339,7 @@ int main(int argc, char **argv)
             (struct option){ options[i].name,
                              options[i].argument[0] != '\0' ? required_argument : no_argument, NULL,
                              LETTERS + (int)i };
-    while ((letter = getopt_long(argc, argv, "s:o:f:hV", longs, NULL)) != -1)
+    while ((letter = getopt_long(argc, argv, "s:o:f:m:H:hV", longs, NULL)) != -1)
         take(&ctl, &asked, letter);
     if (asked.wrong)
         return CTL_USAGE;

@@ -177,6 +177,22 @@ static void master_answer(const struct child *c, const struct channel_message *q
     (void)channel_send(c->channel, CHANNEL_RESULT, 0, q->id, text, strlen(text));
 }
 
+/* To a worker of the same configuration; the first that listens. */
+static void master_pass_on(const struct master *m, int slot, const struct channel_message *q)
+{
+    static const char nobody[] = "no worker listens";
+    const struct child *from = &m->children[slot];
+
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        const struct child *c = &m->children[i];
+        if (c->generation == from->generation && c->role == ROLE_WORKER && c->ready &&
+            c->channel >= 0 &&
+            channel_send(c->channel, CHANNEL_EXPLAIN, (uint32_t)slot, q->id, q->text, q->text_n))
+            return;
+    }
+    (void)channel_send(from->channel, CHANNEL_RESULT, 1, q->id, nobody, sizeof nobody - 1);
+}
+
 static void master_heed_control(struct master *m, int slot, const struct channel_message *q)
 {
     const struct child *c = &m->children[slot];
@@ -200,9 +216,21 @@ static void master_heed_control(struct master *m, int slot, const struct channel
     case CHANNEL_UPGRADE:
         upgrade_ask(m, slot, q->id, q->text);
         break;
+    case CHANNEL_EXPLAIN:
+        master_pass_on(m, slot, q);
+        break;
     default:
         break;
     }
+}
+
+/* A worker's answer to what control asked it; the text is looked at by who asked. */
+static void master_pass_back(const struct master *m, const struct channel_message *q)
+{
+    const struct child *c = q->number < BOARD_SLOTS ? &m->children[q->number] : NULL;
+
+    if (c && c->pid && c->role == ROLE_CONTROL && c->channel >= 0)
+        (void)channel_send(c->channel, CHANNEL_EXPLAINED, 0, q->id, q->text, q->text_n);
 }
 
 static const char master_superseded[] = "another master has taken over: ask again";
@@ -217,6 +245,8 @@ static void master_heed(struct master *m, int slot, const struct channel_message
         c->owes -= c->owes > 0;
     else if (q->op == CHANNEL_RETIRED)
         c->retired = true;
+    else if (c->role == ROLE_WORKER && q->op == CHANNEL_EXPLAINED)
+        master_pass_back(m, q);
     else if (c->role == ROLE_CONTROL && m->mode == MASTER_SERVING)
         master_heed_control(m, slot, q);
     else if (c->role == ROLE_CONTROL && m->mode == MASTER_SUPERSEDED)

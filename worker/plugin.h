@@ -22,6 +22,9 @@ struct plugin_ops {
      * the stream; what it keeps meanwhile is what stream_awaited() returns. A client that leaves
      * while it waits ends the stream. NULL: has no access phase. */
     enum stage_result (*access)(struct stream *s, const void *config);
+    /* What access() would change beyond the stream, so that it is not run where a request is only
+     * explained (worker/explain.h): "counts the request". NULL: nothing. */
+    const char *effect;
     /* Runs when the response's head is known, before it is sent; may change it through
      * worker/reply.h. NULL: none. */
     void (*header_filter)(struct stream *s, const void *config);

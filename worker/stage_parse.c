@@ -18,7 +18,8 @@ static enum stage_result refuse(struct stream *s, int status, const char *why)
                   { 501, "Not implemented" },    { 505, "HTTP version not supported" } };
 
     s->cause = why;
-    stats_add(&s->w->stats->bad_requests, 1);
+    if (s->conn->t.io.fd >= 0) /* a client's, not one of explain.c */
+        stats_add(&s->w->stats->bad_requests, 1);
     enum stage_result r = STAGE_DONE;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].status == status)
@@ -172,7 +173,10 @@ enum stage_result stage_parse(struct stream *s)
         return refuse(s, -n, s->cause);
     conn_deadline(s->conn, CONN_WAIT_NONE, 0);
     s->head_at = s->w->loop.now.us;
-    s->request.secure = s->conn->t.tls != NULL;
+    if (s->conn->t.tls) {
+        s->request.secure = true;
+        s->sni = tls_sni(s->conn->t.tls);
+    }
     begin_intake(s);
     if (s->head.upgrade && upgrades_http(&s->head))
         s->head.upgrade = false; /* a server may ignore it (RFC 9110 section 7.8) */

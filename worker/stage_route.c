@@ -35,7 +35,7 @@ enum stage_result stage_route(struct stream *s)
         .method = s->head.method_text,
         .host = s->request.host,
         .path = s->request.uri.path,
-        .sni = s->request.secure ? tls_sni(s->conn->t.tls) : (struct slice){ NULL, 0 },
+        .sni = s->sni,
         .protocol = s->request.secure ? CONF_HTTPS : CONF_HTTP,
         .head = &s->head,
     };

@@ -78,6 +78,7 @@ struct stream {
     const char *cause; /* why it failed, for the logs; NULL = it did not */
 
     struct request request;
+    struct slice sni; /* what a TLS client asked for; absent: nothing, or no TLS */
     struct intake intake;
     const struct conf_route *route;
     const struct conf_service *service;
@@ -166,13 +167,12 @@ struct stream {
      * when the body moved to another one */
     uint32_t body_at, head_buffer_cap;
     char *head_buffer;
-
     struct head head;
     struct arena arena;
     _Alignas(16) char first_block[STREAM_FIRST_BLOCK];
 };
 
-/* A stream at its first stage on a connection; NULL: no memory. */
+/* At its first stage on a connection; NULL: no memory. */
 struct stream *stream_begin(struct worker *w, struct conn *conn, const struct carrier *carrier);
 /* Lets the stream go on after something that it waited for. */
 static inline void stream_wake(struct stream *s)

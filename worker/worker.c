@@ -11,6 +11,7 @@
 #include "worker/base/log.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
+#include "worker/explain.h"
 #include "worker/placing.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -235,6 +236,8 @@ static void hear(struct loop_io *io, uint32_t events)
         twins_heed(&ear->w->twins, ear->message, passed);
         if (ear->message->op == CHANNEL_RETIRE)
             retire(ear->w);
+        if (ear->message->op == CHANNEL_EXPLAIN)
+            explain(ear->w, ear->message);
         if (ear->message->op == CHANNEL_REOPEN_LOGS) {
             log_reopen();
             accesslog_reopen(ear->w->accesslog);

@@ -22,6 +22,9 @@ enum channel_op {
     CHANNEL_UPGRADE,   /* to another binary; text: its path, "" = where this one came from */
     CHANNEL_TWINNED,   /* CHANNEL_TWIN is heeded */
     CHANNEL_RETIRED,   /* a worker that was told to retire accepts no more */
+    CHANNEL_EXPLAIN,   /* control asks what a request would meet, worker/explain.h; master -> worker
+                          with number: the slot of who asks */
+    CHANNEL_EXPLAINED, /* the worker's answer, number and id as asked; master -> control as it is */
     /* master -> child */
     CHANNEL_RETIRE, /* accept no more, finish what there is, exit */
     CHANNEL_REOPEN_LOGS,

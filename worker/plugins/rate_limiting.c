@@ -95,4 +95,5 @@ static enum stage_result rate_limiting_access(struct stream *s, const void *conf
 const struct plugin_ops rate_limiting_ops = {
     .kind = CONF_PLUGIN_RATE_LIMITING,
     .access = rate_limiting_access,
+    .effect = "counts the request",
 };
