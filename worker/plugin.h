@@ -26,7 +26,7 @@ struct plugin_ops {
      * explained (worker/explain.h): "counts the request". NULL: nothing. */
     const char *effect;
     /* Runs when the response's head is known, before it is sent; may change it through
-     * worker/reply.h. NULL: none. */
+     * worker/stream.h, and have the body go through a filter (worker/body_filter.h). NULL: none. */
     void (*header_filter)(struct stream *s, const void *config);
 };
 

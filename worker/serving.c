@@ -36,7 +36,7 @@ static void whole(struct stream *s)
     s->reply.length = bodiless(s, status) ? REPLY_NO_BODY : REPLY_LENGTH;
     s->reply.announce = status != 204 && status != 304;
     s->reply.content_length = s->hit.body_n;
-    s->cached_end = s->hit.body_n;
+    s->cached_end = s->reply.length == REPLY_LENGTH ? s->hit.body_n : 0;
 }
 
 /* --- 304 ------------------------------------------------------------------------------------ */
@@ -196,8 +196,7 @@ void serving_begin(struct stream *s)
 
 bool serving_done(const struct stream *s)
 {
-    return s->reply.length != REPLY_LENGTH ||
-           (s->cached_at >= s->cached_end && s->part == s->parts_n);
+    return s->cached_at >= s->cached_end && s->part == s->parts_n;
 }
 
 /* Cuts the vectors to so many bytes at most; a whole vector is not cut for `most`. */
@@ -222,8 +221,6 @@ int serving_next(struct stream *s, struct iovec *iov, int max, size_t most)
     size_t bytes = 0;
     int n = 0;
 
-    if (s->reply.length != REPLY_LENGTH)
-        return 0;
     if (s->cached_at >= s->cached_end && s->part < s->parts_n) {
         const struct serving_part *part = &s->parts[s->part++];
         s->cached_at = part->from;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a request: counters of the process and the route, and a line in the access log. */
 #include "worker/address.h"
+#include "worker/body_filter_life.h"
 #include "worker/conn.h"
 #include "worker/own_fields.h"
 
@@ -54,7 +55,7 @@ static void write_line(struct stream *s, int status, int64_t total_us)
         .status = status,
         .bytes_in = s->bytes_in,
         .bytes_out = s->bytes_out,
-        .body_out = s->body_sent,
+        .body_out = s->filters ? s->filters->sent : s->body_sent,
         .request_id = stream_request_id(s),
         .route = text(s->route ? &s->route->name : NULL),
         .service = text(s->service ? &s->service->name : NULL),

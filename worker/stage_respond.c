@@ -6,14 +6,14 @@
  */
 #include "shm/cache_ticket.h"
 #include "worker/ahead.h"
+#include "worker/body_filter_life.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
 #include "worker/detached.h"
 #include "worker/invalidating.h"
-#include "worker/own_fields.h"
 #include "worker/passive.h"
-#include "worker/plugin.h"
 #include "worker/refreshing.h"
+#include "worker/replying.h"
 #include "worker/request_body.h"
 #include "worker/response_body.h"
 #include "worker/serving.h"
@@ -38,79 +38,6 @@ enum step {
 
 /* --- the head ------------------------------------------------------------------------------- */
 
-static void run_filters(struct stream *s)
-{
-    const struct conf_chain *chain = s->route ? s->route->chain : s->w->conf->chain_unrouted;
-    unsigned protocol = s->request.secure ? CONF_HTTPS : CONF_HTTP;
-
-    for (size_t i = 0; chain && i < chain->links_n; i++) {
-        const struct plugin_ops *ops = plugins_table[chain->links[i].kind];
-        if (!ops->header_filter)
-            continue;
-        const struct conf_plugin *plugin = plugin_pick(&chain->links[i], s->consumer);
-        if (plugin && (plugin->protocols & protocol))
-            ops->header_filter(s, plugin->config);
-    }
-}
-
-static bool bodiless(const struct stream *s, int status)
-{
-    return s->head.method == METHOD_HEAD || status == 204 || status == 304 || status < 200;
-}
-
-static void reply_own(struct stream *s)
-{
-    if (bodiless(s, s->reply.status)) {
-        s->reply.length = REPLY_NO_BODY;
-        s->reply.announce =
-            s->head.method == METHOD_HEAD && s->reply.status != 204 && s->reply.status != 304;
-        s->own_body.n = 0;
-    }
-    /* what was not read of the body and is not worth reading ends the connection */
-    if (!s->intake.done && (!s->intake.continued || s->intake.framing == FRAMING_CHUNKED ||
-                            s->intake.left > s->w->windows.size))
-        s->reply.close = true;
-}
-
-static void leave_out(struct head *h, enum field_id id)
-{
-    for (int i = 0; i < h->fields_n; i++)
-        h->fields[i].drop |= h->fields[i].id == id;
-}
-
-/* What a cache further up says of itself would stand beside what ours says; tags are the cache's
- * business where the operator wants it so. */
-static void leave_out_theirs(const struct stream *s, struct head *h)
-{
-    if (s->cache_asked && s->cache_config->header_status)
-        leave_out(h, FIELD_X_CACHE_STATUS);
-    if (s->cache_asked && s->cache_config->header_key)
-        leave_out(h, FIELD_X_CACHE_KEY);
-    if (s->cache_asked && s->cache_config->strip_cache_tags) {
-        leave_out(h, FIELD_CACHE_TAG);
-        leave_out(h, FIELD_SURROGATE_KEY);
-    }
-}
-
-static void reply_upstream(struct stream *s, const struct head *h)
-{
-    s->reply = (struct reply){ .status = h->status, .reason = h->reason, .head = h };
-    if (h->status == 101) {
-        s->reply.upgrade = true;
-        s->reply.length = REPLY_NO_BODY;
-        return;
-    }
-    const struct field *length = head_field(h, FIELD_CONTENT_LENGTH);
-    s->reply.length = h->framing == FRAMING_NONE     ? REPLY_NO_BODY
-                      : h->framing == FRAMING_LENGTH ? REPLY_LENGTH
-                                                     : REPLY_UNKNOWN;
-    s->reply.content_length = h->content_length;
-    if (h->framing == FRAMING_NONE && length && (s->head.method == METHOD_HEAD || h->status == 304))
-        s->reply.announce = true;
-    if (s->cache_store)
-        storing_begin(s, h);
-}
-
 /* response_buffering: the head has to outlive the buffer that it was parsed in. */
 static enum stage_result hold_back(struct stream *s)
 {
@@ -128,14 +55,6 @@ static enum stage_result hold_back(struct stream *s)
     s->reply.reason = copy->reason;
     s->step = STEP_COLLECT;
     return STAGE_NEXT;
-}
-
-/* What all heads have in common: plugins' changes and the gateway's own lines. */
-static void complete_head(struct stream *s)
-{
-    run_filters(s);
-    s->reply.extra = s->response_extra;
-    s->reply.own = own_fields(s, s->answer == ANSWER_UPSTREAM ? s->reply.head : NULL);
 }
 
 static void let_go(struct stream *s, bool clean);
@@ -172,7 +91,7 @@ static enum stage_result begin(struct stream *s)
         s->cache_forward_status = s->w->reply_head->status;
         if (s->cache_config && s->cache_config->cache_control)
             invalidating_after(s, s->w->reply_head);
-        leave_out_theirs(s, s->w->reply_head);
+        replying_leave_out(s, s->w->reply_head);
     }
     if (s->hit.entry && s->answer != ANSWER_CACHED)
         try_stored(s);
@@ -180,7 +99,7 @@ static enum stage_result begin(struct stream *s)
         tell_waiters(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
-        reply_upstream(s, s->w->reply_head);
+        replying_upstream(s, s->w->reply_head);
         if (s->left && !s->fill)
             return STAGE_FAIL; /* it went on for the cache's sake */
         s->step = s->reply.upgrade ? STEP_TUNNEL : STEP_STREAM;
@@ -195,15 +114,26 @@ static enum stage_result begin(struct stream *s)
         s->step = s->joined && s->reply.length != REPLY_NO_BODY ? STEP_JOINED : STEP_CACHED;
         break;
     default:
-        reply_own(s);
+        replying_own(s);
         s->step = STEP_OWN;
         break;
     }
-    complete_head(s);
+    replying_complete(s);
     return STAGE_NEXT;
 }
 
-/* Sends body vectors, the head with the first ones, and the end. */
+/* A filter refused the response and gave the client another one: the source is of no use. */
+static bool end_early(struct stream *s)
+{
+    storing_abort(s);
+    if (s->up)
+        upstream_drop(&s->up);
+    s->step = STEP_FLUSH;
+    return true;
+}
+
+/* Sends body vectors, the head with the first ones, and the end. The step is FLUSH when there is no
+ * more to be sent. */
 static bool give(struct stream *s, struct iovec *iov, int n, bool end)
 {
     const struct reply *reply = s->head_sent ? NULL : &s->reply;
@@ -213,7 +143,17 @@ static bool give(struct stream *s, struct iovec *iov, int n, bool end)
     s->head_sent = true;
     if (end)
         s->step = STEP_FLUSH;
-    return s->carrier->send(s, reply, iov, n, end);
+    if (__builtin_expect(!s->filters, 1))
+        return s->carrier->send(s, reply, iov, n, end);
+    if (!body_filter_send(s, reply != NULL, iov, n, end))
+        return false;
+    return end || !body_filter_closed(s) || end_early(s);
+}
+
+/* The source has nothing more right now: what filters kept should not wait for it. */
+static bool push(struct stream *s)
+{
+    return !s->filters || !s->head_sent || body_filter_flush(s);
 }
 
 static enum stage_result gone(struct stream *s)
@@ -233,6 +173,8 @@ static enum stage_result left(struct stream *s)
         ahead_end(s);
         s->step = STEP_STREAM;
     }
+    if (s->filters)
+        body_filter_end(s);
     return STAGE_NEXT;
 }
 
@@ -249,8 +191,9 @@ static enum stage_result cut_short(struct stream *s)
 static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
 {
     stats_add(&s->w->stats->upstream_failures, 1);
-    if (s->head_sent)
-        return give(s, iov, n, false) ? cut_short(s) : gone(s);
+    if (s->head_sent && !(s->filters && body_filter_retract(s)))
+        return give(s, iov, n, false) && push(s) ? cut_short(s) : gone(s);
+    s->head_sent = false;
     storing_abort(s);
     upstream_drop(&s->up);
     s->body_sent = 0;
@@ -284,12 +227,14 @@ static enum stage_result send_cached(struct stream *s)
         bool end = serving_done(s);
         if (!give(s, iov, n, end))
             return gone(s);
-        if (!end && !cache_keep(s->cache, &s->hit)) {
+        if (s->step == STEP_FLUSH)
+            break;
+        if (!cache_keep(s->cache, &s->hit)) {
             s->hit.entry = NULL;
             s->cause = "no room for a pin";
             return cut_short(s);
         }
-        if (!end && !stream_may_go_on(s, (size_t)(s->body_sent - before)))
+        if (!stream_may_go_on(s, (size_t)(s->body_sent - before)))
             return STAGE_WAIT;
     }
     cache_unpin(s->cache, &s->hit);
@@ -303,7 +248,7 @@ static enum stage_result send_joined(struct stream *s)
     struct iovec iov[RESPOND_CACHE_IOV];
     bool broken, end = false;
 
-    while (!end) {
+    while (s->step == STEP_JOINED) {
         if (s->head_sent && !s->carrier->flushed(s, &broken))
             return broken ? gone(s) : STAGE_WAIT;
         uint64_t before = s->cached_at;
@@ -313,7 +258,7 @@ static enum stage_result send_joined(struct stream *s)
             return cut_short(s);
         }
         if (n == 0 && !end && s->head_sent) {
-            if (s->carrier->abandoned(s))
+            if (s->carrier->abandoned(s) || !push(s))
                 return gone(s);
             if (collapsing_sleep(s))
                 return STAGE_WAIT;
@@ -321,7 +266,7 @@ static enum stage_result send_joined(struct stream *s)
         }
         if (!give(s, iov, n, end))
             return gone(s);
-        if (!end && !stream_may_go_on(s, (size_t)(s->cached_at - before)))
+        if (s->step == STEP_JOINED && !stream_may_go_on(s, (size_t)(s->cached_at - before)))
             return STAGE_WAIT;
     }
     cache_unpin(s->cache, &s->hit);
@@ -418,7 +363,7 @@ static enum stage_result send_stream(struct stream *s)
             return broke(s, iov, n);
         case RESPONSE_WAIT:
             if (n == 0 && s->head_sent)
-                return wait_for_more(s, false);
+                return push(s) ? wait_for_more(s, false) : left(s);
             break;
         case RESPONSE_RUN:
             break;
@@ -428,6 +373,8 @@ static enum stage_result send_stream(struct stream *s)
             bytes += iov[i].iov_len;
         if (!give(s, iov, n, false))
             return left(s);
+        if (s->step != STEP_STREAM)
+            return STAGE_NEXT;
         if (!stream_may_go_on(s, bytes))
             return wait_for_more(s, false);
     }
@@ -446,7 +393,7 @@ static enum stage_result catch_up(struct stream *s)
         bool end = !s->up && ahead_behind(s) == 0;
         if (!give(s, iov, n, end))
             return left(s);
-        if (end)
+        if (s->step == STEP_FLUSH)
             ahead_end(s);
         else if (!stream_may_go_on(s, (size_t)(s->body_sent - before)))
             return s->up ? wait_for_more(s, s->fill == NULL) : STAGE_WAIT;
@@ -513,7 +460,7 @@ static enum stage_result collect(struct stream *s)
             let_go(s, true);
             s->reply.length = REPLY_LENGTH;
             s->reply.content_length = spool_size(s->spool_out);
-            complete_head(s);
+            replying_complete(s);
             s->step = STEP_SPOOLED;
             return STAGE_NEXT;
         case RESPONSE_WAIT:
@@ -538,7 +485,7 @@ static enum stage_result send_spooled(struct stream *s)
         bool end = s->spool_out_at == spool_size(s->spool_out);
         if (!give(s, &iov, n ? 1 : 0, end))
             return gone(s);
-        if (end)
+        if (s->step == STEP_FLUSH)
             return STAGE_NEXT;
         if (!stream_may_go_on(s, (size_t)n))
             return STAGE_WAIT;

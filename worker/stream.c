@@ -6,6 +6,7 @@
  */
 #include "shm/assert.h"
 #include "worker/address.h"
+#include "worker/body_filter_life.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
 #include "worker/http/build.h"
@@ -122,6 +123,8 @@ void stream_release(struct stream *s)
         cache_fill_abort(&s->fill);
     if (s->collapse || s->ticket)
         collapsing_release(s);
+    if (s->filters)
+        body_filter_end(s);
     spool_free(&s->spool_in);
     spool_free(&s->spool_out);
 }
@@ -265,6 +268,13 @@ void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
         return;
     s->intake.limit = bytes;
     s->intake.refusal = message;
+}
+
+void stream_ignore_range(struct stream *s)
+{
+    stream_drop_upstream(s, SLICE("Range"));
+    stream_drop_upstream(s, SLICE("If-Range"));
+    s->head.first[FIELD_RANGE] = s->head.first[FIELD_IF_RANGE] = 0;
 }
 
 /* --- fields and answers --------------------------------------------------------------------- */

@@ -77,6 +77,10 @@ struct slice stream_capture(const struct stream *s, int number, const char *name
  * while it streams, 413 with `message`, which is constant. */
 void stream_limit_body(struct stream *s, uint64_t bytes, const char *message);
 
+/* From the access phase: the request counts as one for the whole, whatever its Range says (RFC 9110
+ * section 14.2). */
+void stream_ignore_range(struct stream *s);
+
 /* Sets a field of the request that goes upstream (any of that name from the client is dropped), or
  * takes it out. */
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value);

@@ -6,7 +6,7 @@
 #define WORKER_STREAM_LIFE_H
 
 #include "worker/context.h"
-#include "worker/http/chunk.h"
+#include "worker/intake.h"
 #include "worker/reply.h"
 #include "worker/stream.h"
 
@@ -14,28 +14,7 @@ enum { STREAM_FIRST_BLOCK = 1536 };
 
 struct conn;
 struct upconn;
-/* How the next piece of a request's body came out. */
-enum intake_result {
-    INTAKE_RUN,       /* a run of payload */
-    INTAKE_WAIT,      /* nothing now */
-    INTAKE_END,       /* the body is complete */
-    INTAKE_BAD,       /* malformed: 400, the connection is lost */
-    INTAKE_TOO_LARGE, /* past request_body_max_size: 413 */
-    INTAKE_TIMEOUT,   /* client_body_timeout passed between two reads: 408 */
-    INTAKE_GONE,      /* the client went away */
-};
-
-/* The request's body as it arrives. */
-struct intake {
-    enum head_framing framing;
-    bool done;
-    bool continued;      /* 100 Continue was sent, or is not asked for */
-    uint64_t left;       /* FRAMING_LENGTH */
-    uint64_t received;   /* payload bytes */
-    uint64_t limit;      /* request_body_max_size or a plugin's; UINT64_MAX = none */
-    const char *refusal; /* what a plugin says past it; NULL: it is not the plugin's */
-    struct chunk chunk;
-};
+struct body_filters; /* body_filter_life.h */
 
 /* What carries streams: HTTP/1 now. A stage calls these and never asks which. */
 struct carrier {
@@ -145,6 +124,7 @@ struct stream {
     /* answer */
     enum answer_kind answer;
     struct reply reply;
+    struct body_filters *filters; /* the body goes through them; NULL: through none */
     struct extra_field *response_extra;
     struct slice own_body;
     enum head_framing out_framing; /* of the peer's response */

@@ -22,6 +22,9 @@ void fake_request(struct stream *s, const char *text)
     s->credential = s->message = s->body = s->content_type = slice_of(NULL, 0);
     s->anonymous = false;
     s->response = NULL;
+    s->range_ignored = false;
+    s->filter = NULL;
+    s->whole = NULL;
     s->status = 0;
     s->body_limit = 0;
     s->body_message = NULL;
@@ -203,6 +206,11 @@ void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
     s->body_message = message;
 }
 
+void stream_ignore_range(struct stream *s)
+{
+    s->range_ignored = true;
+}
+
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value)
 {
     set(s, &s->request.extra, name, value);
@@ -265,6 +273,22 @@ struct stream_wait *stream_awaited(const struct stream *s)
 void stream_awaited_end(struct stream *s)
 {
     s->wait = NULL;
+}
+
+bool body_filter_add(struct stream *s, const struct body_filter_ops *ops, void *state)
+{
+    s->filter = ops;
+    s->filter_state = state;
+    return true;
+}
+
+bool body_filter_whole_add(struct stream *s, const struct body_filter_whole *ops,
+                           const void *config, uint64_t limit)
+{
+    s->whole = ops;
+    s->whole_config = config;
+    s->whole_limit = limit;
+    return true;
 }
 
 enum stage_result stream_answer(struct stream *s, int status, const char *message)

@@ -7,6 +7,7 @@
 #define TESTS_FAKE_STREAM_H
 
 #include "worker/base/memo.h"
+#include "worker/body_filter_whole.h"
 #include "worker/stream.h"
 
 enum { FAKE_CREDENTIALS = 16, FAKE_FIELDS = 8 };
@@ -39,6 +40,12 @@ struct stream {
     struct slice credential;
     bool anonymous, authenticated;
     struct extra_field *response;
+    bool range_ignored;
+    const struct body_filter_ops *filter; /* body_filter_add(), and what goes with it */
+    void *filter_state;
+    const struct body_filter_whole *whole; /* body_filter_whole_add() */
+    const void *whole_config;
+    uint64_t whole_limit;
     uint64_t body_limit;
     const char *body_message;
     int status; /* 0: no answer was made */
