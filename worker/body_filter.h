@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Changes to the body of a response on its way to the client, whoever makes it: an upstream, the
- * cache or the gateway. What is stored is what came, so filters come behind the cache. A plugin adds
- * one from its header_filter; those of several plugins stand in a row in the order of the chain.
+ * cache or the gateway. What is stored is what came, so filters come behind the cache. A plugin
+ * adds one from its header_filter; those of several plugins stand in a row in the order of the
+ * chain.
  *
  * The head is held until the first filter that wants the body has passed something on, so it may be
  * changed until then, and what fails until then is still answered properly. A filter is given bytes
@@ -28,7 +29,8 @@ struct body_filter_ops {
     bool (*head)(struct stream *s, void *state, struct reply *reply);
     /* Some of the body, n may be 0; `end`: that was the last. The bytes are the caller's and hold
      * during the call; vectors may be used up. Passes on what it makes of them, in any number of
-     * calls; the last one has to say `end`. False: the client is gone, as body_filter_pass() said. */
+     * calls; the last one has to say `end`. False: the client is gone, as body_filter_pass() said.
+     */
     bool (*body)(struct stream *s, struct body_filter *f, struct iovec *iov, int n, bool end);
     /* The source has nothing more right now: passes on what should not wait for it. NULL: holds
      * everything back that it likes. */
@@ -42,7 +44,8 @@ struct body_filter {
     struct body_filter *next; /* towards the client */
     const struct body_filter_ops *ops;
     void *state;
-    bool off, pending, ended; /* not for this response; the head was not passed on; end() was called */
+    bool off, pending,
+        ended; /* not for this response; the head was not passed on; end() was called */
 };
 
 /* From header_filter. False: no memory, nothing was added and `end` is not called. */
@@ -51,8 +54,8 @@ bool body_filter_add(struct stream *s, const struct body_filter_ops *ops, void *
 /* Passes bytes and the end on to the next filter or the client. False: the client is gone. */
 bool body_filter_pass(struct stream *s, struct body_filter *f, struct iovec *iov, int n, bool end);
 
-/* Instead of the response, whose head must still be held: an answer as stream_answer() makes it; what
- * else comes of the response is dropped. Returns what body() has to return. */
+/* Instead of the response, whose head must still be held: an answer as stream_answer() makes it;
+ * what else comes of the response is dropped. Returns what body() has to return. */
 bool body_filter_refuse(struct stream *s, struct body_filter *f, int status, const char *message);
 
 #endif

@@ -18,8 +18,8 @@ static struct fixture {
 static struct worker fixture_worker;
 static struct conf fixture_conf;
 
-static inline bool fixture_send(struct stream *s, const struct reply *reply, struct iovec *iov, int n,
-                                bool end)
+static inline bool fixture_send(struct stream *s, const struct reply *reply, struct iovec *iov,
+                                int n, bool end)
 {
     (void)s;
     if (wire.gone)

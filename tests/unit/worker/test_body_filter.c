@@ -71,9 +71,9 @@ static void keeper_end(struct stream *s, void *state)
 static const struct body_filter_ops keeper_ops = {
     .head = keeper_head, .body = keeper_body, .flush = keeper_flush, .end = keeper_end
 };
-static const struct body_filter_ops holder_ops = {
-    .head = keeper_head, .body = keeper_body, .end = keeper_end
-};
+static const struct body_filter_ops holder_ops = { .head = keeper_head,
+                                                   .body = keeper_body,
+                                                   .end = keeper_end };
 
 static struct stream s;
 
