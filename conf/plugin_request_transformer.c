@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fields of request-transformer, as Kong has them. What would need the body is refused. */
+/* The fields of request-transformer, as Kong has them. */
 #include "conf/plugin_request_transformer.h"
 #include "conf/load.h"
 #include "conf/value.h"
 #include <strings.h>
 
-struct request_transformer_lists {
-    struct conf_texts headers, querystring, body;
-    struct conf_text uri;
-};
-
 struct request_transformer_source {
     struct conf_request_transformer as; /* the first member: what others see */
-    struct request_transformer_lists lists[CONF_CHANGE_KINDS];
+    struct transform_lists lists[CONF_CHANGE_KINDS];
 };
 
 static bool is_uri(const char *s, size_t n, char *why, size_t size)
@@ -38,61 +33,49 @@ static bool is_method(const char *s, size_t n, char *why, size_t size)
     return true;
 }
 
-#define LISTS struct request_transformer_lists
-#define ROWS(headers_doc, arguments_doc)                                                           \
-    { FIELDS_ROW_TEXTS(LISTS, headers, "headers"), .preset = "[ ]", .doc = headers_doc },          \
-        { FIELDS_ROW_TEXTS(LISTS, querystring, "querystring"), .preset = "[ ]",                    \
-          .doc = arguments_doc },                                                                  \
-    {                                                                                              \
-        FIELDS_ROW_TEXTS(LISTS, body, "body"),                                                     \
-            .preset = "[ ]", .doc = "Refused unless empty: the body is streamed."                  \
-    }
-#define TABLE(kind, what)                                                                          \
-    static const struct fields_table kind##_table = { .title = #kind,                              \
-                                                      .doc = what,                                 \
-                                                      FIELDS_TABLE(kind##_rows),                   \
-                                                      .size = sizeof(LISTS),                       \
-                                                      .at = SIZE_MAX }
-
-static const struct fields_row remove_rows[] = { ROWS("Names.", "Names.") };
-static const struct fields_row rename_rows[] = { ROWS("\"old:new\".", "\"old:new\".") };
+#define ROWS(what)                                                                                 \
+    TRANSFORM_ROW_TEXTS(headers, "headers", what),                                                 \
+        TRANSFORM_ROW_TEXTS(querystring, "querystring", what),                                     \
+        TRANSFORM_ROW_TEXTS(body, "body", what " Of JSON objects and forms.")
+static const struct fields_row remove_rows[] = { ROWS("Names.") };
+static const struct fields_row rename_rows[] = { ROWS("\"old:new\".") };
 static const struct fields_row replace_rows[] = {
-    ROWS("\"name:value\"; Host may be set too.", "\"name:value\"."),
-    { FIELDS_ROW_TEXT(LISTS, uri, "uri"), .preset = "\"\"", .check = is_uri,
+    ROWS("\"name:value\"; of headers Host too."),
+    TRANSFORM_ROW_TYPES,
+    { FIELDS_ROW_TEXT(struct transform_lists, uri, "uri"), .preset = "\"\"", .check = is_uri,
       .doc = "The path that the upstream is asked for, in place of the service's path and the "
              "request's." },
 };
-static const struct fields_row add_rows[] = { ROWS("\"name:value\".", "\"name:value\".") };
-static const struct fields_row append_rows[] = { ROWS("\"name:value\".", "\"name:value\".") };
-TABLE(remove, "What is taken out.");
-TABLE(rename, "What gets another name.");
-TABLE(replace, "What gets another value where it is there.");
-TABLE(add, "What is set where it is not there.");
-TABLE(append, "What is set beside what is there.");
+static const struct fields_row add_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row append_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row allow_rows[] = { TRANSFORM_ROW_TEXTS(
+    body, "body", "Names. Of JSON objects and forms.") };
+TRANSFORM_TABLES;
 
 #define CONFIG struct request_transformer_source
 static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(CONFIG, as.http_method, "http_method"), .preset = "\"\"", .check = is_method,
       .doc = "The method that the upstream is asked with. Requests by HEAD keep theirs." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_REMOVE], "remove", remove_table),
-      .doc = "What is taken out." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_RENAME], "rename", rename_table),
-      .doc = "What gets another name." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_REPLACE], "replace", replace_table),
-      .doc = "What gets another value where it is there." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_ADD], "add", add_table),
-      .doc = "What is set where it is not there." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_APPEND], "append", append_table),
-      .doc = "What is set beside what is there." },
+    TRANSFORM_ROW_GROUPS(CONFIG),
+    { FIELDS_ROW_BOOL(CONFIG, as.body.dots_in_keys, "dots_in_keys"), .preset = "true",
+      .doc =
+          "Whether a dot in a name of a JSON body is part of it; else it leads into an object." },
+    { FIELDS_ROW_SIZE(CONFIG, as.body.max_size, "max_body_size"), .preset = "\"1m\"", .min = 1,
+      .max = TRANSFORM_BODY_MAX,
+      .doc = "Bodies that would be changed may have so many bytes: 413 past them." },
 };
 static const struct fields_table table = {
     .title = "request-transformer",
-    .doc = "Changes requests on their way to the upstream, in this order: remove, rename, replace, "
-           "add, append. Values may say $(headers.name), $(query_params.name), "
-           "$(uri_captures.name), $(headers[\"name\"]), $(uri_captures[1]), and $(a or b or "
-           "\"text\") for the first that is there, all of the request as it came; and $(env:NAME), "
-           "$(file:/path). A value that "
-           "would hold a control character is refused with 400.",
+    .doc =
+        "Changes requests on their way to the upstream, in this order: remove, rename, replace, "
+        "add, append, allow. Bodies of the types application/json and "
+        "application/x-www-form-urlencoded are changed where a list names a part of them: such "
+        "a body is held back until all of it has come. What is malformed, no object, encoded or "
+        "of another type goes on as it is. Values may say $(headers.name), $(query_params.name), "
+        "$(uri_captures.name), $(headers[\"name\"]), $(uri_captures[1]), and $(a or b or "
+        "\"text\") for the first that is there, all of the request as it came; and $(env:NAME), "
+        "$(file:/path). A value that "
+        "would hold a control character is refused with 400.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),
     .at = SIZE_MAX
@@ -111,37 +94,21 @@ static void read_uri(struct load *load, struct request_transformer_source *confi
                    report_quote(&load->report, uri.s, uri.n), why);
 }
 
-static bool depends(const struct conf_transform *t, const char *name)
-{
-    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++)
-        for (size_t i = 0; i < t->kinds[kind].n; i++) {
-            const struct conf_change *change = &t->kinds[kind].v[i];
-            if (change->value && change->value->by_field &&
-                (!name || strcasecmp(change->name.s, name) == 0))
-                return true;
-        }
-    return false;
-}
-
 static void finish(struct load *load, struct source_plugin *p)
 {
     struct request_transformer_source *config = p->config;
     const config_setting_t *at = config_setting_get_member(p->at, "config");
-    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++) {
-        struct transform_list list = { at, (enum conf_change_kind)kind, "headers",
-                                       config->lists[kind].headers };
-        transform_read(load, &list, TRANSFORM_REQUEST_FIELDS, &config->as.headers.kinds[kind]);
-        list.key = "querystring";
-        list.texts = config->lists[kind].querystring;
-        transform_read(load, &list, TRANSFORM_ARGUMENTS, &config->as.querystring.kinds[kind]);
-        list.key = "body";
-        list.texts = config->lists[kind].body;
-        transform_refuse(load, &list);
-    }
+    struct transform_part part = { at, "headers", offsetof(struct transform_lists, headers) };
+    transform_read(load, &part, TRANSFORM_REQUEST_FIELDS, config->lists, &config->as.headers);
+    part =
+        (struct transform_part){ at, "querystring", offsetof(struct transform_lists, querystring) };
+    transform_read(load, &part, TRANSFORM_ARGUMENTS, config->lists, &config->as.querystring);
+    part = (struct transform_part){ at, "body", offsetof(struct transform_lists, body) };
+    transform_read_body(load, &part, TRANSFORM_REQUEST_BODY, config->lists, &config->as.body);
     read_uri(load, config, at);
     config->as.by_field = (config->as.uri && config->as.uri->by_field) ||
-                          depends(&config->as.querystring, NULL) ||
-                          depends(&config->as.headers, "host");
+                          transform_is_by_field(&config->as.querystring, NULL) ||
+                          transform_is_by_field(&config->as.headers, "host");
 }
 
 const struct load_kind plugin_request_transformer_kind = { &table, false, finish };

@@ -1,48 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fields of response-transformer, as Kong has them. What would need the body is refused. */
+/* The fields of response-transformer, as Kong has them. */
 #include "conf/plugin_response_transformer.h"
 #include "conf/load.h"
 
-struct response_transformer_lists {
-    struct conf_texts headers, json;
-};
-
 struct response_transformer_source {
     struct conf_response_transformer as; /* the first member: what others see */
-    struct response_transformer_lists lists[CONF_CHANGE_KINDS];
+    struct transform_lists lists[CONF_CHANGE_KINDS];
 };
 
-#define LISTS struct response_transformer_lists
-#define TABLE(kind, what, headers_doc)                                                             \
-    static const struct fields_row kind##_rows[] = {                                               \
-        { FIELDS_ROW_TEXTS(LISTS, headers, "headers"), .preset = "[ ]", .doc = headers_doc },      \
-        { FIELDS_ROW_TEXTS(LISTS, json, "json"), .preset = "[ ]",                                  \
-          .doc = "Refused unless empty: the body is streamed." },                                  \
-    };                                                                                             \
-    static const struct fields_table kind##_table = { .title = #kind,                              \
-                                                      .doc = what,                                 \
-                                                      FIELDS_TABLE(kind##_rows),                   \
-                                                      .size = sizeof(LISTS),                       \
-                                                      .at = SIZE_MAX }
-
-TABLE(remove, "What is taken out.", "Names.");
-TABLE(rename, "What gets another name.", "\"old:new\".");
-TABLE(replace, "What gets another value where it is there.", "\"name:value\".");
-TABLE(add, "What is set where it is not there.", "\"name:value\".");
-TABLE(append, "What is set beside what is there.", "\"name:value\".");
+#define ROWS(what)                                                                                 \
+    TRANSFORM_ROW_TEXTS(headers, "headers", what),                                                 \
+        TRANSFORM_ROW_TEXTS(body, "json", what " Of JSON objects.")
+static const struct fields_row remove_rows[] = { ROWS("Names.") };
+static const struct fields_row rename_rows[] = { ROWS("\"old:new\".") };
+static const struct fields_row replace_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row add_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row append_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row allow_rows[] = { TRANSFORM_ROW_TEXTS(body, "json", "Names.") };
+TRANSFORM_TABLES;
 
 #define CONFIG struct response_transformer_source
 static const struct fields_row rows[] = {
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_REMOVE], "remove", remove_table),
-      .doc = "What is taken out." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_RENAME], "rename", rename_table),
-      .doc = "What gets another name." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_REPLACE], "replace", replace_table),
-      .doc = "What gets another value where it is there." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_ADD], "add", add_table),
-      .doc = "What is set where it is not there." },
-    { FIELDS_ROW_GROUP(CONFIG, lists[CONF_CHANGE_APPEND], "append", append_table),
-      .doc = "What is set beside what is there." },
+    TRANSFORM_ROW_GROUPS(CONFIG),
+    { FIELDS_ROW_BOOL(CONFIG, as.json.dots_in_keys, "dots_in_keys"), .preset = "true",
+      .doc =
+          "Whether a dot in a name of a JSON body is part of it; else it leads into an object." },
+    { FIELDS_ROW_SIZE(CONFIG, as.json.max_size, "max_body_size"), .preset = "\"1m\"", .min = 1,
+      .max = TRANSFORM_BODY_MAX, .doc = "Bodies of more bytes go on as they are." },
 };
 static const struct fields_table table = {
     .title = "response-transformer",
@@ -57,14 +41,12 @@ static void finish(struct load *load, struct source_plugin *p)
 {
     struct response_transformer_source *config = p->config;
     const config_setting_t *at = config_setting_get_member(p->at, "config");
-    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++) {
-        struct transform_list list = { at, (enum conf_change_kind)kind, "headers",
-                                       config->lists[kind].headers };
-        transform_read(load, &list, TRANSFORM_RESPONSE_FIELDS, &config->as.headers.kinds[kind]);
-        list.key = "json";
-        list.texts = config->lists[kind].json;
-        transform_refuse(load, &list);
-    }
+    struct transform_part part = { at, "headers", offsetof(struct transform_lists, headers) };
+    transform_read(load, &part, TRANSFORM_RESPONSE_FIELDS, config->lists, &config->as.headers);
+    part = (struct transform_part){ at, "json", offsetof(struct transform_lists, body) };
+    transform_read_body(load, &part, TRANSFORM_RESPONSE_BODY, config->lists, &config->as.json);
+    if (config->as.json.n)
+        report_add(&load->report, at, "no JSON can be changed: the body is streamed, not read");
 }
 
 const struct load_kind plugin_response_transformer_kind = { &table, false, finish };

@@ -7,13 +7,25 @@
 #include "conf/transform.h"
 #include "conf/load.h"
 #include "conf/value.h"
+#include <jansson.h>
 #include <string.h>
 #include <strings.h>
 
 enum { TRANSFORM_WHY = 256 };
 
-const char *const transform_kinds[CONF_CHANGE_KINDS] = { "remove", "rename", "replace", "add",
-                                                         "append" };
+static const char *const kinds[CONF_CHANGE_KINDS] = { "remove", "rename", "replace",
+                                                      "add",    "append", "allow" };
+static const char *const types[] = {
+    [CONF_JSON_STRING] = "string", [CONF_JSON_NUMBER] = "number", [CONF_JSON_BOOLEAN] = "boolean"
+};
+
+/* One list: a part in one group. */
+struct list {
+    const struct transform_part *part;
+    enum conf_change_kind kind;
+    enum transform_of of;
+    struct conf_texts texts;
+};
 
 static const char *const framing[] = { "connection", "keep-alive",        "proxy-connection",
                                        "te",         "trailer",           "content-length",
@@ -49,9 +61,14 @@ static bool is_field(struct conf_text name, enum transform_of of, bool host, cha
     return false;
 }
 
+static bool is_body(enum transform_of of)
+{
+    return of == TRANSFORM_REQUEST_BODY || of == TRANSFORM_RESPONSE_BODY;
+}
+
 static bool is_named(struct conf_text name, enum transform_of of, bool host, char *why)
 {
-    if (of == TRANSFORM_ARGUMENTS)
+    if (of == TRANSFORM_ARGUMENTS || is_body(of))
         return name.n > 0;
     return is_field(name, of, host, why);
 }
@@ -68,12 +85,18 @@ bool transform_is_field(struct conf_text name, char *why, size_t size)
     return false;
 }
 
-static void report(struct load *load, const struct transform_list *list, struct conf_text text,
+static const config_setting_t *group_of(const struct list *list)
+{
+    const config_setting_t *config = list->part->config;
+    const config_setting_t *group =
+        config ? config_setting_get_member(config, kinds[list->kind]) : NULL;
+    return group ? group : config;
+}
+
+static void report(struct load *load, const struct list *list, struct conf_text text,
                    const char *why)
 {
-    const config_setting_t *group =
-        list->config ? config_setting_get_member(list->config, transform_kinds[list->kind]) : NULL;
-    report_key(&load->report, group ? group : list->config, list->key, "%s %s",
+    report_key(&load->report, group_of(list), list->part->key, "%s %s",
                report_quote(&load->report, text.s, text.n), why);
 }
 
@@ -92,42 +115,131 @@ static bool cut(struct load *load, struct conf_text text, struct conf_change *ch
     return colon != NULL;
 }
 
-static void read_one(struct load *load, const struct transform_list *list, enum transform_of of,
-                     struct conf_text text, struct conf_change *change)
+static void read_one(struct load *load, const struct list *list, struct conf_text text,
+                     struct conf_change *change)
 {
     char why[TRANSFORM_WHY] = "has no name";
-    bool remove = list->kind == CONF_CHANGE_REMOVE, rename = list->kind == CONF_CHANGE_RENAME;
-    bool has_colon = cut(load, text, change), replace = list->kind == CONF_CHANGE_REPLACE;
-    if (!is_named(change->name, of, replace, why)) {
+    bool named = list->kind == CONF_CHANGE_REMOVE || list->kind == CONF_CHANGE_ALLOW;
+    bool rename = list->kind == CONF_CHANGE_RENAME, replace = list->kind == CONF_CHANGE_REPLACE;
+    bool has_colon = cut(load, text, change);
+    if (!is_named(change->name, list->of, replace, why)) {
         report(load, list, text, why);
-    } else if (remove && has_colon) {
+    } else if (named && has_colon) {
         report(load, list, text, "is not a name");
-    } else if (!remove && !has_colon) {
+    } else if (!named && !has_colon) {
         report(load, list, text, rename ? "is not \"old:new\"" : "is not \"name:value\"");
-    } else if (rename && !is_named(change->to, of, false, why)) {
-        report(load, list, change->to, why);
-    } else if (!remove && change->to.n &&
+    } else if (rename && !is_named(change->to, list->of, false, why)) {
+        report(load, list, is_body(list->of) ? text : change->to, why);
+    } else if (!named && change->to.n &&
                !value_is_printable(change->to.s, change->to.n, why, sizeof why)) {
         report(load, list, text, why);
-    } else if (!remove && !rename && of != TRANSFORM_RESPONSE_FIELDS) {
+    } else if (!named && !rename && list->of != TRANSFORM_RESPONSE_FIELDS &&
+               list->of != TRANSFORM_RESPONSE_BODY) {
         change->value = template_read(&load->memory, change->to, why, sizeof why);
         if (!change->value)
             report(load, list, text, why);
     }
 }
 
-void transform_read(struct load *load, const struct transform_list *list, enum transform_of of,
-                    struct conf_changes *out)
+void transform_read(struct load *load, const struct transform_part *part, enum transform_of of,
+                    const struct transform_lists lists[CONF_CHANGE_KINDS],
+                    struct conf_transform *out)
 {
-    struct conf_change *v = memory_array(&load->memory, list->texts.n, sizeof *v);
-    for (size_t i = 0; i < list->texts.n; i++)
-        read_one(load, list, of, list->texts.v[i], &v[i]);
-    *out = (struct conf_changes){ v, list->texts.n };
+    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++) {
+        const void *texts = (const char *)&lists[kind] + part->member;
+        struct list list = { part, (enum conf_change_kind)kind, of,
+                             *(const struct conf_texts *)texts };
+        struct conf_change *v = memory_array(&load->memory, list.texts.n, sizeof *v);
+        for (size_t i = 0; i < list.texts.n; i++)
+            read_one(load, &list, list.texts.v[i], &v[i]);
+        out->kinds[kind] = (struct conf_changes){ v, list.texts.n };
+    }
 }
 
-void transform_refuse(struct load *load, const struct transform_list *list)
+bool transform_is_by_field(const struct conf_transform *t, const char *name)
 {
-    if (list->texts.n)
-        report(load, list, list->texts.v[0],
-               "cannot be changed: it is in the body, which is streamed, not read");
+    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++)
+        for (size_t i = 0; i < t->kinds[kind].n; i++) {
+            const struct conf_change *change = &t->kinds[kind].v[i];
+            if (change->value && change->value->by_field &&
+                (!name || strcasecmp(change->name.s, name) == 0))
+                return true;
+        }
+    return false;
+}
+
+/* --- bodies --------------------------------------------------------------------------------- */
+
+/* -1: there is no such type. */
+static int type_of(const char *name)
+{
+    for (int i = 0; i < (int)(sizeof types / sizeof *types); i++)
+        if (strcmp(types[i], name) == 0)
+            return i;
+    return -1;
+}
+
+bool transform_is_type(const char *s, size_t n, char *why, size_t size)
+{
+    (void)n;
+    snprintf(why, size, "is not one of string, number, boolean");
+    return type_of(s) >= 0;
+}
+
+static bool is_number(struct conf_text text)
+{
+    json_t *json = json_loadb(text.s, text.n, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+    bool is = json_is_number(json) && strchr(" \t\r\n", text.s[text.n - 1]) == NULL;
+    json_decref(json);
+    return is;
+}
+
+/* Nothing to be filled in: what it will be is known now. */
+static bool is_plain(const struct conf_change *change)
+{
+    return !change->value ||
+           (change->value->n == 1 && change->value->pieces[0].kind == CONF_PIECE_TEXT);
+}
+
+static void read_types(struct load *load, const struct list *list, struct conf_texts names,
+                       const struct conf_changes *changes)
+{
+    if (names.n > changes->n)
+        report_key(&load->report, group_of(list), "json_types", "has more elements than %s",
+                   list->part->key);
+    for (size_t i = 0; i < names.n && i < changes->n; i++) {
+        struct conf_change *change = (struct conf_change *)&changes->v[i];
+        int type = type_of(names.v[i].s);
+        change->type = type < 0 ? CONF_JSON_STRING : (enum conf_json_type)type;
+        if (!is_plain(change))
+            continue;
+        if (type == CONF_JSON_NUMBER && !is_number(change->to))
+            report(load, list, change->to, "is not a number");
+        if (type == CONF_JSON_BOOLEAN && strcmp(change->to.s, "true") != 0 &&
+            strcmp(change->to.s, "false") != 0)
+            report(load, list, change->to, "is neither true nor false");
+    }
+}
+
+/* "a..b", ".a": no object has such members. */
+static void check_path(struct load *load, const struct list *list, const struct conf_change *change)
+{
+    const char *name = change->name.s;
+    if (*name == '.' || strstr(name, "..") || (change->name.n && name[change->name.n - 1] == '.'))
+        report(load, list, change->name, "has a part without a name between its dots");
+}
+
+void transform_read_body(struct load *load, const struct transform_part *part, enum transform_of of,
+                         const struct transform_lists lists[CONF_CHANGE_KINDS],
+                         struct conf_body_transform *out)
+{
+    transform_read(load, part, of, lists, &out->changes);
+    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++) {
+        const struct conf_changes *changes = &out->changes.kinds[kind];
+        struct list list = { part, (enum conf_change_kind)kind, of, { 0 } };
+        read_types(load, &list, lists[kind].json_types, changes);
+        for (size_t i = 0; !out->dots_in_keys && i < changes->n; i++)
+            check_path(load, &list, &changes->v[i]);
+        out->n += changes->n;
+    }
 }

@@ -16,7 +16,6 @@ struct reply;
 
 struct plugin_ops {
     enum conf_plugin_kind kind;
-    bool needs_body; /* holds the request's body back until it is complete */
     /* Runs when the head has arrived, before a byte of the body is read on. It may return
      * stream_await(), and is called again, with the same configuration, when something happened to
      * the stream; what it keeps meanwhile is what stream_awaited() returns. A client that leaves

@@ -7,6 +7,7 @@
 #include "worker/http/build.h"
 #include "worker/upstream.h"
 #include <errno.h>
+#include <stdlib.h>
 
 struct slice request_body_head(struct stream *s)
 {
@@ -63,6 +64,66 @@ enum stage_result request_body_collect(struct stream *s)
         return STAGE_DONE;
     }
 }
+
+/* --- changed by a plugin -------------------------------------------------------------------- */
+
+static bool read_all(const struct spool *sp, char *to)
+{
+    uint64_t size = spool_size(sp), at = 0;
+
+    while (at < size) {
+        ssize_t n = spool_read(sp, at, to + at, (size_t)(size - at));
+        if (n <= 0)
+            return false;
+        at += (uint64_t)n;
+    }
+    return true;
+}
+
+/* What says something about the bytes that were there before says nothing true any more. */
+static void drop_digests(struct stream *s)
+{
+    static const struct slice names[] = { SLICE("Content-MD5"), SLICE("Digest"),
+                                          SLICE("Content-Digest"), SLICE("Repr-Digest") };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        stream_drop_upstream(s, names[i]);
+}
+
+static bool replace(struct stream *s, struct slice body)
+{
+    struct spool *changed = spool_make(s->w->conf->prefix.s);
+
+    if (!changed || !spool_append(changed, body.p, body.n)) {
+        spool_free(&changed);
+        return false;
+    }
+    spool_free(&s->spool_in);
+    s->spool_in = changed;
+    drop_digests(s);
+    return !s->starved;
+}
+
+bool request_body_edit(struct stream *s)
+{
+    const struct body_edit *edit = s->body_edit;
+    size_t n = s->spool_in ? (size_t)spool_size(s->spool_in) : 0;
+    char *text = malloc(n + 1); /* not of the stream: it is as good as gone now */
+    struct arena arena;
+    struct slice out = { NULL, 0 };
+    enum edit_result r = EDIT_NO_MEMORY;
+
+    s->body_edit = NULL;
+    arena_init(&arena, NULL, 0);
+    if (text && (!s->spool_in || read_all(s->spool_in, text)))
+        r = edit->edit(edit, slice_of(text, n), &arena, &out);
+    bool done = r == EDIT_SAME || (r == EDIT_DONE && replace(s, out));
+    arena_reset(&arena);
+    free(text);
+    return done;
+}
+
+/* --- on its way ----------------------------------------------------------------------------- */
 
 static enum intake_result next_run(struct stream *s, struct slice *run)
 {

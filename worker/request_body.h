@@ -21,9 +21,12 @@ enum body_state {
     BODY_UPSTREAM_BROKE, /* errno says how */
 };
 
-/* request_buffering: takes the body into the spool. NEXT: complete; WAIT; or an answer is set
- * (DONE, FAIL). */
+/* request_buffering, or a plugin wants all of it: takes the body into the spool. NEXT: complete;
+ * WAIT; or an answer is set (DONE, FAIL). */
 enum stage_result request_body_collect(struct stream *s);
+
+/* Lets a plugin change what was collected, once. False: no memory, or the disk is full. */
+bool request_body_edit(struct stream *s);
 
 /* The request's head for this peer, in scratch memory; p NULL: it does not fit. */
 struct slice request_body_head(struct stream *s);

@@ -301,6 +301,8 @@ enum stage_result stage_cache(struct stream *s)
         return bypass(s, "protocol upgrade");
     if (!s->intake.done && (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
         return bypass(s, "request has a body"); /* an upstream may act on it, the key does not */
+    if (s->body_edit)
+        return bypass(s, "a plugin changes the request's body"); /* by what its key does not say */
     if (has_precondition(&s->head))
         return bypass(s, "precondition for the origin");
     if ((conf->bypass.headers.n | conf->bypass.query.n) && asking_fits(s, &conf->bypass))

@@ -99,12 +99,14 @@ static const char *connect_cause(int error)
     }
 }
 
-/* request_buffering: the whole body first. */
+/* request_buffering, or a plugin that changes the body: all of it first. */
 static enum stage_result collect(struct stream *s)
 {
+    bool whole = s->route->request_buffering || s->body_edit;
+
     if (s->starved)
         return stream_answer(s, 500, "An unexpected error occurred");
-    if (s->route->request_buffering && !s->intake.done && !s->spool_in) {
+    if (whole && !s->intake.done && !s->spool_in) {
         s->spool_in = spool_make(s->w->conf->prefix.s);
         if (!s->spool_in)
             return stream_answer(s, 500, "An unexpected error occurred");
@@ -113,6 +115,10 @@ static enum stage_result collect(struct stream *s)
         enum stage_result r = request_body_collect(s);
         if (r != STAGE_NEXT)
             return r;
+    }
+    if (s->body_edit && !request_body_edit(s)) {
+        s->cause = "no room for a body that is changed";
+        return stream_answer(s, 500, "An unexpected error occurred");
     }
     s->step = STEP_CONNECT;
     return STAGE_NEXT;

@@ -277,6 +277,22 @@ void stream_ignore_range(struct stream *s)
     s->head.first[FIELD_RANGE] = s->head.first[FIELD_IF_RANGE] = 0;
 }
 
+enum stage_result stream_edit_body(struct stream *s, uint64_t limit, const struct body_edit *edit)
+{
+    static const char refusal[] = "Payload too large";
+
+    must(!s->body_edit);
+    if (s->intake.framing == FRAMING_LENGTH && s->head.content_length > limit) {
+        s->cause = "a plugin's limit of the request's body";
+        stream_answer(s, 413, refusal);
+        s->reply.close = true;
+        return STAGE_DONE;
+    }
+    stream_limit_body(s, limit, refusal);
+    s->body_edit = edit;
+    return STAGE_NEXT;
+}
+
 /* --- fields and answers --------------------------------------------------------------------- */
 
 static struct extra_field *make_extra(struct stream *s, struct slice name, struct slice value)

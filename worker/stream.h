@@ -11,6 +11,7 @@
 #include "conf/plugin.h"
 #include "worker/base/arena.h"
 #include "worker/base/slice.h"
+#include "worker/http/edit.h"
 #include "worker/http/head.h"
 #include "worker/http/uri.h"
 #include "worker/stage.h"
@@ -80,6 +81,17 @@ void stream_limit_body(struct stream *s, uint64_t bytes, const char *message);
 /* From the access phase: the request counts as one for the whole, whatever its Range says (RFC 9110
  * section 14.2). */
 void stream_ignore_range(struct stream *s);
+
+/* What a plugin makes of the request's body, called once, when all of it is there; empty where the
+ * request has none. `out` is in `arena`, which is gone soon after. */
+struct body_edit {
+    enum edit_result (*edit)(const struct body_edit *e, struct slice body, struct arena *arena,
+                             struct slice *out);
+};
+/* The body is held back until it is complete, at most `limit` bytes, and goes on as `edit` left it;
+ * 413 past them. One plugin of a chain may do so. NEXT, or DONE where its length says already that
+ * it is too large. `edit` lives as long as the request. */
+enum stage_result stream_edit_body(struct stream *s, uint64_t limit, const struct body_edit *edit);
 
 /* Sets a field of the request that goes upstream (any of that name from the client is dropped), or
  * takes it out. */

@@ -5,6 +5,7 @@
 #ifndef WORKER_STREAM_LIFE_H
 #define WORKER_STREAM_LIFE_H
 
+#include "worker/carrier.h"
 #include "worker/context.h"
 #include "worker/intake.h"
 #include "worker/reply.h"
@@ -15,33 +16,6 @@ enum { STREAM_FIRST_BLOCK = 1536 };
 struct conn;
 struct upconn;
 struct body_filters; /* body_filter_life.h */
-
-/* What carries streams: HTTP/1 now. A stage calls these and never asks which. */
-struct carrier {
-    /* Parses the request's head into s->head. > 0: done; 0: more has to come; < 0: minus a status
-     * to answer with, the reason in s->cause (-1: the client is gone). */
-    int (*read_head)(struct stream *s);
-    /* The next run of the body; it holds until the next call. */
-    enum intake_result (*read_body)(struct stream *s, struct slice *run);
-    /* Takes the body up again from its first byte. False: it is not there any more. */
-    bool (*rewind_body)(struct stream *s);
-    /* An interim response (1xx). */
-    bool (*send_interim)(struct stream *s, const struct reply *reply);
-    /* Sends the head (reply not NULL, once, first), vectors of body, and the end of the message.
-     * Takes everything; what the client does not take now is kept. The vectors are used up. False:
-     * the client is gone. */
-    bool (*send)(struct stream *s, const struct reply *reply, struct iovec *body, int n, bool end);
-    /* True when all that was sent has left: more may be sent. False and *gone when the client is
-     * gone. */
-    bool (*flushed)(struct stream *s, bool *gone);
-    /* True when the client went away while it waited. */
-    bool (*abandoned)(struct stream *s);
-    /* Something that the stream waited for happened: lets it go on. */
-    void (*wake)(struct stream *s);
-    /* Counts what was moved against the stream's share of a turn; false: it is used up, the stream
-     * waits and is woken in the next turn. */
-    bool (*may_go_on)(struct stream *s, size_t moved);
-};
 
 enum answer_kind { ANSWER_NONE, ANSWER_OWN, ANSWER_CACHED, ANSWER_UPSTREAM, ANSWER_TUNNEL };
 
@@ -104,6 +78,8 @@ struct stream {
     struct ahead *ahead;        /* the fill goes on before the client; NULL: it does not */
     bool joined;                /* s->hit is still being filled */
     const struct carrier *left; /* the client is gone, the fill goes on: what carried it */
+
+    const struct body_edit *body_edit; /* to be done still; NULL: none */
 
     /* upstream */
     struct peer *peer; /* held; stream_take_peer() */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins about what is sent: request-size-limiting, request-transformer, response-transformer."""
-from harness import check, plugin, proxy_cache, reply, route, service, wait_until
+from harness import plugin, proxy_cache, reply, route, service, wait_until
 
 
 def gateway_with(start, origin, *plugins, **settings):
@@ -115,11 +115,6 @@ def test_an_altered_get_is_not_repeated(origins, start):
     gateway = gateway_with(start, origin)
     origin.requests.clear()
     assert gateway.get("/").status == 502 and len(origin.requests) > 1
-
-
-def test_parts_of_the_body_are_refused_at_load():
-    done = check('plugins = ( { name = "request-transformer"; config = { add = { body = [ "a:b" ]; }; }; } );\n')
-    assert done.returncode != 0 and "gateway.conf:1: plugins[0].config.add.body" in done.stderr and "streamed" in done.stderr
 
 
 # ---- response-transformer

@@ -6,6 +6,8 @@
  */
 #include "worker/plugins/lookup.h"
 
+#include "worker/http/form_edit.h"
+
 const struct field *lookup_field(const struct head *head, const struct conf_text *name,
                                  const struct field *after)
 {
@@ -52,16 +54,9 @@ static struct slice decoded(struct stream *s, struct slice raw)
     return n < 0 ? raw : slice_of(out, (size_t)n);
 }
 
-bool lookup_is_named(struct stream *s, struct slice raw, struct slice name)
+static bool is_named(struct slice raw, const struct conf_text *name)
 {
-    if (raw.n < name.n)
-        return false; /* decoding only shortens */
-    return slice_equal(decoded(s, raw), name);
-}
-
-static bool is_named(struct stream *s, struct slice raw, const struct conf_text *name)
-{
-    return lookup_is_named(s, raw, slice_of(name->s, name->n));
+    return form_edit_means(raw, slice_of(name->s, name->n));
 }
 
 bool lookup_argument(struct stream *s, struct slice *rest, const struct conf_text *name,
@@ -69,7 +64,7 @@ bool lookup_argument(struct stream *s, struct slice *rest, const struct conf_tex
 {
     struct slice raw_name, raw;
     while (uri_query_next(rest, &raw_name, &raw)) {
-        if (!is_named(s, raw_name, name))
+        if (!is_named(raw_name, name))
             continue;
         *value = decoded(s, raw);
         return true;
@@ -102,7 +97,7 @@ bool lookup_hide_argument(struct stream *s, const struct conf_text *name)
     if (!out)
         return false;
     while (uri_query_next(&rest, &argument, &value))
-        if (!is_named(s, argument, name))
+        if (!is_named(argument, name))
             at = put_argument(at, at == out, argument, value);
     r->query = at == out ? slice_of(NULL, 0) : slice_of(out, (size_t)(at - out));
     return true;

@@ -16,9 +16,6 @@ const struct field *lookup_field(const struct head *head, const struct conf_text
 bool lookup_argument(struct stream *s, struct slice *rest, const struct conf_text *name,
                      struct slice *value);
 
-/* Whether an argument's name, as it came, is that one. */
-bool lookup_is_named(struct stream *s, struct slice raw, struct slice name);
-
 /* What would be sent upstream under that name, several lines joined; {NULL, 0}: nothing. */
 struct slice lookup_upstream(struct stream *s, struct slice name);
 

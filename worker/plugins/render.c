@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * First all values are looked up, then there is room for all of them, then they are written. What
- * comes from a client stays a value: in a field it ends no line, in a path it makes no segments, in
- * a query no arguments.
+ * comes from a client stays a value: in a field it ends no line, in a path it makes no segments.
  */
 #include "worker/plugins/render.h"
-#include "worker/plugins/lookup.h"
 
-static bool is_unreserved(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
+#include "worker/http/form_edit.h"
+#include "worker/plugins/lookup.h"
 
 /* What a configured path may hold as it is. */
 static bool is_path(unsigned char c)
@@ -20,27 +15,14 @@ static bool is_path(unsigned char c)
            c != '\\' && c != '^' && c != '`' && c != '{' && c != '|' && c != '}';
 }
 
-static char *encode(char *to, struct slice text, bool (*stays)(unsigned char))
+static char *encode_path(char *to, struct slice text)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (stays(c)) {
-            *to++ = (char)c;
-            continue;
-        }
-        *to++ = '%';
-        *to++ = digits[c >> 4];
-        *to++ = digits[c & 15];
-    }
+    for (size_t i = 0; i < text.n; i++)
+        if (is_path((unsigned char)text.p[i]))
+            *to++ = text.p[i];
+        else
+            to = form_edit_encode(to, slice_of(text.p + i, 1));
     return to;
-}
-
-struct slice render_encoded(struct stream *s, struct slice text)
-{
-    char *out = arena_take(stream_arena(s), 3 * text.n + 1);
-    return out ? slice_of(out, (size_t)(encode(out, text, is_unreserved) - out))
-               : slice_of(NULL, 0);
 }
 
 static struct slice value_of(struct stream *s, const struct conf_piece *piece)
@@ -64,10 +46,8 @@ static struct slice value_of(struct stream *s, const struct conf_piece *piece)
 static char *put(char *to, const struct conf_piece *piece, struct slice value, enum render_for what)
 {
     bool own = piece->kind == CONF_PIECE_TEXT || piece->kind == CONF_PIECE_CAPTURE;
-    if (what == RENDER_PATH && own)
-        return encode(to, value, is_path);
-    if (what != RENDER_FIELD)
-        return encode(to, value, is_unreserved);
+    if (what == RENDER_PATH)
+        return own ? encode_path(to, value) : form_edit_encode(to, value);
     if (value.n)
         memcpy(to, value.p, value.n);
     return to + value.n;

@@ -8,9 +8,9 @@
 
 /* What the text is for decides how a value from the request is written. */
 enum render_for {
-    RENDER_FIELD,    /* as it is */
-    RENDER_ARGUMENT, /* all of it percent-encoded */
-    RENDER_PATH,     /* percent-encoded, slashes too; captures are in their normal form already */
+    RENDER_FIELD, /* as it is; without control characters */
+    RENDER_PLAIN, /* as it is, any bytes: who puts it into a query or a body encodes it */
+    RENDER_PATH,  /* percent-encoded, slashes too; captures are in their normal form already */
 };
 
 enum render_result {
@@ -22,7 +22,5 @@ enum render_result {
 /* Into the arena, or the template itself. What is not there is empty. */
 enum render_result render_text(struct stream *s, const struct conf_template *t,
                                enum render_for what, struct slice *out);
-/* Percent-encodes all but unreserved characters (RFC 3986 section 2.3). {NULL, 0}: no memory. */
-struct slice render_encoded(struct stream *s, struct slice text);
 
 #endif

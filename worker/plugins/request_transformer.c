@@ -6,9 +6,12 @@
  * client gets what another one's fields asked for.
  */
 #include "conf/plugin_request_transformer.h"
-#include "worker/plugins/arguments.h"
+#include "worker/http/form_edit.h"
+#include "worker/http/json_edit.h"
+#include "worker/plugins/changes.h"
 #include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
+#include "worker/plugins/render.h"
 
 static struct slice slice_text(struct conf_text text)
 {
@@ -88,6 +91,18 @@ static enum render_result change_fields(struct stream *s, const struct conf_tran
     return r;
 }
 
+static enum render_result change_query(struct stream *s, const struct conf_transform *changes)
+{
+    struct slice *query = &stream_request(s)->query, out;
+    struct edits edits;
+    if (!changes_render(s, changes, &edits))
+        return RENDER_NO_MEMORY;
+    enum edit_result r = form_edit(*query, &edits, stream_arena(s), &out);
+    if (r == EDIT_DONE)
+        *query = out.n ? out : slice_of(NULL, 0);
+    return r == EDIT_NO_MEMORY ? RENDER_NO_MEMORY : RENDER_DONE;
+}
+
 /* HEAD stays: its response has no body, whatever the new method's would have. So does what asks for
  * another protocol. */
 static void change_method(struct stream *s, struct conf_text method)
@@ -104,7 +119,7 @@ static enum render_result change_all(struct stream *s, const struct conf_request
     struct request *r = stream_request(s);
     enum render_result result = change_fields(s, &c->headers);
     if (result == RENDER_DONE)
-        result = arguments_change(s, &c->querystring, &r->query);
+        result = change_query(s, &c->querystring);
     if (result == RENDER_DONE && c->uri)
         result = render_text(s, c->uri, RENDER_PATH, &r->path);
     if (result != RENDER_DONE)
@@ -119,11 +134,61 @@ static enum render_result change_all(struct stream *s, const struct conf_request
     return r->chosen.p ? RENDER_DONE : RENDER_NO_MEMORY;
 }
 
+/* --- the body ------------------------------------------------------------------------------- */
+
+struct editing {
+    struct body_edit as; /* the first member: what the stream sees */
+    struct edits edits;
+    bool form;
+};
+
+static enum edit_result edit_body(const struct body_edit *e, struct slice body, struct arena *arena,
+                                  struct slice *out)
+{
+    const struct editing *editing = (const struct editing *)e;
+    return editing->form ? form_edit(body, &editing->edits, arena, out)
+                         : json_edit(body, &editing->edits, arena, out);
+}
+
+static bool is_identity(struct slice coding)
+{
+    return coding.n == 0 || slice_equal_nocase(coding, SLICE("identity"));
+}
+
+/* Whether it is of a form that can be changed; fields as they are sent upstream, so that what was
+ * set there counts. */
+static bool is_for(struct stream *s, bool *form)
+{
+    const struct head *head = stream_request(s)->head;
+    struct slice type = lookup_upstream(s, SLICE("Content-Type"));
+    const char *end = type.p ? memchr(type.p, ';', type.n) : NULL;
+    if (end)
+        type.n = (size_t)(end - type.p);
+    type = field_trim(type);
+    *form = slice_equal_nocase(type, SLICE("application/x-www-form-urlencoded"));
+    return (*form || slice_equal_nocase(type, SLICE("application/json"))) && !head->upgrade &&
+           is_identity(lookup_upstream(s, SLICE("Content-Encoding")));
+}
+
+static enum stage_result change_body(struct stream *s, const struct conf_body_transform *c)
+{
+    bool form;
+    if (c->n == 0 || !is_for(s, &form))
+        return STAGE_NEXT;
+    struct editing *editing = arena_take(stream_arena(s), sizeof *editing);
+    if (!editing || !changes_render(s, &c->changes, &editing->edits))
+        return stream_answer(s, 500, "An unexpected error occurred");
+    editing->as.edit = edit_body;
+    editing->edits.nested = !c->dots_in_keys;
+    editing->form = form;
+    return stream_edit_body(s, c->max_size, &editing->as);
+}
+
 static enum stage_result request_transformer_access(struct stream *s, const void *config)
 {
     switch (change_all(s, config)) {
     case RENDER_DONE:
-        return STAGE_NEXT;
+        return change_body(s, &((const struct conf_request_transformer *)config)->body);
     case RENDER_REFUSED:
         return stream_answer(s, 400, "Bad request");
     case RENDER_NO_MEMORY:

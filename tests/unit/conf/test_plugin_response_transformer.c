@@ -26,8 +26,7 @@ static void test_refused(void **state)
             "add = { headers = [ \"a\", \"b:\\n\" ]; }; }; } );\n",
             "t.conf:1: plugins[0].config.remove.headers: \"Transfer-Encoding\" is the gateway's "
             "own business\n"
-            "t.conf:1: plugins[0].config.remove.json: \"a\" cannot be changed: it is in the body, "
-            "which is streamed, not read\n"
+            "t.conf:1: plugins[0].config: no JSON can be changed: the body is streamed, not read\n"
             "t.conf:2: plugins[0].config.add.headers: \"a\" is not \"name:value\"\n"
             "t.conf:2: plugins[0].config.add.headers: \"b:\\x0a\" contains a control character\n");
 }

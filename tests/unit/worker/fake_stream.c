@@ -27,6 +27,7 @@ void fake_request(struct stream *s, const char *text)
     s->whole = NULL;
     s->status = 0;
     s->body_limit = 0;
+    s->body_edit = NULL;
     s->body_message = NULL;
     for (; *text; text++) {
         assert_true(n + 16 < sizeof(s->text));
@@ -209,6 +210,13 @@ void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
 void stream_ignore_range(struct stream *s)
 {
     s->range_ignored = true;
+}
+
+enum stage_result stream_edit_body(struct stream *s, uint64_t limit, const struct body_edit *edit)
+{
+    stream_limit_body(s, limit, "Payload too large");
+    s->body_edit = edit;
+    return STAGE_NEXT;
 }
 
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value)

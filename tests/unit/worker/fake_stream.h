@@ -48,6 +48,7 @@ struct stream {
     uint64_t whole_limit;
     uint64_t body_limit;
     const char *body_message;
+    const struct body_edit *body_edit;
     int status; /* 0: no answer was made */
     struct slice message, body, content_type;
 };

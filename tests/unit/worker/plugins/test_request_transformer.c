@@ -17,14 +17,15 @@ static struct stream s;
 static struct memory memory;
 static jmp_buf no_memory;
 static struct conf_request_transformer config;
-static struct conf_change changes[2][CONF_CHANGE_KINDS][CHANGES];
+static struct conf_change changes[3][CONF_CHANGE_KINDS][CHANGES];
 
 /* Adds a change; `to` NULL: to a removal. */
 static void change(struct conf_transform *list, enum conf_change_kind kind, const char *name,
                    const char *to)
 {
     struct conf_changes *c = &list->kinds[kind];
-    struct conf_change *one = &changes[list == &config.querystring][kind][c->n++];
+    int of = list == &config.querystring ? 1 : list == &config.body.changes ? 2 : 0;
+    struct conf_change *one = &changes[of][kind][c->n++];
     char why[128];
     c->v = one - (c->n - 1);
     *one = (struct conf_change){ .name = fake_text(name), .to = fake_text(to ? to : "") };
@@ -180,6 +181,59 @@ static void method_and_uri(void **state)
     assert_null(s.request.method_text.p);
 }
 
+static void body_becomes(const char *body, const char *wanted)
+{
+    struct arena arena;
+    struct slice out = { NULL, 0 };
+    arena_init(&arena, NULL, 0);
+    assert_non_null(s.body_edit);
+    assert_int_equal(s.body_edit->edit(s.body_edit, slice_of(body, strlen(body)), &arena, &out),
+                     EDIT_DONE);
+    assert_true(slice_equal(out, slice_of(wanted, strlen(wanted))));
+    arena_reset(&arena);
+}
+
+static void bodies(void **state)
+{
+    (void)state;
+    change(&config.body.changes, CONF_CHANGE_REMOVE, "out", NULL);
+    change(&config.body.changes, CONF_CHANGE_ADD, "a.b", "$(headers.x)");
+    config.body.n = 2;
+    config.body.max_size = 77;
+    config.body.dots_in_keys = true;
+    run("POST /\nContent-Type: application/JSON; charset=utf-8\nX: \"1\n");
+    assert_int_equal(s.body_limit, 77);
+    body_becomes("{\"out\":1}", "{\"a.b\":\"\\\"1\"}");
+    config.body.dots_in_keys = false;
+    run("POST /\nContent-Type: application/json\nContent-Encoding: identity\n");
+    body_becomes("{\"out\":1}", "{\"a\":{\"b\":\"\"}}");
+    run("POST /\nContent-Type: application/x-www-form-urlencoded\nX: a b\n");
+    body_becomes("out=1&x=2", "x=2&a.b=a%20b");
+}
+
+static void other_bodies_stream(void **state)
+{
+    static const char *const others[] = { "POST /\n",
+                                          "POST /\nContent-Type: application/json-patch+json\n",
+                                          "POST /\nContent-Type: text/plain\n",
+                                          "POST /\nContent-Type: multipart/form-data; boundary=x\n",
+                                          "POST /\nContent-Type: application/json\n"
+                                          "Content-Encoding: gzip\n" };
+    (void)state;
+    change(&config.body.changes, CONF_CHANGE_REMOVE, "out", NULL);
+    config.body.n = 1;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        run(others[i]);
+        assert_null(s.body_edit);
+    }
+    change(&config.headers, CONF_CHANGE_ADD, "Content-Type", "application/json");
+    run("POST /\n");
+    assert_non_null(s.body_edit);
+    config.body.n = 0;
+    run("POST /\nContent-Type: application/json\n");
+    assert_null(s.body_edit);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -198,6 +252,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(arguments, clear, NULL),
         cmocka_unit_test_setup_teardown(the_last_argument_leaves_nothing, clear, NULL),
         cmocka_unit_test_setup_teardown(method_and_uri, clear, NULL),
+        cmocka_unit_test_setup_teardown(bodies, clear, NULL),
+        cmocka_unit_test_setup_teardown(other_bodies_stream, clear, NULL),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins that look at bodies: request-transformer on JSON and forms."""
+import json
+
+from harness import ask, plugin, proxy_cache, reply, route, service
+
+JSON, FORM = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
+
+
+def gateway_with(start, origin, *plugins, fields=None, **settings):
+    return start([service(origin.port, route(plugins=plugins, **(fields or {})))], **settings)
+
+
+def transformer(**config):
+    return plugin("request-transformer", **config)
+
+
+def everything():
+    return transformer(remove={"body": ["secret"]}, rename={"body": ["old:new"]}, replace={"body": ["there:other", "absent:no"]},
+                       add={"body": ["tenant:$(headers.x_org)", "there:no"]}, append={"body": ["tags:last"]})
+
+
+def chunks(data, size=7):
+    pieces = [data[i:i + size] for i in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+# ---- request-transformer: JSON
+
+def test_every_change_of_json(origin, start):
+    gateway = gateway_with(start, origin, everything())
+    body = b'{"secret": 1, "old": [1, 2], "there": {"a": 1}, "tags": ["first"], "big": 12345678901234567890}'
+    assert gateway.ask("POST", "/", JSON, "X-Org: acme", body=body).status == 200
+    got = origin.last
+    assert json.loads(got.body) == {"new": [1, 2], "there": "other", "tags": ["first", "last"], "tenant": "acme",
+                                    "big": 12345678901234567890}
+    assert got.all("Content-Length") == [str(len(got.body))] and "Transfer-Encoding" not in got
+
+
+def test_chunked_json_gets_a_length(origin, start):
+    gateway = gateway_with(start, origin, everything())
+    client = gateway.client()
+    for _ in range(2):  # the connection lives on
+        client.request("POST", "/", JSON, "Transfer-Encoding: chunked", "X-Org: o", "Trailer: X-T")
+        client.send(chunks(b'{"secret":1,"text":"0123456789"}'))
+        assert client.response().status == 200
+        assert json.loads(origin.last.body) == {"text": "0123456789", "tenant": "o", "there": "no", "tags": ["last"]}
+        assert origin.last.all("Content-Length") == [str(len(origin.last.body))] and "Transfer-Encoding" not in origin.last
+
+
+def test_an_empty_body_is_filled(origin, start):
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["x"]}, add={"body": ["a:b"]}))
+    assert gateway.ask("POST", "/", JSON, body=b"").status == 200 and origin.last.body == b'{"a":"b"}'
+    assert gateway.ask("POST", "/", JSON, "Transfer-Encoding: chunked", body=b"0\r\n\r\n").status == 200 and origin.last.body == b'{"a":"b"}'
+    assert gateway.ask("POST", "/", FORM, body=b"").status == 200 and origin.last.body == b"a=b"
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["x"]}))
+    assert gateway.ask("POST", "/", JSON, body=b"").status == 200
+    assert origin.last.body == b"" and origin.last.get("Content-Length") == "0"
+
+
+def test_what_cannot_be_changed_goes_on_as_it_is(origin, start):
+    gateway = gateway_with(start, origin, everything())
+    for text in (b'{"secret": 1', b'{"secret": NaN}', b'[{"secret": 1}]', b'"secret"', b" ", b'{"secret":' + b"[" * 1100 + b"]" * 1100 + b"}"):
+        assert gateway.ask("POST", "/", JSON, "Digest: x", body=text).status == 200
+        assert origin.last.body == text and origin.last.get("Digest") == "x"
+    body = b'{"secret":1}'
+    for fields in ((), ("Content-Type: text/plain",), ("Content-Type: application/jsonp",), (JSON, "Content-Encoding: gzip"),
+                   ("Content-Type: multipart/form-data; boundary=x",)):
+        assert gateway.ask("POST", "/", *fields, body=body).status == 200 and origin.last.body == body
+        assert gateway.ask("POST", "/", *fields, "Transfer-Encoding: chunked", body=chunks(body)).status == 200
+        assert origin.last.body == body and origin.last.get("Transfer-Encoding") == "chunked"  # it streams
+
+
+def test_no_spelling_hides_a_member(origin, start):
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["admin"]}))
+    for text in (b'{"admin":1,"x":2}', b'{"\\u0061dmin":1,"x":2}', b'{"admin":0,"x":2,"admin":1}'):
+        assert gateway.ask("POST", "/", "Content-Type: Application/JSON; charset=utf-8", "Content-MD5: x", "Digest: x", body=text).status == 200
+        assert origin.last.body == b'{"x":2}' and "Content-MD5" not in origin.last and "Digest" not in origin.last
+
+
+def test_nested_names_and_types(origin, start):
+    change = transformer(remove={"body": ["user.role"]}, add={"body": ["user.id:7", "a.b.c:true", "n:$(headers.x_n)"],
+                                                             "json_types": ["number", "boolean", "number"]}, dots_in_keys=False)
+    gateway = gateway_with(start, origin, change)
+    body = b'{"user": {"name": "u", "role": "root"}, "user.role": "stays"}'
+    assert gateway.ask("POST", "/", JSON, "X-N: 1.50", body=body).status == 200
+    assert json.loads(origin.last.body) == {"user": {"name": "u", "id": 7}, "user.role": "stays", "a": {"b": {"c": True}}, "n": 1.5}
+    assert gateway.ask("POST", "/", JSON, 'X-N: 1,"role":"root"', body=b"{}").status == 200
+    assert json.loads(origin.last.body) == {"user": {"id": 7}, "a": {"b": {"c": True}}}  # no number: not set
+    gateway = gateway_with(start, origin, transformer(allow={"body": ["a", "c"]}, add={"body": ["c:1", "d:2"]}))
+    assert gateway.ask("POST", "/", JSON, body=b'{"a":1,"b":2}').status == 200 and origin.last.body == b'{"a":1,"c":"1"}'
+
+
+def test_values_break_out_of_nothing(origin, start):
+    change = transformer(add={"body": ["v:$(query_params.v)"], "headers": ["X-Fixed:1"]})
+    gateway = gateway_with(start, origin, change)
+    evil = "%22,%22admin%22:1,%22%0d%0aX-Evil:%201%0d%0a%0d%0aGET%20/evil%20HTTP/1.1%0d%0a%00%26x=1"
+    text = '","admin":1,"\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1\r\n\0&x=1'
+    assert gateway.ask("POST", f"/?v={evil}", JSON, body=b"{}").status == 200
+    assert json.loads(origin.last.body) == {"v": text} and "X-Evil" not in origin.last
+    assert gateway.ask("POST", f"/?v={evil}", FORM, body=b"").status == 200
+    assert origin.last.body.startswith(b"v=%22%2C%22admin") and b"&" not in origin.last.body and "X-Evil" not in origin.last
+    assert len(origin.requests) == 2
+
+
+# ---- request-transformer: forms
+
+def test_every_change_of_forms(origin, start):
+    gateway = gateway_with(start, origin, everything())
+    assert gateway.ask("POST", "/", FORM + "; charset=utf-8", "X-Org: a&b=c", body=b"s%65cret=1&old=a+b&x=%20&there=1&there=2&tags=1").status == 200
+    assert origin.last.body == b"new=a+b&x=%20&there=other&tags=1&tenant=a%26b%3Dc&tags=last"
+    assert origin.last.get("Content-Length") == str(len(origin.last.body))
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}))
+    assert gateway.ask("POST", "/", FORM, body=b"a=1&a").status == 200
+    assert origin.last.body == b"" and origin.last.get("Content-Length") == "0"
+
+
+# ---- buffering
+
+def test_the_limit_of_bodies_that_are_changed(origin, start):
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}, max_body_size=20))
+    body = b'{"a":1,"b":"0123456"}'
+    assert len(body) == 21
+    client = gateway.client()
+    client.request("POST", "/", JSON, f"Content-Length: {len(body)}", "Expect: 100-continue")
+    answer = client.response()
+    assert answer.status == 413 and answer.json()["message"] == "Payload too large" and answer.interim == [] and client.at_end()
+    client = gateway.client()
+    client.request("POST", "/", JSON, "Transfer-Encoding: chunked", body=chunks(body))
+    answer = client.response()
+    assert answer.status == 413 and answer.json()["message"] == "Payload too large" and origin.requests == []
+    assert gateway.ask("POST", "/", JSON, body=body.replace(b"6", b"")).status == 200 and origin.last.body == b'{"b":"012345"}'
+    assert gateway.ask("POST", "/", "Content-Type: text/plain", body=body).status == 200 and origin.last.body == body
+
+
+def test_large_bodies_and_continue(origin, start):
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}, add={"body": ["z:9"]}, max_body_size="8m"))
+    items = {f"key{i}": "x" * 50 for i in range(30000)}
+    body = json.dumps({"a": 1, **items}).encode()
+    assert len(body) > 1 << 20
+    client = gateway.client()
+    client.request("PUT", "/", JSON, f"Content-Length: {len(body)}", "Expect: 100-continue")
+    assert client.read_head().status == 100  # the gateway asks for it
+    client.send(body)
+    assert client.response().status == 200 and json.loads(origin.last.body) == {**items, "z": "9"}
+    assert client.ask("POST", "/", JSON, body=b'{"a":1}').status == 200 and origin.last.body == b'{"z":"9"}'
+
+
+def test_a_retry_sends_the_changed_body(origins, start):
+    def cut_first(connection, request):
+        if len(origin.requests) == 1:
+            connection.reset()
+            return False
+        return connection.send(reply(200, body="ok"))
+    origin = origins(cut_first)
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}, add={"body": ["b:$(headers.x_b)"]}))
+    assert gateway.ask("PUT", "/", JSON, "X-B: v", body=b'{"a":1}').status == 200
+    assert [r.body for r in origin.requests] == [b'{"b":"v"}'] * 2
+
+
+def test_bodies_made_of_fields_are_not_cached(origin, start):
+    origin.handler = lambda connection, request: connection.send(reply(200, "Content-Type: text/plain", body=request.body))
+    gateway = gateway_with(start, origin, transformer(add={"body": ["org:$(headers.x_org)"]}), proxy_cache())
+    for org in ("a", "b"):
+        answer = gateway.get("/same", JSON, f"X-Org: {org}")
+        assert answer.json() == {"org": org} and answer.get("X-Cache-Status") == "Bypass"
+    assert gateway.get("/same").get("X-Cache-Status") == "Miss" and gateway.get("/same").get("X-Cache-Status") == "Hit"
+
+
+def test_what_was_set_before_counts(origin, start):
+    """A GET becomes a POST with a body, as Kong's users do."""
+    change = transformer(http_method="POST", add={"headers": [JSON], "body": ["id:$(query_params.id)"]})
+    gateway = gateway_with(start, origin, change)
+    assert gateway.get("/?id=7").status == 200
+    got = origin.last
+    assert got.method == "POST" and got.body == b'{"id":"7"}' and got.get("Content-Type") == "application/json"
+
+
+def test_with_request_buffering(origin, start):
+    gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}), fields={"request_buffering": True})
+    assert gateway.ask("POST", "/", JSON, body=b'{"a":1,"b":2}').status == 200 and origin.last.body == b'{"b":2}'
+    assert ask(gateway.port, "POST", "/", "Content-Type: text/plain", body=b"x").status == 200 and origin.last.body == b"x"

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All kinds in one list, in the order in which they are done. */
+#include "worker/plugins/changes.h"
+
+#include "worker/plugins/render.h"
+
+static bool read_one(struct stream *s, enum conf_change_kind kind, const struct conf_change *change,
+                     struct edit *out)
+{
+    *out = (struct edit){ .kind = kind,
+                          .type = change->type,
+                          .name = slice_of(change->name.s, change->name.n),
+                          .value = slice_of(change->to.s, change->to.n) };
+    return !change->value ||
+           render_text(s, change->value, RENDER_PLAIN, &out->value) == RENDER_DONE;
+}
+
+bool changes_render(struct stream *s, const struct conf_transform *changes, struct edits *out)
+{
+    size_t n = 0;
+    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++)
+        n += changes->kinds[kind].n;
+    struct edit *v = arena_take(stream_arena(s), n * sizeof *v);
+    *out = (struct edits){ .v = v };
+    for (int kind = 0; v && kind < CONF_CHANGE_KINDS; kind++)
+        for (size_t i = 0; i < changes->kinds[kind].n; i++)
+            if (!read_one(s, (enum conf_change_kind)kind, &changes->kinds[kind].v[i], &v[out->n++]))
+                return false;
+    return v != NULL;
+}
