@@ -4,6 +4,7 @@
  * record, one announcement, and every process has all of it or nothing.
  */
 #include "master/api_change.h"
+#include "master/api_shift.h"
 #include "shm/board.h"
 #include "worker/base/log.h"
 #include "worker/http/uri.h"
@@ -101,7 +102,7 @@ bool api_change_begin_service(struct api_change *c)
 /* --- what ----------------------------------------------------------------------------------- */
 
 /* "90", "90s", "10m", "2h", "1d": seconds; 0: not a span. */
-static int64_t span(const char *text)
+int64_t api_change_span(const char *text)
 {
     char *end;
     long long n = strtoll(text, &end, 10);
@@ -122,7 +123,7 @@ static bool read_until(struct api_change *c, const json_t *value)
     if (json_is_integer(value) && json_integer_value(value) <= CHANGE_LONGEST)
         seconds = json_integer_value(value);
     else if (json_is_string(value))
-        seconds = span(json_string_value(value));
+        seconds = api_change_span(json_string_value(value));
     if (seconds <= 0) {
         api_reply_message(
             c->reply, 400,
@@ -159,7 +160,12 @@ bool api_change_set(struct api_change *c, enum override_thing thing, int value)
                                              : override_base(c->file, thing) };
     memcpy(o.subject, c->subject, sizeof o.subject);
     snprintf(o.who, sizeof o.who, "%s", c->request->caller->text);
-    if (override_set(&c->list, &o))
+    return api_change_put(c, &o);
+}
+
+bool api_change_put(struct api_change *c, const struct override *o)
+{
+    if (override_set(&c->list, o))
         return true;
     api_reply_message(c->reply, 507, "There is no room for more than %d overrides", OVERRIDE_MAX);
     return false;
@@ -189,6 +195,10 @@ json_t *api_change_json(const struct override *o)
     switch (o->thing) {
     case OVERRIDE_HOST:
         json_object_set_new(value, "value", api_text(o->subject, strlen(o->subject)));
+        break;
+    case OVERRIDE_SHIFT:
+        json_object_set_new(value, "value", api_text(o->subject, strlen(o->subject)));
+        json_object_set_new(value, "shift", api_shift_json(o));
         break;
     case OVERRIDE_WEIGHT:
     case OVERRIDE_MAX_CONNECTIONS:
@@ -226,6 +236,14 @@ static const struct conf_target *target_of(const struct conf_upstream *upstream,
     return NULL;
 }
 
+bool api_change_is_upstream(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->upstreams_n; i++)
+        if (!conf->upstreams[i].implied && strcmp(conf->upstreams[i].name.s, name) == 0)
+            return true;
+    return false;
+}
+
 /* Whether the file still says what it said. */
 static bool holds(const struct conf *conf, enum roster_kind kind, const char *owner,
                   const struct override *o)
@@ -235,7 +253,8 @@ static bool holds(const struct conf *conf, enum roster_kind kind, const char *ow
             return override_holds(o, target_of(&conf->upstreams[i], o->subject));
     for (size_t i = 0; kind == ROSTER_SERVICE && i < conf->services_n; i++)
         if (strcmp(conf->services[i].name.s, owner) == 0)
-            return o->base == override_base_host(&conf->services[i]);
+            return o->base == override_base_host(&conf->services[i]) &&
+                   (o->thing != OVERRIDE_SHIFT || api_change_is_upstream(conf, o->subject));
     return false;
 }
 

@@ -33,12 +33,17 @@ const struct conf_upstream *api_change_upstream(const struct api *api, struct sl
 const struct conf_service *api_change_service(const struct api *api, struct slice segment,
                                               struct api_reply *reply);
 
+/* Whether the file has an upstream of that name. */
+bool api_change_is_upstream(const struct conf *conf, const char *name);
+
 /* Finds the upstream of args[0], and with `named` the target of args[1], and reads the overrides.
  * False: the reply says why. */
 bool api_change_begin(struct api_change *c, bool named);
 bool api_change_begin_service(struct api_change *c);
 /* Reads the body, an object, and "for" in it: seconds, or "90s", "10m", "2h", "1d". */
 bool api_change_body(struct api_change *c);
+/* Seconds of such a span; 0: it is none. */
+int64_t api_change_span(const char *text);
 void api_change_end(struct api_change *c);
 
 /* Which target the change is about; true: the upstream has it, by the file or by hand. */
@@ -46,6 +51,7 @@ bool api_change_subject(struct api_change *c, const char *text, size_t n);
 
 /* One thing of the subject gets a value, or what the file says of it holds again. */
 bool api_change_set(struct api_change *c, enum override_thing thing, int value);
+bool api_change_put(struct api_change *c, const struct override *o); /* the whole of it */
 void api_change_drop(struct api_change *c, enum override_thing thing);
 bool api_change_write(struct api_change *c);
 

@@ -4,6 +4,7 @@
 #include "conf/endpoint.h"
 #include "conf/plugin.h"
 #include "master/api_change.h"
+#include "master/api_shift.h"
 #include "shm/health.h"
 #include "shm/stats.h"
 
@@ -112,6 +113,7 @@ json_t *api_entity_service(const struct api *api, const struct conf_service *ser
     json_object_set_new(o, "port", json_integer(service->port));
     json_object_set_new(o, "path", api_conf_text(service->path));
     json_object_set_new(o, "upstream", api_conf_text(peers_upstream(&api->peers, service)->name));
+    json_object_set_new(o, "shift", api_shift_of(api, service));
     json_object_set_new(o, "connect_timeout", json_integer(service->connect_timeout));
     json_object_set_new(o, "write_timeout", json_integer(service->write_timeout));
     json_object_set_new(o, "read_timeout", json_integer(service->read_timeout));

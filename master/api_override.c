@@ -13,15 +13,6 @@ enum { FILTER_MAX = OVERRIDE_SUBJECT };
 
 /* --- a service's host ----------------------------------------------------------------------- */
 
-static bool is_upstream(const struct api *api, const char *name)
-{
-    const struct conf *conf = api->heritage->conf;
-    for (size_t i = 0; i < conf->upstreams_n; i++)
-        if (!conf->upstreams[i].implied && strcmp(conf->upstreams[i].name.s, name) == 0)
-            return true;
-    return false;
-}
-
 /* There is one override of a service's host at the most. */
 static void drop_hosts(struct api_change *c)
 {
@@ -46,7 +37,8 @@ static bool take_host(struct api_change *c)
     drop_hosts(c);
     if (!host || strcmp(host, c->service->host.s) == 0)
         return true;
-    if (strlen(host) >= sizeof c->subject || !is_upstream(c->api, host)) {
+    if (strlen(host) >= sizeof c->subject ||
+        !api_change_is_upstream(c->api->heritage->conf, host)) {
         api_reply_message(c->reply, 400, "There is no upstream of that name");
         return false;
     }
@@ -246,7 +238,8 @@ static void print_list(void *arg, enum roster_kind kind, struct override_list *l
             print_upstream(p, &conf->upstreams[i], list);
         }
     for (size_t i = 0; kind == ROSTER_SERVICE && i < conf->services_n; i++)
-        if (strcmp(conf->services[i].name.s, list->owner) == 0) {
+        if (strcmp(conf->services[i].name.s, list->owner) == 0 &&
+            override_find_host(list, &conf->services[i], OVERRIDE_HOST)) {
             fputs("# in services:\n  { name = ", p->out);
             print_text(p->out, list->owner);
             fputs("; host = ", p->out);

@@ -8,6 +8,7 @@
 #include "master/control.h"
 #include "master/api_change.h"
 #include "master/control_conn.h"
+#include "master/shifting.h"
 #include "shm/board.h"
 #include "worker/base/log.h"
 #include "worker/base/twins.h"
@@ -236,9 +237,10 @@ static void live(struct control *c)
         atomic_store_explicit(&c->row->beat, (uint64_t)c->loop.now.us * 1000, memory_order_relaxed);
         atomic_store_explicit(&c->row->connections, control_conn_count(&c->conns),
                               memory_order_relaxed);
-        loop_turn(&c->loop, TURN_MS);
+        loop_turn(&c->loop, c->api.peers.shifts > 0 ? SHIFTING_TURN : TURN_MS);
         c->api.now = c->loop.now.real_s;
         api_change_sweep(&c->api);
+        shifting_look(&c->api);
     }
     control_conn_end(&c->conns);
     loop_turn(&c->loop, 0); /* lets go of what was closed */

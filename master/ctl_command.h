@@ -31,6 +31,13 @@ enum ctl_option {
     CTL_MATCH = 131072,
     CTL_FIELD = 262144,
     CTL_FROM = 524288,
+    CTL_TO = 1 << 20,
+    CTL_PERCENT = 1 << 21,
+    CTL_STEP = 1 << 22,
+    CTL_ABORT_IF = 1 << 23,
+    CTL_REQUESTS = 1 << 24,
+    CTL_CANCEL = 1 << 25,
+    CTL_FINISH = 1 << 26,
 };
 
 enum { CTL_FIELDS_MAX = 64 };
@@ -41,8 +48,9 @@ struct ctl {
     const char *url, *limit, *dict, *binary, *span; /* NULL: not given */
     const char *tag, *prefix, *host, *route, *service;
     const char *status, *sort, *file, *concurrency, *match, *from, *field;
+    const char *to, *percent, *step, *abort_if, *requests;
     const char *fields[CTL_FIELDS_MAX]; /* -H, as often as given; ended by NULL */
-    bool all, soft, dry_run;
+    bool all, soft, dry_run, cancel, finish;
     FILE *out, *err;
     int argc; /* words behind the command's name */
     char *const *argv;
@@ -77,6 +85,7 @@ struct ctl_command {
     X(ctl_target_set)                                                                              \
     X(ctl_target_add)                                                                              \
     X(ctl_target_delete)                                                                           \
+    X(ctl_shift)                                                                                   \
     X(ctl_target_service)                                                                          \
     X(ctl_target_overrides)                                                                        \
     X(ctl_target_drop)                                                                             \

@@ -32,6 +32,20 @@ static const char *text_of(const json_t *object, const char *field)
     return text != NULL ? text : "";
 }
 
+/* Where it leads: "blue", or while it is being shifted "blue, 10% green". */
+static void add_way(json_t *service)
+{
+    const json_t *shift = json_object_get(service, "shift");
+    double percent = json_number_value(json_object_get(shift, "percent"));
+
+    if (percent > 0)
+        json_object_set_new(service, "way",
+                            json_sprintf("%s, %.4g%% %s", text_of(service, "upstream"), percent,
+                                         text_of(shift, "to")));
+    else
+        json_object_set(service, "way", json_object_get(service, "upstream"));
+}
+
 /* The URL is shown as it was configured, in one piece. */
 static void add_url(json_t *service)
 {
@@ -45,16 +59,18 @@ static void add_url(json_t *service)
 enum ctl_exit ctl_entity_services(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
-        { "NAME", "name", CTL_TABLE_TEXT },         { "URL", "url", CTL_TABLE_TEXT },
-        { "UPSTREAM", "upstream", CTL_TABLE_TEXT }, { "RETRIES", "retries", CTL_TABLE_NUMBER },
+        { "NAME", "name", CTL_TABLE_TEXT },     { "URL", "url", CTL_TABLE_TEXT },
+        { "UPSTREAM", "way", CTL_TABLE_TEXT },  { "RETRIES", "retries", CTL_TABLE_NUMBER },
         { "ROUTES", "routes", CTL_TABLE_TEXT },
     };
     json_t *value;
     enum ctl_exit result = ctl_client_get(ctl, "/services", &value);
     const json_t *services = json_object_get(value, "services");
 
-    for (size_t i = 0; i < json_array_size(services); i++)
+    for (size_t i = 0; i < json_array_size(services); i++) {
         add_url(json_array_get(services, i));
+        add_way(json_array_get(services, i));
+    }
     if (result == CTL_OK && !ctl->json)
         ctl_table_print(ctl->out, columns, LENGTH(columns), services);
     json_decref(value);

@@ -224,6 +224,24 @@ enum ctl_exit ctl_target_service(struct ctl *ctl)
 
 /* --- overrides ------------------------------------------------------------------------------ */
 
+/* The value; of a shift, how far it is, or why it was undone. */
+static void add_shown(json_t *row)
+{
+    char *shown = json_dumps(json_object_get(row, "value"), JSON_ENCODE_ANY);
+    const json_t *shift = json_object_get(row, "shift");
+    const char *why = json_string_value(json_object_get(shift, "why"));
+
+    if (shown != NULL && shift != NULL)
+        json_object_set_new(row, "shown",
+                            json_sprintf("%s %.4g %%, %s%s%s", shown,
+                                         json_number_value(json_object_get(shift, "percent")),
+                                         json_string_value(json_object_get(shift, "state")),
+                                         why != NULL ? ": " : "", why != NULL ? why : ""));
+    else
+        json_object_set_new(row, "shown", json_string(shown != NULL ? shown : ""));
+    free(shown);
+}
+
 enum ctl_exit ctl_target_overrides(struct ctl *ctl)
 {
     static const struct ctl_table_column columns[] = {
@@ -243,9 +261,7 @@ enum ctl_exit ctl_target_overrides(struct ctl *ctl)
 
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i), *until = json_object_get(row, "until");
-        char *shown = json_dumps(json_object_get(row, "value"), JSON_ENCODE_ANY);
-        json_object_set_new(row, "shown", json_string(shown != NULL ? shown : ""));
-        free(shown);
+        add_shown(row);
         json_object_set_new(row, "age",
                             json_integer(now - json_integer_value(json_object_get(row, "since"))));
         if (json_is_integer(until))

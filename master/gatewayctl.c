@@ -11,6 +11,10 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 
+enum {
+    CTL_SHIFT = CTL_TO | CTL_PERCENT | CTL_STEP | CTL_ABORT_IF | CTL_REQUESTS | CTL_SPAN |
+                CTL_CANCEL | CTL_FINISH
+};
 enum { CTL_PURGE = CTL_URL | CTL_TAG | CTL_PREFIX | CTL_HOST | CTL_ROUTE | CTL_SERVICE | CTL_ALL };
 
 static const struct ctl_command commands[] = {
@@ -30,6 +34,9 @@ static const struct ctl_command commands[] = {
     { "services", "", "services, where they lead and their routes", 0, 0, 0, ctl_entity_services },
     { "service set", "SERVICE host=UPSTREAM", "lead it to another upstream", CTL_SPAN, 2, 2,
       ctl_target_service },
+    { "shift", "SERVICE [--to UPSTREAM ...]",
+      "lead a share of it to another upstream, more step by step; or show that", CTL_SHIFT, 1, 1,
+      ctl_shift },
     { "upstreams", "", "targets and their state", 0, 0, 0, ctl_entity_upstreams },
     { "targets", "UPSTREAM", "its targets: file, overrides, addresses", 0, 1, 1, ctl_target_list },
     { "target set", "UPSTREAM TARGET SETTING...",
@@ -109,6 +116,18 @@ static const struct {
     { CTL_FROM, "from", "ADDRESS", "of that request's client (127.0.0.1)",
       offsetof(struct ctl, from) },
     { CTL_SPAN, "for", "SPAN", "for so long: 90s, 10m, 2h, 1d", offsetof(struct ctl, span) },
+    { CTL_TO, "to", "UPSTREAM", "begin: a share goes to this upstream", offsetof(struct ctl, to) },
+    { CTL_PERCENT, "percent", "N", "the share; 100 is all, for good",
+      offsetof(struct ctl, percent) },
+    { CTL_STEP, "step", "N/SPAN", "so much more each time, after so long: 10/30s",
+      offsetof(struct ctl, step) },
+    { CTL_ABORT_IF, "abort-if", "5xx>N%", "undo it when more of a step's answers fail",
+      offsetof(struct ctl, abort_if) },
+    { CTL_REQUESTS, "requests", "N", "judge a step by so many answers at least (20)",
+      offsetof(struct ctl, requests) },
+    { CTL_CANCEL, "cancel", "", "undo it", offsetof(struct ctl, cancel) },
+    { CTL_FINISH, "finish", "", "all of the requests go there, for good",
+      offsetof(struct ctl, finish) },
 };
 
 static const char default_socket[] = "/run/gateway/control.sock";

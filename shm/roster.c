@@ -36,6 +36,7 @@ struct roster_shm {
     _Atomic uint64_t epoch; /* on a line of its own, which every worker reads all the time */
     uint64_t spare_line[7];
     struct roster_row rows[ROSTER_ROWS];
+    struct roster_tally tallies[ROSTER_ROWS]; /* by row */
     uint64_t map[MAP_WORDS]; /* bit set: the chunk is used; for the owner of the lock alone */
     struct roster_chunk chunks[CHUNKS];
 };
@@ -43,6 +44,8 @@ struct roster_shm {
 _Static_assert(sizeof(struct roster_chunk) == 128, "layout");
 _Static_assert(offsetof(struct roster_shm, epoch) == 64, "layout");
 _Static_assert(offsetof(struct roster_shm, rows) == 128, "layout");
+_Static_assert(sizeof(struct roster_tally) == 64, "a line each");
+_Static_assert(offsetof(struct roster_shm, tallies) % 64 == 0, "layout");
 _Static_assert((ROSTER_ROWS & (ROSTER_ROWS - 1)) == 0, "a power of two");
 _Static_assert(ROSTER_RECORD_MAX <= ROSTER_BYTES / 4, "one record leaves room for others");
 
@@ -114,6 +117,15 @@ uint64_t roster_change(const struct zone *zone, uint64_t identity)
     if (!row || head_of(atomic_load_explicit(&row->place, memory_order_acquire)) == 0)
         return 0;
     return atomic_load_explicit(&row->change, memory_order_acquire);
+}
+
+struct roster_tally *roster_tally(const struct zone *zone, uint64_t identity)
+{
+    struct roster_shm *r = roster_of(zone);
+    struct roster_row *row = find_row(r, identity);
+    if (!row || head_of(atomic_load_explicit(&row->place, memory_order_acquire)) == 0)
+        return NULL;
+    return &r->tallies[row - r->rows];
 }
 
 uint64_t roster_next(const struct zone *zone, uint32_t *at)

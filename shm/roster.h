@@ -16,7 +16,7 @@
 #include "shm/region.h"
 #include <stdatomic.h>
 
-enum { ROSTER_VERSION = 1 };
+enum { ROSTER_VERSION = 2 };
 /* Records at the most; bytes of one; bytes of all (in chunks). The zone is sparse: what is not used
  * costs nothing. */
 enum { ROSTER_ROWS = 1 << 15, ROSTER_RECORD_MAX = 4 << 20, ROSTER_BYTES = 32 << 20 };
@@ -27,6 +27,16 @@ bool roster_make(struct zone *zone);
 
 /* Of a record; never 0. */
 uint64_t roster_identity(enum roster_kind kind, const char *key, size_t n);
+
+/* What processes count beside a record, each word by itself; the roster only keeps it. It stays
+ * where it is as long as there is a record of that identity. */
+struct roster_tally {
+    _Atomic uint64_t turn;             /* the next number of a sequence that all share */
+    _Atomic uint64_t answered, failed; /* worker/base/shift.h */
+    uint64_t spare[5];
+};
+/* NULL: there is no such record. */
+struct roster_tally *roster_tally(const struct zone *zone, uint64_t identity);
 
 /* Where the epoch is to be read, for as long as the zone is mapped. */
 const _Atomic uint64_t *roster_epoch(const struct zone *zone);

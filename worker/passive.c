@@ -97,6 +97,7 @@ void passive_failed(struct stream *s, bool timeout, const char *cause, const cha
                                 .cause = health_cause_of(cause),
                                 .text = more };
 
+    s->up_status = timeout ? 504 : 502;
     if (!matters(s, seen.event))
         return;
     if (seen.cause == HEALTH_CAUSE_OTHER && !more)

@@ -4,6 +4,7 @@
  * come last. A peer that is out and whose time has come may be chosen as well; of all requests that
  * do so at the same time one gets the trial, the others choose again among those that are up.
  */
+#include "worker/base/shift.h"
 #include "worker/hashing.h"
 #include "worker/passive.h"
 #include "worker/placing.h"
@@ -114,6 +115,20 @@ static enum stage_result choose(struct stream *s, const struct peer_set *set)
     return refuse(s, why_none(state, set));
 }
 
+/* A shift draws once a request: its tries stay together. */
+static const struct conf_upstream *lead(struct stream *s)
+{
+    const struct peers *peers = &s->w->peers;
+    const struct peers_shift *shift = peers_shift(peers, s->service);
+
+    if (shift && !s->led && shift_draw(shift->tally, shift->share)) {
+        s->led_to = shift->to;
+        s->led_mark = shift->mark;
+    }
+    s->led = true;
+    return s->led_to ? s->led_to : peers_upstream(peers, s->service);
+}
+
 enum stage_result stage_balance(struct stream *s)
 {
     struct worker *w = s->w;
@@ -124,7 +139,7 @@ enum stage_result stage_balance(struct stream *s)
     }
     if (peers_stale(&w->peers))
         peers_renew(&w->peers);
-    const struct conf_upstream *upstream = peers_upstream(&w->peers, s->service);
+    const struct conf_upstream *upstream = lead(s);
     const struct peer_set *set = peers_of(&w->peers, upstream);
     fitness_refresh(&w->upstreams[upstream->index].fitness, set, &w->heritage->health);
     stream_take_peer(s, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a request: counters of the process and the route, and a line in the access log. */
 #include "worker/address.h"
+#include "worker/base/shift.h"
 #include "worker/body_filter_life.h"
 #include "worker/conn.h"
 #include "worker/own_fields.h"
@@ -32,6 +33,17 @@ static void count(struct stream *s, int status, int64_t total_us)
         stats_add(&row->upstream_sum, (uint64_t)(s->up_head - s->up_began));
     if (s->cache_asked)
         stats_add(&row->cache[s->cache_status], 1);
+}
+
+/* What a shift is judged by: what the upstream that it leads to made of the request. One that ended
+ * for other reasons, as when the client went away, says nothing. */
+static void count_led(struct stream *s)
+{
+    const struct peers_shift *shift = peers_shift(&s->w->peers, s->service);
+    int status = s->up_status ? s->up_status : s->reply.status;
+
+    if (shift && shift->mark == s->led_mark && (s->up_status || status >= 500))
+        shift_count(shift->tally, shift->mark, status >= 500);
 }
 
 static struct slice text(const struct conf_text *t)
@@ -92,6 +104,8 @@ enum stage_result stage_log(struct stream *s)
     if (s->ended)
         return STAGE_NEXT;
     s->ended = true;
+    if (s->led_to)
+        count_led(s);
     if (s->head_at == 0 && status == 0)
         return STAGE_NEXT; /* a connection that ended before it said anything whole */
     count(s, status, total_us);

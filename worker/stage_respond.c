@@ -191,6 +191,7 @@ static enum stage_result cut_short(struct stream *s)
 static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
 {
     stats_add(&s->w->stats->upstream_failures, 1);
+    s->up_status = 502;
     if (s->head_sent && !(s->filters && body_filter_retract(s)))
         return give(s, iov, n, false) && push(s) ? cut_short(s) : gone(s);
     s->head_sent = false;

@@ -17,7 +17,7 @@ struct record_head {
     char owner[OVERRIDE_OWNER];
 };
 
-_Static_assert(sizeof(struct override) == OVERRIDE_SUBJECT + OVERRIDE_WHO + 32, "layout");
+_Static_assert(sizeof(struct override) == OVERRIDE_SUBJECT + OVERRIDE_WHO + 32 + 48, "layout");
 _Static_assert(sizeof(struct record_head) + OVERRIDE_MAX * sizeof(struct override) <=
                    ROSTER_RECORD_MAX,
                "all of them fit into a record");
@@ -26,7 +26,7 @@ static const char *const names[OVERRIDE_THINGS] = {
     [OVERRIDE_ADDED] = "added",   [OVERRIDE_DELETED] = "deleted",
     [OVERRIDE_WEIGHT] = "weight", [OVERRIDE_MAX_CONNECTIONS] = "max_connections",
     [OVERRIDE_DRAIN] = "drain",   [OVERRIDE_DOWN] = "down",
-    [OVERRIDE_HOST] = "host",
+    [OVERRIDE_HOST] = "host",     [OVERRIDE_SHIFT] = "shift",
 };
 
 const char *override_name(uint32_t thing)
@@ -132,10 +132,11 @@ const struct override *override_find(const struct override_list *list, const cha
 }
 
 const struct override *override_find_host(const struct override_list *list,
-                                          const struct conf_service *service)
+                                          const struct conf_service *service,
+                                          enum override_thing thing)
 {
     for (size_t i = 0; i < list->n; i++)
-        if (list->v[i].thing == OVERRIDE_HOST && list->v[i].base == override_base_host(service))
+        if (list->v[i].thing == (uint32_t)thing && list->v[i].base == override_base_host(service))
             return &list->v[i];
     return NULL;
 }

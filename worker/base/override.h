@@ -19,10 +19,22 @@ enum override_thing {
     OVERRIDE_DRAIN,           /* takes no new requests */
     OVERRIDE_DOWN,            /* the same, for another reason */
     OVERRIDE_HOST,            /* of a service: the upstream named in subject */
+    OVERRIDE_SHIFT,           /* the same, for a part of its requests: value, of SHIFT_WHOLE */
     OVERRIDE_THINGS
 };
 
 enum { OVERRIDE_SUBJECT = 272, OVERRIDE_WHO = 64, OVERRIDE_MAX = 4096, OVERRIDE_OWNER = 256 };
+
+/* How a shift goes on by itself; of other things all zero. */
+struct override_shift {
+    int64_t at;               /* when the step began, or the shift was undone */
+    int64_t answered, failed; /* undone: what was counted in its last step */
+    int32_t step, every;      /* so much more each time, after so many seconds; 0: it stays */
+    int32_t limit;            /* failed of answered, of SHIFT_LIMIT_WHOLE; -1: whatever they are */
+    int32_t least;            /* no verdict on fewer answers */
+    int32_t undone;           /* the share that it was undone at; 0: it was not */
+    uint32_t mark;            /* of the step, in what is counted: worker/base/shift.h */
+};
 
 struct override {
     char subject[OVERRIDE_SUBJECT]; /* the target: "host:port", "[ip6]:port", "unix:/path" */
@@ -31,6 +43,7 @@ struct override {
     int64_t base;         /* what the file said: override_base() */
     int32_t value;
     uint32_t thing; /* enum override_thing */
+    struct override_shift shift;
 };
 
 struct override_list {
@@ -58,9 +71,10 @@ bool override_write(const struct zone *roster, uint32_t slot, enum roster_kind k
 /* NULL: there is none. */
 const struct override *override_find(const struct override_list *list, const char *subject,
                                      enum override_thing thing);
-/* The one about a service's host that counts, by the file; NULL: none. */
+/* The one about a service (OVERRIDE_HOST, OVERRIDE_SHIFT) that counts, by the file; NULL: none. */
 const struct override *override_find_host(const struct override_list *list,
-                                          const struct conf_service *service);
+                                          const struct conf_service *service,
+                                          enum override_thing thing);
 /* Adds it or puts it in the place of the one about the same thing. False: no memory, or too many.
  */
 bool override_set(struct override_list *list, const struct override *o);
@@ -81,7 +95,7 @@ static inline bool override_holds(const struct override *o, const struct conf_ta
     return o->base == override_base(target, (enum override_thing)o->thing);
 }
 
-/* "weight", "max_connections", "drain", "down", "added", "deleted", "host". */
+/* "weight", "max_connections", "drain", "down", "added", "deleted", "host", "shift". */
 const char *override_name(uint32_t thing);
 /* 0: no such thing. */
 enum override_thing override_thing_of(const char *name);

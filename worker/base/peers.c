@@ -22,6 +22,7 @@ struct peers_entry {
 struct peers_host {
     const struct conf_upstream *upstream;
     uint64_t change; /* of the service's record; 0: there was none */
+    struct peers_shift shift;
 };
 
 /* --- one peer ------------------------------------------------------------------------------- */
@@ -234,6 +235,20 @@ static const struct conf_upstream *upstream_named(const struct conf *conf, const
     return NULL;
 }
 
+/* What the record says of a shift, if anything; one that has been undone says nothing. */
+static struct peers_shift shift_of(const struct heritage *h, const struct override *o,
+                                   uint64_t record)
+{
+    struct peers_shift shift = { NULL, NULL, 0, 0 };
+    if (!o || o->value <= 0)
+        return shift;
+    shift.share = (uint32_t)o->value;
+    shift.mark = o->shift.mark;
+    shift.tally = roster_tally(&h->roster, record);
+    shift.to = shift.tally ? upstream_named(h->conf, o->subject) : NULL;
+    return shift;
+}
+
 /* One that names an upstream which is not in this file any more means nothing. */
 static bool renew_host(struct peers *peers, size_t index)
 {
@@ -247,10 +262,11 @@ static bool renew_host(struct peers *peers, size_t index)
         return true;
     bool read = override_read(&h->roster, ROSTER_SERVICE, service->name, &list, &change);
     if (read) {
-        const struct override *o = override_find_host(&list, service);
+        const struct override *o = override_find_host(&list, service, OVERRIDE_HOST);
         const struct conf_upstream *other = o ? upstream_named(h->conf, o->subject) : NULL;
         host->upstream = other ? other : service->upstream;
         host->change = change;
+        host->shift = shift_of(h, override_find_host(&list, service, OVERRIDE_SHIFT), record);
     }
     override_free(&list);
     return read;
@@ -263,6 +279,13 @@ const struct conf_upstream *peers_upstream(const struct peers *peers,
     return peers->hosts[service->index].upstream;
 }
 
+const struct peers_shift *peers_shift(const struct peers *peers, const struct conf_service *service)
+{
+    must(service->index < peers->hosts_n);
+    const struct peers_shift *shift = &peers->hosts[service->index].shift;
+    return shift->to ? shift : NULL;
+}
+
 /* --- all of them ---------------------------------------------------------------------------- */
 
 void peers_renew(struct peers *peers)
@@ -271,8 +294,11 @@ void peers_renew(struct peers *peers)
     bool all = true;
     for (size_t i = 0; i < peers->n; i++)
         all &= renew(peers, i);
-    for (size_t i = 0; i < peers->hosts_n; i++)
+    peers->shifts = 0;
+    for (size_t i = 0; i < peers->hosts_n; i++) {
         all &= renew_host(peers, i);
+        peers->shifts += peers->hosts[i].shift.to != NULL;
+    }
     if (all)
         peers->seen = epoch;
 }

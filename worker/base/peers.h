@@ -66,6 +66,14 @@ struct peer_set {
     struct peer **v;   /* by position, in the order of the file */
 };
 
+/* Where a part of a service's requests goes while it is being shifted; see worker/base/shift.h. */
+struct peers_shift {
+    const struct conf_upstream *to; /* NULL: it is not */
+    struct roster_tally *tally;
+    uint32_t share; /* of SHIFT_WHOLE */
+    uint32_t mark;
+};
+
 /* What the owner of the sets does about changes; each may be NULL. */
 struct peers_ops {
     void (*gone)(void *owner, struct peer *peer); /* it has just left its set */
@@ -81,6 +89,7 @@ struct peers {
     size_t n;
     struct peers_host *hosts; /* by index of the service */
     size_t hosts_n;
+    size_t shifts; /* services that are being shifted */
     const struct peers_ops *ops;
     void *owner;
 };
@@ -106,6 +115,10 @@ const struct peer_set *peers_of(const struct peers *peers, const struct conf_ups
 /* The upstream that a service has now: the file's, or the one that was asked for by hand. */
 const struct conf_upstream *peers_upstream(const struct peers *peers,
                                            const struct conf_service *service);
+
+/* NULL: all its requests go to peers_upstream(). */
+const struct peers_shift *peers_shift(const struct peers *peers,
+                                      const struct conf_service *service);
 
 /* Targets over all sets whose names nobody has asked for yet. */
 size_t peers_unknown(const struct peers *peers);

@@ -51,6 +51,24 @@ static bool put(uint64_t identity, const char *text, enum roster_voice voice)
     return roster_put(&zone, 3, identity, text, strlen(text), voice);
 }
 
+/* What is counted beside a record stays where it is while the record is replaced. */
+static void tallies_lie_beside_records(void **state)
+{
+    (void)state;
+    uint64_t a = roster_identity(ROSTER_SERVICE, "a", 1);
+    assert_null(roster_tally(&zone, a));
+    assert_true(put(a, "one", ROSTER_LOUD));
+    struct roster_tally *tally = roster_tally(&zone, a);
+    assert_non_null(tally);
+    atomic_store(&tally->turn, 5);
+    assert_true(put(roster_identity(ROSTER_SERVICE, "b", 1), "other", ROSTER_LOUD));
+    assert_true(put(a, "a longer one than before", ROSTER_LOUD));
+    assert_ptr_equal(roster_tally(&zone, a), tally);
+    assert_int_equal(atomic_load(&tally->turn), 5);
+    roster_remove(&zone, 3, a);
+    assert_null(roster_tally(&zone, a));
+}
+
 static void identities_differ(void **state)
 {
     (void)state;
@@ -213,14 +231,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(identities_differ),
-        TEST(a_record_is_replaced),
-        TEST(only_news_are_loud),
-        TEST(who_comes_back_has_changed),
-        TEST(sizes),
-        TEST(many_records),
-        TEST(rows_are_used_again),
-        TEST(no_room_changes_nothing),
+        TEST(identities_differ),  TEST(tallies_lie_beside_records), TEST(a_record_is_replaced),
+        TEST(only_news_are_loud), TEST(who_comes_back_has_changed), TEST(sizes),
+        TEST(many_records),       TEST(rows_are_used_again),        TEST(no_room_changes_nothing),
         TEST(an_owner_that_died),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,8 +174,8 @@ static void it_holds_while_the_file_says_the_same(void **state)
     o = about("green", OVERRIDE_HOST, 1);
     o.base = override_base_host(&service);
     struct override_list list = { .n = 1, .v = &o };
-    assert_ptr_equal(override_find_host(&list, &service), &o);
-    assert_null(override_find_host(&list, &other));
+    assert_ptr_equal(override_find_host(&list, &service, OVERRIDE_HOST), &o);
+    assert_null(override_find_host(&list, &other, OVERRIDE_HOST));
 }
 
 static void subjects(void **state)
