@@ -121,12 +121,12 @@ static const struct conf_upstream *lead(struct stream *s)
     const struct peers *peers = &s->w->peers;
     const struct peers_shift *shift = peers_shift(peers, s->service);
 
-    if (shift && !s->led && shift_draw(shift->tally, shift->share)) {
-        s->led_to = shift->to;
-        s->led_mark = shift->mark;
+    if (shift && !s->way.drawn && shift_draw(shift->tally, shift->share)) {
+        s->way.to = shift->to;
+        s->way.mark = shift->mark;
     }
-    s->led = true;
-    return s->led_to ? s->led_to : peers_upstream(peers, s->service);
+    s->way.drawn = true;
+    return s->way.to ? s->way.to : peers_upstream(peers, s->service);
 }
 
 enum stage_result stage_balance(struct stream *s)

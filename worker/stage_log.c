@@ -42,7 +42,7 @@ static void count_led(struct stream *s)
     const struct peers_shift *shift = peers_shift(&s->w->peers, s->service);
     int status = s->up_status ? s->up_status : s->reply.status;
 
-    if (shift && shift->mark == s->led_mark && (s->up_status || status >= 500))
+    if (shift && shift->mark == s->way.mark && (s->up_status || status >= 500))
         shift_count(shift->tally, shift->mark, status >= 500);
 }
 
@@ -104,7 +104,7 @@ enum stage_result stage_log(struct stream *s)
     if (s->ended)
         return STAGE_NEXT;
     s->ended = true;
-    if (s->led_to)
+    if (s->way.to)
         count_led(s);
     if (s->head_at == 0 && status == 0)
         return STAGE_NEXT; /* a connection that ended before it said anything whole */

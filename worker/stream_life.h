@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The inside of a stream, for the stages and for what carries it. Plugins include stream.h only.
- */
+/* The inside of a stream, for the stages and for what carries it. Plugins include stream.h only. */
 #ifndef WORKER_STREAM_LIFE_H
 #define WORKER_STREAM_LIFE_H
 
@@ -85,15 +83,12 @@ struct stream {
     struct peer *peer; /* held; stream_take_peer() */
     struct upconn *up;
     struct balance_query tried;
-    int tries, up_status; /* up_status: the peer's, 502 or 504 when it failed; s->reply.status is
-                             what the client gets */
-    bool led;             /* whether a shift leads it elsewhere was decided, once for all tries */
-    uint32_t led_mark;    /* the shift's step */
-    const struct conf_upstream *led_to; /* NULL: where the service leads */
-    uint32_t interims;                  /* bytes of 1xx responses that were passed on */
-    struct upstream_state *retrying;    /* placing.h: whose retries it is counted among; */
-    struct waiter *waiter;              /* in a queue, or was; */
-    bool placed;                        /* and whether it is counted at the peer */
+    struct peers_way way;
+    int tries, up_status;            /* up_status: the peer's, 502 or 504 when it failed */
+    uint32_t interims;               /* bytes of 1xx responses that were passed on */
+    struct upstream_state *retrying; /* placing.h: whose retries it is counted among; */
+    struct waiter *waiter;           /* in a queue, or was; */
+    bool placed;                     /* and whether it is counted at the peer */
     bool up_keep, trial; /* its response leaves its connection open; it is the peer's trial */
     bool request_sent;   /* to this peer, body and all */
     bool same_peer;      /* the balance stage keeps the peer: only the connection was stale */

@@ -74,6 +74,13 @@ struct peers_shift {
     uint32_t mark;
 };
 
+/* Where a shift leads a request: drawn once for all its tries. */
+struct peers_way {
+    const struct conf_upstream *to; /* NULL: where the service leads */
+    uint32_t mark;
+    bool drawn;
+};
+
 /* What the owner of the sets does about changes; each may be NULL. */
 struct peers_ops {
     void (*gone)(void *owner, struct peer *peer); /* it has just left its set */
