@@ -48,6 +48,7 @@ struct conf_proxy_cache {
     bool cache_control;
     int storage_ttl; /* 0 = unset */
     bool ignore_uri_case, store_set_cookie, strip_cache_tags;
+    bool fill_ranges; /* a part is asked for: the whole is fetched */
     bool header_age, header_status, header_key, header_cache_status; /* response_headers */
     unsigned serve_stale;                                            /* enum conf_serve_stale */
     const struct conf_status_ttl *status_ttl; /* the first that fits counts */

@@ -13,6 +13,7 @@
 #include "worker/http/reuse.h"
 #include "worker/nobody.h"
 #include "worker/refreshing.h"
+#include "worker/upstream.h"
 #include <stdlib.h>
 
 enum { BACKGROUND_MAX = 256, TURN_BYTES = 512 * 1024 };
@@ -213,14 +214,15 @@ static bool copy_stream(struct stream *to, const struct stream *from)
     return copy_fields(to, from) && copy_request(to, from) && copy_cache(to, from);
 }
 
-bool background_refresh(const struct stream *s)
+/* A copy of the stream that has not begun; NULL: no memory, or too many. */
+static struct background *copy(const struct stream *s)
 {
     struct worker *w = s->w;
     struct background *b;
 
     if (s->intake.framing != FRAMING_NONE || w->background >= BACKGROUND_MAX ||
         !(b = calloc(1, sizeof *b)))
-        return false;
+        return NULL;
     b->conn.w = w;
     b->conn.t.io.fd = -1;
     b->conn.listener = s->conn->listener;
@@ -229,14 +231,77 @@ bool background_refresh(const struct stream *s)
     b->stream = stream_begin(w, &b->conn, &background_carrier);
     if (!b->stream) {
         free(b);
-        return false;
+        return NULL;
     }
     w->background++;
-    if (!copy_stream(b->stream, s)) {
-        b->stream->ended = true;
-        finish(b);
+    if (copy_stream(b->stream, s))
+        return b;
+    b->stream->ended = true;
+    finish(b);
+    return NULL;
+}
+
+bool background_refresh(const struct stream *s)
+{
+    struct background *b = copy(s);
+
+    if (b)
+        put_off(b);
+    return b != NULL;
+}
+
+/* What the exchange with the peer consists of. The peer is held by both, counted for one. */
+static void move_exchange(struct stream *to, struct stream *from)
+{
+    stream_take_peer(to, from->peer);
+    to->up = from->up;
+    to->up->s = to;
+    to->up_status = from->up_status;
+    to->up_keep = from->up_keep;
+    to->up_began = from->up_began;
+    to->up_head = from->up_head;
+    to->request_sent = from->request_sent;
+    to->tries = from->tries;
+    to->placed = from->placed;
+    to->trial = from->trial;
+    to->retrying = from->retrying;
+    to->out_framing = from->out_framing;
+    to->out_done = from->out_done;
+    to->out_left = from->out_left;
+    chunk_init(&to->out_chunk, NULL);
+    from->up = NULL;
+    from->placed = from->trial = false;
+    from->retrying = NULL;
+}
+
+static void move_fill(struct stream *to, struct stream *from)
+{
+    to->fill = from->fill;
+    to->filled = from->filled;
+    to->born = from->born;
+    to->ticket = from->ticket;
+    memcpy(to->ticket_id, from->ticket_id, CACHE_ID_SIZE);
+    from->fill = NULL;
+    from->ticket = 0;
+}
+
+bool background_take_over(struct stream *s)
+{
+    struct background *b = copy(s);
+
+    if (!b)
         return false;
-    }
+    struct stream *to = b->stream;
+    move_exchange(to, s);
+    move_fill(to, s);
+    to->left = s->carrier; /* ends with its fill */
+    to->answer = s->answer;
+    to->reply.status = s->reply.status;
+    to->reply.length = s->reply.length;
+    to->head_sent = true;
+    to->stage = STAGE_RESPOND;
+    to->step = s->step;
+    b->began = true;
     put_off(b);
     return true;
 }

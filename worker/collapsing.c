@@ -15,6 +15,7 @@
 #include "worker/http/labels.h"
 #include "worker/placing.h"
 #include "worker/serving.h"
+#include "worker/widening.h"
 
 enum { WAITS_MAX = 3, TAKES_MAX = 3 };
 
@@ -216,13 +217,16 @@ enum collapsing_result collapsing_begin(struct stream *s, bool may_fill)
     return COLLAPSING_WAIT;
 }
 
-/* A part is cut out of what is there as a whole. And who reads along what then turns out to be too
+/* A part is sent from when its first byte is there, several are cut out of the whole. And who reads along what then turns out to be too
  * large to be stored would be left with half of it: that is waited for where it can happen. */
 static bool may_read_along(const struct stream *s)
 {
-    bool known = s->collapse->seen.expected != UINT64_MAX;
+    const struct cache_ticket_view *seen = &s->collapse->seen;
+    bool known = seen->expected != UINT64_MAX;
 
-    return !head_field(&s->head, FIELD_RANGE) && (known || s->cache_config->max_object_size == 0);
+    if (head_field(&s->head, FIELD_RANGE))
+        return known && widening_from(s, seen->expected) <= seen->published;
+    return known || s->cache_config->max_object_size == 0;
 }
 
 enum collapsing_result collapsing_wait(struct stream *s, int *status)
@@ -293,15 +297,20 @@ int collapsing_next(struct stream *s, struct iovec *iov, int max, size_t most, b
     c->growth.known = c->seen.published;
     c->growth.offset = s->cached_at;
     int n = cache_body_grown(s->cache, &s->hit, &c->growth, iov, max);
+    bool part = s->reply.status == 206;
+    uint64_t left = (part ? s->cached_end : UINT64_MAX) - s->cached_at;
     size_t bytes = 0;
     for (int i = 0; i < n; i++) {
-        if (i > 0 && bytes + iov[i].iov_len > most)
+        if (bytes == left || (i > 0 && bytes + iov[i].iov_len > most)) {
             n = i;
-        else
-            bytes += iov[i].iov_len;
+            break;
+        }
+        if (iov[i].iov_len > left - bytes)
+            iov[i].iov_len = (size_t)(left - bytes);
+        bytes += iov[i].iov_len;
     }
     s->cached_at += bytes;
-    *end = whole && s->cached_at == c->seen.published;
+    *end = part ? s->cached_at == s->cached_end : whole && s->cached_at == c->seen.published;
     return n;
 }
 

@@ -27,9 +27,10 @@ static char *put_forward(char *p, const struct stream *s)
         p = build_slice(p, SLICE("; fwd-status="));
         p = build_number(p, (uint64_t)s->cache_forward_status);
     }
-    if (s->collapse && s->answer == ANSWER_CACHED)
+    bool waited = s->collapse && s->answer == ANSWER_CACHED;
+    if (waited && !s->widened)
         p = build_slice(p, SLICE("; collapsed"));
-    return s->fill ? build_slice(p, SLICE("; stored")) : p;
+    return s->fill || (waited && s->widened) ? build_slice(p, SLICE("; stored")) : p;
 }
 
 static char *put_ttl(char *p, const struct stream *s)

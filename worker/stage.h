@@ -10,6 +10,7 @@ enum stage_result {
     STAGE_NEXT,  /* go on with the next stage */
     STAGE_WAIT,  /* something will call stream_run() again; the same stage goes on */
     STAGE_RETRY, /* the peer failed and the request may be repeated: back to the balance stage */
+    STAGE_LOOK,  /* back to the cache stage: another stream brings what this one waits for */
     STAGE_DONE,  /* an answer is set (stream_answer, a cache hit): go on with the respond stage */
     STAGE_FAIL,  /* nothing can be said to the client any more: go on with the log stage, then close
                   */

@@ -10,6 +10,7 @@
 #include "worker/http/reuse.h"
 #include "worker/http/tags.h"
 #include "worker/refreshing.h"
+#include "worker/widening.h"
 
 enum step { STEP_LOOK, STEP_WAIT };
 
@@ -90,7 +91,7 @@ static bool usable(struct stream *s, const struct cache_control *request)
 {
     switch (reuse_judge(s->hit.meta, request, s->hit.soft, s->w->loop.now.real_s)) {
     case REUSE_FRESH:
-        s->cache_status = STATS_HIT;
+        s->cache_status = s->widened ? STATS_MISS : STATS_HIT; /* which was fetched for it */
         return true;
     case REUSE_STALE:
         s->cache_status = STATS_STALE;
@@ -111,6 +112,8 @@ static bool usable(struct stream *s, const struct cache_control *request)
 static enum stage_result ask_origin(struct stream *s, const char *why,
                                     const struct cache_control *cc)
 {
+    if (s->ticket && widening_may(s, cc))
+        widening_begin(s);
     s->cache_forward = why;
     s->born = cache_sequence(s->cache);
     if (!cc->only_if_cached)
@@ -140,8 +143,8 @@ static enum stage_result fetch(struct stream *s, const char *why, const struct c
 {
     enum collapsing_result r = COLLAPSING_ASK;
 
-    bool part =
-        head_field(&s->head, FIELD_RANGE) != NULL; /* waits for the whole, asks for itself */
+    /* one who wants a part and cannot have the whole fetched waits for it, but asks for itself */
+    bool part = head_field(&s->head, FIELD_RANGE) && !widening_may(s, cc);
     if (!cc->only_if_cached && (s->head.method == METHOD_GET || s->head.method == METHOD_HEAD))
         r = collapsing_begin(s, !part && may_fill(s, false));
     if (r == COLLAPSING_LOOK)
@@ -199,7 +202,7 @@ static enum stage_result join(struct stream *s, const struct cache_control *cc)
 {
     if (suits(s, s->cache_config->cache_control ? cc : NULL)) {
         s->joined = true;
-        s->cache_status = STATS_HIT;
+        s->cache_status = s->widened ? STATS_MISS : STATS_HIT;
         s->answer = ANSWER_CACHED;
         return STAGE_DONE;
     }

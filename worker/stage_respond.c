@@ -20,6 +20,7 @@
 #include "worker/storing.h"
 #include "worker/tunnel.h"
 #include "worker/upstream.h"
+#include "worker/widening.h"
 
 enum { RESPOND_RUNS = 32, RESPOND_PIECE = 128 * 1024, RESPOND_CACHE_IOV = 60 };
 
@@ -84,8 +85,17 @@ static void tell_waiters(struct stream *s)
         collapsing_end(s, status < 500 ? CACHE_TICKET_LOST : CACHE_TICKET_PASSED, 0);
 }
 
+static enum stage_result widen(struct stream *s)
+{
+    enum widening_result r = widening_answered(s, s->w->reply_head);
+
+    return r == WIDENING_LOOK ? STAGE_LOOK : r == WIDENING_RETRY ? STAGE_RETRY : STAGE_NEXT;
+}
+
 static enum stage_result begin(struct stream *s)
 {
+    enum stage_result r;
+
     if (s->answer == ANSWER_UPSTREAM) {
         response_body_begin(s, s->w->reply_head);
         s->cache_forward_status = s->w->reply_head->status;
@@ -103,6 +113,8 @@ static enum stage_result begin(struct stream *s)
         if (s->left && !s->fill)
             return STAGE_FAIL; /* it went on for the cache's sake */
         s->step = s->reply.upgrade ? STEP_TUNNEL : STEP_STREAM;
+        if (s->wide && (r = widen(s)) != STAGE_NEXT)
+            return r;
         if (s->route->response_buffering && s->reply.length != REPLY_NO_BODY)
             return hold_back(s);
         break;

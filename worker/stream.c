@@ -37,6 +37,9 @@ bool stream_run(struct stream *s)
         case STAGE_RETRY:
             go_to(s, STAGE_BALANCE);
             break;
+        case STAGE_LOOK:
+            go_to(s, STAGE_CACHE);
+            break;
         case STAGE_DONE:
             go_to(s, STAGE_RESPOND);
             break;

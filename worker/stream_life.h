@@ -75,6 +75,8 @@ struct stream {
     struct collapse *collapse;  /* this one waits, or did; NULL: no */
     struct ahead *ahead;        /* the fill goes on before the client; NULL: it does not */
     bool joined;                /* s->hit is still being filled */
+    bool widened, wide; /* widening.h: the whole was asked for where the client asked for a part;
+                           and that is under way */
     const struct carrier *left; /* the client is gone, the fill goes on: what carried it */
 
     const struct body_edit *body_edit; /* to be done still; NULL: none */
