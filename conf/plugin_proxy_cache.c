@@ -189,9 +189,10 @@ static const struct fields_row rows[] = {
       .doc = "Larger bodies are not stored; 0 is no limit but the dictionary's. With a limit, who "
              "waits for a body of unknown length gets it when it is whole." },
     { FIELDS_ROW_BOOL(CONFIG, as.fill_ranges, "fill_ranges"), .preset = "true",
-      .doc = "Whether a request for a part (Range) of what is not cached fetches the whole into the "
-             "cache; the part is sent as soon as it is there. What turns out not to be for the "
-             "cache is asked for again, with the range." },
+      .doc =
+          "Whether a request for a part (Range) of what is not cached fetches the whole into the "
+          "cache; the part is sent as soon as it is there. What turns out not to be for the "
+          "cache is asked for again, with the range." },
     { FIELDS_ROW_GROUP(CONFIG, as.bypass, "bypass", bypass_table),
       .doc = "Requests that the cache does not see." },
     { FIELDS_ROW_GROUP(CONFIG, as.no_store, "no_store", no_store_table),

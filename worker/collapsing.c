@@ -217,8 +217,9 @@ enum collapsing_result collapsing_begin(struct stream *s, bool may_fill)
     return COLLAPSING_WAIT;
 }
 
-/* A part is sent from when its first byte is there, several are cut out of the whole. And who reads along what then turns out to be too
- * large to be stored would be left with half of it: that is waited for where it can happen. */
+/* A part is sent from when its first byte is there, several are cut out of the whole. And who reads
+ * along what then turns out to be too large to be stored would be left with half of it: that is
+ * waited for where it can happen. */
 static bool may_read_along(const struct stream *s)
 {
     const struct cache_ticket_view *seen = &s->collapse->seen;

@@ -72,9 +72,9 @@ struct stream {
     /* others wait for the answer: the ticket that is owned, 0 = none, and what it is for */
     uint32_t ticket;
     uint8_t ticket_id[CACHE_ID_SIZE];
-    struct collapse *collapse;  /* this one waits, or did; NULL: no */
-    struct ahead *ahead;        /* the fill goes on before the client; NULL: it does not */
-    bool joined;                /* s->hit is still being filled */
+    struct collapse *collapse; /* this one waits, or did; NULL: no */
+    struct ahead *ahead;       /* the fill goes on before the client; NULL: it does not */
+    bool joined;               /* s->hit is still being filled */
     bool widened, wide; /* widening.h: the whole was asked for where the client asked for a part;
                            and that is under way */
     const struct carrier *left; /* the client is gone, the fill goes on: what carried it */

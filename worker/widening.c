@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The exchange is handed to a stream without a client when its head turns out to be worth storing;
- * the client's own stream then looks into the cache once more, finds that somebody fills, and joins.
- * So a part near the end of a large body is waited for no longer than lock_timeout, and a client
- * that has its part can ask for the next one while the fill goes on.
+ * the client's own stream then looks into the cache once more, finds that somebody fills, and
+ * joins. So a part near the end of a large body is waited for no longer than lock_timeout, and a
+ * client that has its part can ask for the next one while the fill goes on.
  */
 #include "worker/widening.h"
 
