@@ -13,7 +13,8 @@
 extern const struct load_kind plugin_ip_restriction_kind, plugin_bot_detection_kind,
     plugin_cors_kind, plugin_jwt_kind, plugin_key_auth_kind, plugin_basic_auth_kind,
     plugin_acl_kind, plugin_hmac_auth_kind, plugin_response_transformer_kind,
-    plugin_request_transformer_kind, plugin_request_size_limiting_kind, plugin_rate_limiting_kind,
+    plugin_request_transformer_kind, plugin_request_size_limiting_kind,
+    plugin_concurrency_limiting_kind, plugin_rate_limiting_kind,
     plugin_security_headers_kind, plugin_redirect_kind, plugin_proxy_cache_kind,
     plugin_request_termination_kind, plugin_correlation_id_kind;
 
@@ -27,6 +28,7 @@ static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_REQUEST_SIZE_LIMITING] = &plugin_request_size_limiting_kind,
     [CONF_PLUGIN_HMAC_AUTH] = &plugin_hmac_auth_kind,
     [CONF_PLUGIN_ACL] = &plugin_acl_kind,
+    [CONF_PLUGIN_CONCURRENCY_LIMITING] = &plugin_concurrency_limiting_kind,
     [CONF_PLUGIN_RATE_LIMITING] = &plugin_rate_limiting_kind,
     [CONF_PLUGIN_REQUEST_TRANSFORMER] = &plugin_request_transformer_kind,
     [CONF_PLUGIN_RESPONSE_TRANSFORMER] = &plugin_response_transformer_kind,

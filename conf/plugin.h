@@ -21,6 +21,7 @@
     X(HMAC_AUTH, "hmac-auth", 1000)                                                                \
     X(REQUEST_SIZE_LIMITING, "request-size-limiting", 951)                                         \
     X(ACL, "acl", 950)                                                                             \
+    X(CONCURRENCY_LIMITING, "concurrency-limiting", 902)                                           \
     X(RATE_LIMITING, "rate-limiting", 901)                                                         \
     X(REQUEST_TRANSFORMER, "request-transformer", 801)                                             \
     X(RESPONSE_TRANSFORMER, "response-transformer", 800)                                           \

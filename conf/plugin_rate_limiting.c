@@ -2,17 +2,9 @@
 /* The fields of rate-limiting, as Kong has them. Counts live in shared memory that all workers use,
  * so policy "local" is exact for the machine. */
 #include "conf/plugin_rate_limiting.h"
-#include "conf/load.h"
-#include "conf/value.h"
+#include "conf/limit_rows.h"
 
 #define CONFIG struct conf_rate_limiting
-static const struct fields_name by[] = { { "consumer", CONF_LIMIT_BY_CONSUMER },
-                                         { "credential", CONF_LIMIT_BY_CREDENTIAL },
-                                         { "ip", CONF_LIMIT_BY_IP },
-                                         { "service", CONF_LIMIT_BY_SERVICE },
-                                         { "header", CONF_LIMIT_BY_HEADER },
-                                         { "path", CONF_LIMIT_BY_PATH },
-                                         { 0 } };
 static const struct fields_name policies[] = { { "local", CONF_LIMIT_LOCAL },
                                                { "cluster", CONF_LIMIT_CLUSTER },
                                                { "redis", CONF_LIMIT_REDIS },
@@ -34,13 +26,7 @@ static const struct fields_row rows[] = {
     { LIMIT(3, "day"), .doc = "Requests a day, in UTC." },
     { LIMIT(4, "month"), .doc = "Requests a calendar month." },
     { LIMIT(5, "year"), .doc = "Requests a calendar year." },
-    { FIELDS_ROW_ENUM(CONFIG, counted.limit_by, "limit_by"), .preset = "\"consumer\"", .names = by,
-      .doc = "Whose requests are counted together. Where a request has no such thing, its client's "
-             "address is taken." },
-    { FIELDS_ROW_TEXT(CONFIG, counted.header_name, "header_name"), .preset = "\"\"",
-      .check = value_is_token, .doc = "The header field, with limit_by = \"header\"." },
-    { FIELDS_ROW_TEXT(CONFIG, counted.path, "path"), .preset = "\"\"", .check = value_is_location,
-      .doc = "The path whose requests are counted together, with limit_by = \"path\"." },
+    LIMIT_BY_ROWS(CONFIG),
     { FIELDS_ROW_ENUM(CONFIG, policy, "policy"), .preset = "\"local\"", .names = policies,
       .doc = "Where counts are kept: local is shared memory, exact over all workers." },
     { FIELDS_ROW_ENUM(CONFIG, window_type, "window_type"), .preset = "\"fixed\"", .names = windows,
@@ -90,10 +76,7 @@ static void finish(struct load *load, struct source_plugin *p)
     const config_setting_t *config = config_setting_get_member(p->at, "config");
     const config_setting_t *at = config ? config : p->at;
     check_order(load, c, at);
-    if (c->counted.limit_by == CONF_LIMIT_BY_HEADER && c->counted.header_name.n == 0)
-        report_key(&load->report, at, "header_name", "is missing: limit_by is \"header\"");
-    if (c->counted.limit_by == CONF_LIMIT_BY_PATH && c->counted.path.n == 0)
-        report_key(&load->report, at, "path", "is missing: limit_by is \"path\"");
+    limit_by_check(load, p, &c->counted);
     if (c->policy == CONF_LIMIT_CLUSTER)
         report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");
     if (c->policy == CONF_LIMIT_REDIS)

@@ -11,6 +11,7 @@
 #include "shm/health.h"
 #include "shm/limits.h"
 #include "shm/roster.h"
+#include "shm/seats.h"
 #include "shm/stats.h"
 #include "shm/tickets.h"
 #include "worker/base/log.h"
@@ -41,6 +42,7 @@ static const struct zones_kind zones_table[] = {
     { ZONE_HEALTH, HEALTH_VERSION, ZONES_ONE(health), ZONES_OWN, health_forget },
     { ZONE_ROSTER, ROSTER_VERSION, ZONES_ONE(roster), ZONES_OWN, roster_break },
     { ZONE_LIMITS, LIMITS_VERSION, ZONES_ONE(limits), ZONES_OWN, limits_break },
+    { ZONE_SEATS, SEATS_VERSION, ZONES_ONE(seats), ZONES_OWN, seats_forget },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, ZONES_OWN,
       cache_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, twins), HERITAGE_DICTS_MAX, ZONES_TWIN,
@@ -162,6 +164,17 @@ static bool zones_take_limits(struct generation *g, const struct generation *old
     return true;
 }
 
+/* What is under way in an old generation counts in the new one too: it is the same zone for all. */
+static bool zones_take_seats(struct generation *g, const struct generation *old,
+                             struct refusal *refusal)
+{
+    if (old && old->heritage.seats.shm)
+        g->heritage.seats = old->heritage.seats;
+    else if (!seats_make(&g->heritage.seats))
+        return refusal_errno(refusal, "no shared memory for what is under way");
+    return true;
+}
+
 /* --- dictionaries ---------------------------------------------------------------------- */
 
 /* Of another master everything is kept, whatever its size: processes of that one use it, who cannot
@@ -224,7 +237,7 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
 {
     return zones_take_stats(g, old, refusal) && zones_take_health(g, old, refusal) &&
            zones_take_roster(g, old, refusal) && zones_take_limits(g, old, refusal) &&
-           zones_take_dicts(g, old, refusal);
+           zones_take_seats(g, old, refusal) && zones_take_dicts(g, old, refusal);
 }
 
 /* --- from another master --------------------------------------------------------------- */

@@ -22,7 +22,8 @@ enum zone_kind {
     ZONE_TICKETS,
     ZONE_CACHE,
     ZONE_ROSTER,
-    ZONE_LIMITS
+    ZONE_LIMITS,
+    ZONE_SEATS
 };
 
 struct zone_shm { /* at offset 0 of every zone */

@@ -61,6 +61,7 @@ struct worker {
     struct cache **dicts;
     struct labels_queries queries;
     struct limits *limits;
+    struct seats *seats;
     struct memo memo;
     struct tls_server *tls;
     struct accesslog *accesslog;

@@ -153,8 +153,10 @@ static bool give(struct stream *s, struct iovec *iov, int n, bool end)
     for (int i = 0; i < n; i++)
         s->body_sent += iov[i].iov_len;
     s->head_sent = true;
-    if (end)
+    if (end) {
         s->step = STEP_FLUSH;
+        stream_leave_seat(s); /* before the client sees the end and asks again, of any worker */
+    }
     if (__builtin_expect(!s->filters, 1))
         return s->carrier->send(s, reply, iov, n, end);
     if (!body_filter_send(s, reply != NULL, iov, n, end))

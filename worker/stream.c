@@ -5,6 +5,7 @@
  * of things, not at the event.
  */
 #include "shm/assert.h"
+#include "shm/seats.h"
 #include "worker/address.h"
 #include "worker/body_filter_life.h"
 #include "worker/collapsing.h"
@@ -120,6 +121,7 @@ void stream_release(struct stream *s)
     if (s->waiter)
         placing_unqueue(s);
     placing_retried(s);
+    stream_leave_seat(s);
     if (s->hit.entry)
         cache_unpin(s->cache, &s->hit);
     if (s->fill)
@@ -246,6 +248,20 @@ struct limits *stream_limits(const struct stream *s)
 struct memo *stream_memo(struct stream *s)
 {
     return &s->w->memo;
+}
+
+bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32_t limit)
+{
+    must(!s->seat);
+    s->seat = seats_take(s->w->seats, seats_key(s->w->seats, scope, who.p, who.n), limit);
+    return s->seat != 0;
+}
+
+void stream_leave_seat(struct stream *s)
+{
+    if (s->seat)
+        seats_give(s->w->seats, s->seat);
+    s->seat = 0;
 }
 
 uint32_t stream_worker_index(const struct stream *s)

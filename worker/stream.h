@@ -56,6 +56,10 @@ struct limits *stream_limits(const struct stream *s);
 struct memo *stream_memo(struct stream *s); /* what was verified already; never NULL */
 uint64_t stream_counter(struct stream *s);  /* per worker, 1, 2, ... */
 uint32_t stream_worker_index(const struct stream *s);
+/* Counts the request among those of `who` under `scope` that are under way, until it ends, however
+ * it ends: true, if there are at most `limit` of them now. False: nothing was counted. Once for a
+ * request. */
+bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32_t limit);
 struct slice stream_client_text(struct stream *s); /* the client's address as text */
 struct slice
 stream_server_text(struct stream *s); /* the listener's "address-port", for tracker ids */

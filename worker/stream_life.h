@@ -39,6 +39,7 @@ struct stream {
     bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
     uint16_t link; /* access: the next link of the chain; and what its plugin waits for, or NULL */
     struct stream_wait *wait;
+    uint32_t seat; /* among the requests that a plugin bounds; 0: none */
     struct slice request_id;
 
     /* cache */
@@ -148,6 +149,9 @@ void stream_free(struct stream **stream);
 /* A copy of a head that does not point into a read buffer: its fields and reason; other slices are
  * still the caller's to copy. False: no memory. */
 bool stream_copy_head(struct head *to, const struct head *from, struct arena *arena);
+
+/* Gives back what stream_take_seat() took, if it did and this was not done yet. */
+void stream_leave_seat(struct stream *s);
 
 /* The stream's peer from now on; NULL: none. */
 void stream_take_peer(struct stream *s, struct peer *peer);

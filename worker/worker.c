@@ -5,6 +5,7 @@
  */
 #include "worker/worker.h"
 #include "shm/limits.h"
+#include "shm/seats.h"
 
 #include "worker/base/channel.h"
 #include "worker/base/checks.h"
@@ -176,8 +177,9 @@ static bool make_worker(struct worker *w, const struct heritage *h)
         w->id_random[0] = (uint64_t)(uintptr_t)w ^ (uint64_t)getpid();
     w->accesslog = accesslog_open(w->conf->access_log.s, w->conf->access_log_format);
     w->limits = limits_attach(&h->limits, h->slot);
+    w->seats = seats_attach(&h->seats, h->slot);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
-    return loop_init(&w->loop) && w->scratch && w->reply_head && w->limits && w->listeners &&
+    return loop_init(&w->loop) && w->scratch && w->reply_head && w->limits && w->seats && w->listeners &&
            make_routes(w) && make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
 }
 

@@ -16,6 +16,7 @@ extern const struct plugin_ops request_transformer_ops; /* worker/plugins/reques
 extern const struct plugin_ops response_transformer_ops; /* worker/plugins/response_transformer.c */
 extern const struct plugin_ops hmac_auth_ops;            /* worker/plugins/hmac_auth.c */
 extern const struct plugin_ops acl_ops;                  /* worker/plugins/acl.c */
+extern const struct plugin_ops concurrency_limiting_ops; /* worker/plugins/concurrency_limiting.c */
 extern const struct plugin_ops rate_limiting_ops;        /* worker/plugins/rate_limiting.c */
 extern const struct plugin_ops security_headers_ops;     /* worker/plugins/security_headers.c */
 extern const struct plugin_ops redirect_ops;             /* worker/plugins/redirect.c */

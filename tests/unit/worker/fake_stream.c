@@ -126,6 +126,14 @@ struct limits *stream_limits(const struct stream *s)
     return s->limits;
 }
 
+bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32_t limit)
+{
+    s->seat_scope = scope;
+    s->seat_of = who;
+    s->seat_limit = limit;
+    return s->seats > 0 && s->seats--;
+}
+
 struct memo *stream_memo(struct stream *s)
 {
     return &s->memo;

@@ -32,6 +32,7 @@ struct stream {
     uint64_t counter;
     struct limits *limits;                    /* a test's own */
     struct extra_field answered[FAKE_FIELDS]; /* what the upstream said; a test's own */
+    uint32_t seats;                           /* so many are free */
     struct memo memo;
     struct stream_wait *wait; /* what a plugin waits for */
     struct slice captures[2]; /* 1 is called "id" */
@@ -46,6 +47,9 @@ struct stream {
     const struct body_filter_whole *whole; /* body_filter_whole_add() */
     const void *whole_config;
     uint64_t whole_limit;
+    uint64_t seat_scope;
+    struct slice seat_of;
+    uint32_t seat_limit;
     uint64_t body_limit;
     const char *body_message;
     const struct body_edit *body_edit;
