@@ -16,9 +16,11 @@ extern const struct fields_name limit_by_names[];
              "client's address is taken." },                                                       \
         { FIELDS_ROW_TEXT(config, counted.header_name, "header_name"), .preset = "\"\"",           \
           .check = value_is_token, .doc = "The header field, with limit_by = \"header\"." },       \
-        { FIELDS_ROW_TEXT(config, counted.path, "path"), .preset = "\"\"",                         \
-          .check = value_is_location,                                                              \
-          .doc = "The path whose requests are counted together, with limit_by = \"path\"." }
+    {                                                                                              \
+        FIELDS_ROW_TEXT(config, counted.path, "path"),                                             \
+            .preset = "\"\"", .check = value_is_location,                                          \
+            .doc = "The path whose requests are counted together, with limit_by = \"path\"."       \
+    }
 
 /* Reports what is missing of them. */
 void limit_by_check(struct load *load, const struct source_plugin *p, const struct conf_counted *c);

@@ -14,9 +14,9 @@ extern const struct load_kind plugin_ip_restriction_kind, plugin_bot_detection_k
     plugin_cors_kind, plugin_jwt_kind, plugin_key_auth_kind, plugin_basic_auth_kind,
     plugin_acl_kind, plugin_hmac_auth_kind, plugin_response_transformer_kind,
     plugin_request_transformer_kind, plugin_request_size_limiting_kind,
-    plugin_concurrency_limiting_kind, plugin_rate_limiting_kind,
-    plugin_security_headers_kind, plugin_redirect_kind, plugin_proxy_cache_kind,
-    plugin_request_termination_kind, plugin_correlation_id_kind;
+    plugin_concurrency_limiting_kind, plugin_rate_limiting_kind, plugin_security_headers_kind,
+    plugin_redirect_kind, plugin_proxy_cache_kind, plugin_request_termination_kind,
+    plugin_correlation_id_kind;
 
 static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_IP_RESTRICTION] = &plugin_ip_restriction_kind,

@@ -31,7 +31,7 @@ struct seats_lock_shm {
 
 struct seats_shm {
     uint8_t secret[SEATS_SECRET];
-    _Atomic uint32_t slots; /* 1 + highest slot that ever counted */
+    _Atomic uint32_t slots;                 /* 1 + highest slot that ever counted */
     _Atomic uint8_t counts_in[BOARD_SLOTS]; /* by slot: its array was used */
     struct seats_lock_shm locks[SEATS_LOCKS];
     _Atomic uint64_t keys[SEATS_ROWS]; /* 0: never used; bit 0: marked */

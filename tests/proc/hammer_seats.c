@@ -129,8 +129,7 @@ static void nobody_holds_one_too_many_and_none_is_lost(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_holds_one_too_many_and_none_is_lost)
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(
+        nobody_holds_one_too_many_and_none_is_lost) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

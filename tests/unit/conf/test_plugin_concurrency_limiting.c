@@ -6,8 +6,8 @@
 static void test_fields(void **state)
 {
     (void)state;
-    const struct conf *conf = loaded(
-        "plugins = ( { name = \"concurrency-limiting\"; config = { limit = 10; }; } );");
+    const struct conf *conf =
+        loaded("plugins = ( { name = \"concurrency-limiting\"; config = { limit = 10; }; } );");
     const struct conf_concurrency_limiting *c = conf->plugins[0].config;
     assert_int_equal(conf->plugins[0].priority, 902);
     assert_int_equal(c->limit, 10);

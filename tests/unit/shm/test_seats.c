@@ -36,7 +36,8 @@ static void over_processes(void **state)
     assert_true(key == seats_key(other, 7, "alice", 5));
     assert_true(key != seats_key(one, 8, "alice", 5) && key != seats_key(one, 7, "alic", 4));
     assert_int_equal(seats_taken(one, key), 0);
-    uint32_t a = seats_take(one, key, 3), b = seats_take(other, key, 3), c = seats_take(one, key, 3);
+    uint32_t a = seats_take(one, key, 3), b = seats_take(other, key, 3),
+             c = seats_take(one, key, 3);
     assert_true(a && b && c);
     assert_int_equal(seats_take(one, key, 3), 0);
     assert_int_equal(seats_take(other, key, 3), 0);
