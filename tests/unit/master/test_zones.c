@@ -189,7 +189,7 @@ static void the_dead_leave_nothing(void **state)
 
 static void another_master_inherits_what_it_knows(void **state)
 {
-    int fds[8];
+    int fds[16];
     size_t n;
     struct zone strange;
 
@@ -197,8 +197,8 @@ static void another_master_inherits_what_it_knows(void **state)
     add_dict(&one, "kept", 2 << 20);
     add_dict(&one, "other_size", 2 << 20);
     assert_true(zones_take(&one.g, NULL, &refusal));
-    n = zones_list(&one.g.heritage, fds, 8);
-    assert_int_equal(n, 6); /* counters, health, roster, limits, two dictionaries */
+    n = zones_list(&one.g.heritage, fds, 16);
+    assert_int_equal(n, 7); /* counters, health, roster, limits, seats, two dictionaries */
     for (size_t i = 0; i < n; i++)
         assert_true(zones_inherit(&legacy, dup(fds[i])));
     add_dict(&two, "other_size", 4 << 20);
