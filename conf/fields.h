@@ -39,7 +39,9 @@ enum fields_flag {
     FIELDS_SET = 8,      /* no element twice */
     FIELDS_INPUT = 16,   /* another way to say what other fields say; not printed */
     FIELDS_UNSET = 32,   /* sizes: "" means UINT64_MAX, somebody else's value holds */
-    FIELDS_SECRET = 64,  /* texts: may be "$(env:NAME)" or "$(file:/path)", see secret.h */
+    FIELDS_SECRET = 64,  /* texts: a secret, may be "$(env:NAME)" or "$(file:/path)", see secret.h;
+                            one that is written as itself is not printed */
+    FIELDS_REFERS = 128, /* texts, lists of them, headers: such references may be in them */
 };
 
 struct fields_name {

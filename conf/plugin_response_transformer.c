@@ -9,8 +9,8 @@ struct response_transformer_source {
 };
 
 #define ROWS(what)                                                                                 \
-    TRANSFORM_ROW_TEXTS(headers, "headers", what),                                                 \
-        TRANSFORM_ROW_TEXTS(body, "json", what " Of JSON objects.")
+    TRANSFORM_ROW_REFERRING(headers, "headers", what),                                             \
+        TRANSFORM_ROW_REFERRING(body, "json", what " Of JSON objects.")
 static const struct fields_row remove_rows[] = { ROWS("Names.") };
 static const struct fields_row rename_rows[] = { ROWS("\"old:new\".") };
 static const struct fields_row replace_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };

@@ -11,6 +11,8 @@
 
 enum { PRINTER_STEP = 4 };
 
+static unsigned hidden; /* secrets so far, of what is being printed */
+
 static void print_group(FILE *out, const struct fields_table *table, const void *object,
                         int indent);
 
@@ -31,12 +33,24 @@ static void print_text(FILE *out, struct conf_text text)
     putc('"', out);
 }
 
-static void print_texts(FILE *out, struct conf_texts texts)
+/* A secret: the reference to it, or that there is one. The number keeps several apart, so that what
+ * is printed can be read again. */
+static void print_secret(FILE *out, struct conf_text text)
+{
+    struct conf_text written = secret_written(text);
+
+    if (text.n && written.s == text.s)
+        fprintf(out, "\"$(hidden:%u)\"", ++hidden);
+    else
+        print_text(out, written);
+}
+
+static void print_texts(FILE *out, struct conf_texts texts, bool refer)
 {
     fputs("[", out);
     for (size_t i = 0; i < texts.n; i++) {
         fputs(i ? ", " : " ", out);
-        print_text(out, texts.v[i]);
+        print_text(out, refer ? secret_written(texts.v[i]) : texts.v[i]);
     }
     fputs(" ]", out);
 }
@@ -103,13 +117,13 @@ static void print_list(FILE *out, const struct fields_table *table, const struct
         fputs(" )", out);
 }
 
-static void print_headers(FILE *out, const struct source_list *list, int indent)
+static void print_headers(FILE *out, const struct source_list *list, bool refer, int indent)
 {
     const struct conf_route_header *headers = list->v;
     fputs("{\n", out);
     for (size_t i = 0; i < list->n; i++) {
         fprintf(out, "%*s%s = ", indent + PRINTER_STEP, "", headers[i].name.s);
-        print_texts(out, headers[i].values);
+        print_texts(out, headers[i].values, refer);
         fputs(";\n", out);
     }
     fprintf(out, "%*s}", indent, "");
@@ -127,6 +141,7 @@ static void print_subgroup(FILE *out, const struct fields_table *table, const vo
 static void print_value(FILE *out, const struct fields_row *row, const void *object, int indent)
 {
     const void *p = fields_member(row, object);
+    bool refer = row->flags & FIELDS_REFERS;
     switch (row->type) {
     case FIELDS_BOOL:
         fputs(*(const bool *)p ? "true" : "false", out);
@@ -141,8 +156,11 @@ static void print_value(FILE *out, const struct fields_row *row, const void *obj
         print_number(out, *(const double *)p);
         break;
     case FIELDS_TEXT:
-        print_text(out, row->flags & FIELDS_SECRET ? secret_written(*(const struct conf_text *)p)
-                                                   : *(const struct conf_text *)p);
+        if (row->flags & FIELDS_SECRET)
+            print_secret(out, *(const struct conf_text *)p);
+        else
+            print_text(out, refer ? secret_written(*(const struct conf_text *)p)
+                                  : *(const struct conf_text *)p);
         break;
     case FIELDS_MODE:
         fprintf(out, "\"%04o\"", (unsigned)*(const int *)p);
@@ -154,7 +172,7 @@ static void print_value(FILE *out, const struct fields_row *row, const void *obj
         print_flags(out, row->names, *(const unsigned *)p);
         break;
     case FIELDS_TEXTS:
-        print_texts(out, *(const struct conf_texts *)p);
+        print_texts(out, *(const struct conf_texts *)p, refer);
         break;
     case FIELDS_INTS:
         print_ints(out, *(const struct conf_ints *)p);
@@ -166,7 +184,7 @@ static void print_value(FILE *out, const struct fields_row *row, const void *obj
         print_list(out, row->table, p, indent);
         break;
     case FIELDS_HEADERS:
-        print_headers(out, p, indent);
+        print_headers(out, p, refer, indent);
         break;
     case FIELDS_VARIANT:
         print_subgroup(out, row->variant(object), *(void *const *)p, indent);
@@ -188,5 +206,6 @@ static void print_group(FILE *out, const struct fields_table *table, const void 
 
 void printer_print(FILE *out, const struct fields_table *table, const void *object)
 {
+    hidden = 0;
     print_group(out, table, object, 0);
 }

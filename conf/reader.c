@@ -139,9 +139,10 @@ static void read_headers(struct reader *r, const struct fields_row *row, const c
     }
     size_t n = length(s), used = 0;
     struct conf_route_header *v = memory_array(r->memory, n, sizeof *v);
-    static const struct fields_row values = { .type = FIELDS_TEXTS,
-                                              .flags = FIELDS_FILLED | FIELDS_SET,
-                                              .check = value_is_printable };
+    const struct fields_row values = { .type = FIELDS_TEXTS,
+                                       .flags = FIELDS_FILLED | FIELDS_SET |
+                                                (row->flags & FIELDS_REFERS),
+                                       .check = value_is_printable };
     for (size_t i = 0; i < n; i++) {
         const config_setting_t *header = element(s, i);
         char why[READER_WHY] = "";

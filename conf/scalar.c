@@ -165,6 +165,12 @@ void scalar_mode(struct reader *r, const config_setting_t *s, int *out)
                    report_quote(r->report, text, strlen(text)));
 }
 
+static bool refers(const struct fields_row *row, const char *text, size_t n)
+{
+    return (row->flags & FIELDS_SECRET && secret_is_reference(text, n)) ||
+           (row->flags & FIELDS_REFERS && secret_refers(text, n));
+}
+
 /* What is wrong with the secret itself is told without it. */
 static bool read_secret(struct reader *r, const struct fields_row *row, const config_setting_t *s,
                         struct conf_text *out)
@@ -172,7 +178,9 @@ static bool read_secret(struct reader *r, const struct fields_row *row, const co
     const char *text = config_setting_get_string(s);
     struct conf_text value;
     char why[SCALAR_WHY] = "";
-    bool ok = secret_read(r->memory, text, strlen(text), &value, why, sizeof why) &&
+    bool (*read)(struct memory *, const char *, size_t, struct conf_text *, char *, size_t) =
+        row->flags & FIELDS_SECRET ? secret_read : secret_expand;
+    bool ok = read(r->memory, text, strlen(text), &value, why, sizeof why) &&
               (!row->check || row->check(value.s, value.n, why, sizeof why));
     if (ok)
         *out = value;
@@ -195,7 +203,7 @@ bool scalar_text(struct reader *r, const struct fields_row *row, const config_se
         report_add(r->report, s, "must not be empty");
         return false;
     }
-    if (row->flags & FIELDS_SECRET && secret_is_reference(text, n))
+    if (refers(row, text, n))
         return read_secret(r, row, s, out);
     if (n > 0 && row->check && !row->check(text, n, why, sizeof why)) {
         report_add(r->report, s, "%s %s", report_quote(r->report, text, n), why);
@@ -204,7 +212,7 @@ bool scalar_text(struct reader *r, const struct fields_row *row, const config_se
     *out = memory_text(r->memory, text, n);
     if (row->flags & FIELDS_LOWER)
         *out = memory_lower(r->memory, *out);
-    if (row->flags & FIELDS_SECRET)
+    if (row->flags & (FIELDS_SECRET | FIELDS_REFERS))
         *out = secret_plain(r->memory, out->s, out->n);
     return true;
 }

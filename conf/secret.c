@@ -5,13 +5,15 @@
  */
 #include "conf/secret.h"
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-enum { SECRET_FILE_MAX = 65536 };
+enum { SECRET_FILE_MAX = 65536, SECRET_INVENTED = 32 };
 
-static const char environment[] = "$(env:", file[] = "$(file:";
+static const char environment[] = "$(env:", file[] = "$(file:", hidden[] = "$(hidden:";
 
 static bool begins(const char *s, size_t n, const char *with)
 {
@@ -22,7 +24,25 @@ static bool begins(const char *s, size_t n, const char *with)
 
 bool secret_is_reference(const char *s, size_t n)
 {
-    return begins(s, n, environment) || begins(s, n, file);
+    return begins(s, n, environment) || begins(s, n, file) || begins(s, n, hidden);
+}
+
+/* The first reference in s[0..n): where it begins, and its length; NULL: there is none. */
+static const char *next_reference(const char *s, size_t n, size_t *length)
+{
+    for (const char *end = s + n; (s = memchr(s, '$', (size_t)(end - s))); s++) {
+        const char *close = memchr(s, ')', (size_t)(end - s));
+        *length = close ? (size_t)(close - s) + 1 : 0;
+        if (close && (begins(s, *length, environment) || begins(s, *length, file)))
+            return s;
+    }
+    return NULL;
+}
+
+bool secret_refers(const char *s, size_t n)
+{
+    size_t length;
+    return next_reference(s, n, &length) != NULL;
 }
 
 static struct conf_text keep(struct memory *memory, struct conf_text text, struct conf_text written)
@@ -77,9 +97,25 @@ static bool read_file(const char *path, char **out, char *why, size_t size)
     return true;
 }
 
+/* One that no configuration had before. */
+static bool invent(struct memory *memory, const char *s, size_t n, struct conf_text *out, char *why,
+                   size_t size)
+{
+    uint8_t random[SECRET_INVENTED];
+    char text[2 * SECRET_INVENTED + 1];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return refuse(why, size, "cannot be made: ", strerror(errno));
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(text + 2 * i, 3, "%02x", random[i]);
+    *out = keep(memory, (struct conf_text){ text, sizeof text - 1 }, (struct conf_text){ s, n });
+    return true;
+}
+
 bool secret_read(struct memory *memory, const char *s, size_t n, struct conf_text *out, char *why,
                  size_t size)
 {
+    if (begins(s, n, hidden))
+        return invent(memory, s, n, out, why, size);
     bool is_file = begins(s, n, file);
     size_t skip = strlen(is_file ? file : environment);
     char *name = memory_alloc(memory, n), *bytes = NULL;
@@ -98,4 +134,36 @@ bool secret_read(struct memory *memory, const char *s, size_t n, struct conf_tex
         *out = keep(memory, (struct conf_text){ value, strlen(value) }, (struct conf_text){ s, n });
     free(bytes);
     return read;
+}
+
+/* Appends to *out, of *used bytes. */
+static void append(struct memory *memory, char **out, size_t *used, const char *s, size_t n)
+{
+    char *longer = memory_alloc(memory, *used + n + 1);
+    memcpy(longer, *out ? *out : "", *used);
+    memcpy(longer + *used, s, n);
+    *out = longer;
+    *used += n;
+}
+
+bool secret_expand(struct memory *memory, const char *s, size_t n, struct conf_text *out, char *why,
+                   size_t size)
+{
+    const char *at = s, *end = s + n, *found;
+    char *text = NULL;
+    size_t used = 0, length;
+    while ((found = next_reference(at, (size_t)(end - at), &length))) {
+        struct conf_text value;
+        if (!secret_read(memory, found, length, &value, why, size))
+            return false;
+        for (const char *c = value.s; *c; c++)
+            if ((unsigned char)*c < ' ' || *c == 0x7f)
+                return refuse(why, size, "stands for what holds a control character", "");
+        append(memory, &text, &used, at, (size_t)(found - at));
+        append(memory, &text, &used, value.s, value.n);
+        at = found + length;
+    }
+    append(memory, &text, &used, at, (size_t)(end - at));
+    *out = keep(memory, (struct conf_text){ text, used }, (struct conf_text){ s, n });
+    return true;
 }

@@ -64,6 +64,12 @@ struct transform_lists {
     {                                                                                              \
         FIELDS_ROW_TEXTS(struct transform_lists, member, key), .preset = "[ ]", .doc = text        \
     }
+/* The same where values are no templates, which know such references themselves. */
+#define TRANSFORM_ROW_REFERRING(member, key, text)                                                 \
+    {                                                                                              \
+        FIELDS_ROW_TEXTS(struct transform_lists, member, key), .preset = "[ ]",                    \
+                                                               .flags = FIELDS_REFERS, .doc = text \
+    }
 #define TRANSFORM_ROW_TYPES                                                                        \
     {                                                                                              \
         FIELDS_ROW_TEXTS(struct transform_lists, json_types, "json_types"),                        \

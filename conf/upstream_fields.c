@@ -85,7 +85,7 @@ static const struct fields_row active_rows[] = {
       .flags = FIELDS_FILLED, .check = value_is_method, .doc = "The probe's method." },
     { FIELDS_ROW_TEXT(ACTIVE, http_path, "http_path"), .preset = "\"/\"", .flags = FIELDS_FILLED,
       .check = value_is_target, .doc = "The probe's path, with its query." },
-    { FIELDS_ROW_HEADERS(ACTIVE, headers, "headers"), .preset = "{ }",
+    { FIELDS_ROW_HEADERS(ACTIVE, headers, "headers"), .preset = "{ }", .flags = FIELDS_REFERS,
       .check = value_is_probe_header,
       .doc = "Headers of the probe, each with its values: { x-probe = [ \"1\" ]; }." },
     { FIELDS_ROW_NUMBER(ACTIVE, timeout, "timeout"), .preset = "1.0", .max = 65535,

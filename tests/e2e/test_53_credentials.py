@@ -7,7 +7,7 @@ import subprocess
 import time
 from email.utils import formatdate
 
-from harness import check, plugin, route, service, stat_of
+from harness import check, plugin, route, service, stat_of, wait_until
 
 ID = "6f2a3c1e-0d5b-4f7a-9c52-0a1b2c3d4e5f"
 
@@ -163,5 +163,34 @@ def test_secrets_are_not_printed(tmp_path):
     assert 'key = "$(env:TEST_KEY)"' in done.stdout and f'password = "$(file:{tmp_path}/secret)"' in done.stdout
     again = check(done.stdout, "-T", environment={"TEST_KEY": "opensesame"})
     assert again.returncode == 0 and again.stdout == done.stdout
+    plain = check(text.replace("$(env:TEST_KEY)", "opensesame").replace(f"$(file:{tmp_path}/secret)", "opensesame"), "-T")
+    assert plain.returncode == 0 and "opensesame" not in plain.stdout + plain.stderr
+    again = check(plain.stdout, "-T")
+    assert again.returncode == 0 and again.stdout == plain.stdout
     done = check(text)
     assert done.returncode != 0 and '"$(env:TEST_KEY)" is not in the environment' in done.stderr
+
+
+def test_a_printed_configuration_lets_nobody_in(origin, start):
+    """-T says that there is a key, not which; whoever starts a gateway with that has a key that nobody knows."""
+    consumers = ({"username": "alice", "keyauth_credentials": ({"key": "opensesame"},)},)
+    gateway = start([service(origin.port, route(plugins=(plugin("key-auth"),)))], consumers=consumers)
+    assert gateway.get("/", "apikey: opensesame").status == 200
+    printed = check(gateway.path.read_text(), "-T").stdout
+    gateway.write(printed)
+    gateway.reload()
+    for key in ("opensesame", "$(hidden:1)", "hidden:1", "1", ""):
+        assert gateway.get("/", f"apikey: {key}").status == 401
+
+
+def test_references_in_headers(origin, start):
+    environment = {"TEST_TOKEN": "s3same"}
+    checks = {"active": {"healthy": {"interval": 0.1, "successes": 1, "http_statuses": [200]}, "http_path": "/health",
+                         "headers": {"authorization": ["Bearer $(env:TEST_TOKEN)"]}}}
+    gateway = start([service(origin.port, route(plugins=(
+        plugin("response-transformer", add={"headers": ["X-Token:$(env:TEST_TOKEN)"]}),)), url="http://pool/")], environment=environment,
+        upstreams=({"name": "pool", "targets": ({"target": f"127.0.0.1:{origin.port}"},), "healthchecks": checks},))
+    wait_until(lambda: any(r.get("Authorization") == "Bearer s3same" for r in origin.requests), "a probe with it")
+    assert gateway.get("/").get("X-Token") == "s3same"
+    done = check(gateway.path.read_text(), "-T", environment=environment)
+    assert done.stdout.count("$(env:TEST_TOKEN)") == 2 and "s3same" not in done.stdout + gateway.log()

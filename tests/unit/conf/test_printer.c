@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Printing: each type in the file's syntax, and difficult text that comes back as it was. */
+#include "conf/plugin_request_termination.h"
 #include "conf/printer.h"
 #include "loading.h"
 
@@ -51,25 +52,53 @@ static void test_types(void **state)
                    "= \"0000\";\nheaders = {\n};\n");
 }
 
-static void test_secrets_come_back(void **state)
+static void test_any_bytes_come_back(void **state)
 {
     (void)state;
-    const struct conf *conf =
-        loaded("consumers = ( { username = \"J\xc3\xb6rg\"; keyauth_credentials = ( { key = "
-               "\"a\\\"b\\\\c\\n\\t\\x07\\xff\"; } ); } );");
-    assert_string_equal(conf->consumers[0].keys[0].key.s, "a\"b\\c\n\t\x07\xff");
+    static const char bytes[] = "a\"b\\c\n\t\x07\xff";
+    const struct conf *conf = loaded(
+        "consumers = ( { username = \"J\xc3\xb6rg\"; } );\nplugins = ( { name = "
+        "\"request-termination\"; config = { body = \"a\\\"b\\\\c\\n\\t\\x07\\xff\"; }; } );");
+    const struct conf_request_termination *config = conf->plugins[0].config;
+    assert_string_equal(config->body.s, bytes);
     char *text = printed(conf);
     conf_free(&conf);
     conf = loaded(text);
-    assert_string_equal(conf->consumers[0].keys[0].key.s, "a\"b\\c\n\t\x07\xff");
+    config = conf->plugins[0].config;
+    assert_string_equal(config->body.s, bytes);
     assert_string_equal(conf->consumers[0].username.s, "J\xc3\xb6rg");
     conf_free(&conf);
+    free(text);
+}
+
+/* Printed they are numbers; what is printed loads, prints the same, and lets nobody in. */
+static void test_secrets_are_hidden(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("consumers = ( { username = \"a\"; keyauth_credentials = ( { key "
+               "= \"open\"; }, { key = \"sesame\"; } ); } );");
+    char *text = printed(conf);
+    assert_null(strstr(text, "open"));
+    assert_null(strstr(text, "sesame"));
+    assert_non_null(strstr(text, "\"$(hidden:1)\""));
+    assert_non_null(strstr(text, "\"$(hidden:2)\""));
+    conf_free(&conf);
+    conf = loaded(text);
+    assert_null(strstr(conf->consumers[0].keys[0].key.s, "hidden"));
+    assert_int_equal(conf->consumers[0].keys[0].key.n, 64);
+    assert_string_not_equal(conf->consumers[0].keys[0].key.s, conf->consumers[0].keys[1].key.s);
+    char *again = printed(conf);
+    assert_string_equal(text, again);
+    conf_free(&conf);
+    free(again);
     free(text);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_types),
-                                        cmocka_unit_test(test_secrets_come_back) };
+                                        cmocka_unit_test(test_any_bytes_come_back),
+                                        cmocka_unit_test(test_secrets_are_hidden) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,38 @@ static void test_plain(void **state)
     assert_int_equal(secret_written(text).n, 0);
 }
 
+static void test_references_in_texts(void **state)
+{
+    (void)state;
+    setenv("TEST_SECRET", "sesame", 1);
+    setenv("TEST_LINES", "a\r\nb", 1);
+    unsetenv("TEST_NONE");
+    static const struct {
+        const char *text, *value, *why;
+    } texts[] = {
+        { "Bearer $(env:TEST_SECRET)", "Bearer sesame", "" },
+        { "$(env:TEST_SECRET)", "sesame", "" },
+        { "a $ $(b) $(env:TEST_SECRET)$(env:TEST_SECRET)) $(", "a $ $(b) sesamesesame) $(", "" },
+        { "a $(env:TEST_NONE)", NULL, "is not in the environment" },
+        { "a $(env:TEST_LINES)", NULL, "stands for what holds a control character" },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct conf_text text;
+        char why[128] = "";
+        assert_true(secret_refers(texts[i].text, strlen(texts[i].text)));
+        assert_int_equal(
+            secret_expand(&memory, texts[i].text, strlen(texts[i].text), &text, why, sizeof why),
+            texts[i].value != NULL);
+        assert_string_equal(why, texts[i].why);
+        if (!texts[i].value)
+            continue;
+        assert_string_equal(text.s, texts[i].value);
+        assert_string_equal(secret_written(text).s, texts[i].text);
+    }
+    assert_false(secret_refers("$(headers.a) $(env:) $(env:A", 28));
+    assert_false(secret_refers("", 0));
+}
+
 static void test_configuration(void **state)
 {
     (void)state;
@@ -159,8 +191,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),         cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_files),         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_references_in_texts),
         cmocka_unit_test(test_configuration),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
