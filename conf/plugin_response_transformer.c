@@ -26,12 +26,19 @@ static const struct fields_row rows[] = {
       .doc =
           "Whether a dot in a name of a JSON body is part of it; else it leads into an object." },
     { FIELDS_ROW_SIZE(CONFIG, as.json.max_size, "max_body_size"), .preset = "\"1m\"", .min = 1,
-      .max = TRANSFORM_BODY_MAX, .doc = "Bodies of more bytes go on as they are." },
+      .max = TRANSFORM_BODY_MAX,
+      .doc = "JSON of more bytes cannot be changed, and is not let through: 502 in its place." },
 };
 static const struct fields_table table = {
     .title = "response-transformer",
-    .doc = "Changes the fields of every response, the gateway's own and stored ones included, in "
-           "this order: remove, rename, replace, add, append. What is stored stays as it came.",
+    .doc =
+        "Changes the fields of every response, the gateway's own and stored ones included, in "
+        "this order: remove, rename, replace, add, append, allow. What is stored stays as it came. "
+        "Bodies of the type application/json are changed where a list names a part of them: such a "
+        "body is held back until all of it has come, requests on the way there ask for no range "
+        "and "
+        "no encoding, and ETag becomes weak. What is malformed, no object, encoded all the same or "
+        "a part goes on as it is.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),
     .at = SIZE_MAX
@@ -45,8 +52,6 @@ static void finish(struct load *load, struct source_plugin *p)
     transform_read(load, &part, TRANSFORM_RESPONSE_FIELDS, config->lists, &config->as.headers);
     part = (struct transform_part){ at, "json", offsetof(struct transform_lists, body) };
     transform_read_body(load, &part, TRANSFORM_RESPONSE_BODY, config->lists, &config->as.json);
-    if (config->as.json.n)
-        report_add(&load->report, at, "no JSON can be changed: the body is streamed, not read");
 }
 
 const struct load_kind plugin_response_transformer_kind = { &table, false, finish };

@@ -54,9 +54,10 @@ bool body_filter_pass(struct stream *s, struct body_filter *f, struct iovec *iov
     bool head = f->pending;
 
     f->pending = false;
+    bool ok = give(s, f->next, head, iov, n, end);
     if (end)
-        release(s, f);
-    return give(s, f->next, head, iov, n, end);
+        release(s, f); /* not before: the bytes may be of its state */
+    return ok;
 }
 
 bool body_filter_refuse(struct stream *s, struct body_filter *f, int status, const char *message)

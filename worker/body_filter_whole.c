@@ -5,6 +5,8 @@
  */
 #include "worker/body_filter_whole.h"
 
+#include "worker/base/log.h"
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum { WHOLE_FIRST = 4096 };
@@ -52,6 +54,9 @@ static bool reserve(struct whole *w, size_t n)
 
 static bool give_up(struct stream *s, struct body_filter *f)
 {
+    const struct whole *w = f->state;
+    log_rarely(LOG_LEVEL_WARN, "a response was refused: a plugin reads at most %" PRIu64 " bytes",
+               w->limit);
     return body_filter_refuse(s, f, 502, "The response of the upstream server is too large");
 }
 
@@ -73,10 +78,10 @@ static bool let_through(struct stream *s, struct body_filter *f, struct iovec *i
 static bool replace(struct stream *s, struct body_filter *f)
 {
     struct whole *w = f->state;
-    struct slice body = slice_of(w->p, w->n), new = w->ops->replace(s, w->config, body);
+    struct slice new = slice_of(w->p, w->n);
 
-    if (!new.p)
-        new = body;
+    if (!w->ops->replace(s, w->config, new, &new))
+        return body_filter_refuse(s, f, 500, "An unexpected error occurred");
     w->reply->length = REPLY_LENGTH;
     w->reply->announce = true;
     w->reply->content_length = new.n;

@@ -10,9 +10,10 @@ struct body_filter_whole {
      * Content-Length is taken care of. Parts (206) and encoded bodies come here as well; who cannot
      * do anything with a part calls stream_ignore_range() in the access phase. */
     bool (*wanted)(struct stream *s, const void *config, struct reply *reply);
-    /* What takes the place of the body: in the arena, constant, or in `body` itself, which may be
-     * written to. The head may still be changed. {NULL, 0}: the body stays as it was. */
-    struct slice (*replace)(struct stream *s, const void *config, struct slice body);
+    /* *out is what takes the place of the body: in the arena, constant, or in `body` itself, which
+     * may be written to; untouched: the body stays as it was. The head may still be changed. False:
+     * no memory, the answer is 500. */
+    bool (*replace)(struct stream *s, const void *config, struct slice body, struct slice *out);
     /* A body above the limit: 502 in its place; false: it goes through unchanged. */
     bool refuse;
 };

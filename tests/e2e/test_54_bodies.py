@@ -180,3 +180,95 @@ def test_with_request_buffering(origin, start):
     gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}), fields={"request_buffering": True})
     assert gateway.ask("POST", "/", JSON, body=b'{"a":1,"b":2}').status == 200 and origin.last.body == b'{"b":2}'
     assert ask(gateway.port, "POST", "/", "Content-Type: text/plain", body=b"x").status == 200 and origin.last.body == b"x"
+
+
+# ---- response-transformer: JSON
+
+def answers(origin, body, *fields, status=200):
+    def handler(connection, request):
+        if request.method == "HEAD":
+            connection.send(reply(status, JSON, *fields, f"Content-Length: {len(body)}", length=False))
+        else:
+            connection.send(reply(status, JSON, *fields, body=body))
+    origin.handler = handler
+
+
+def answer_transformer(**config):
+    return plugin("response-transformer", **config)
+
+
+def test_every_change_of_an_answer(origin, start):
+    gateway = gateway_with(start, origin, answer_transformer(
+        remove={"json": ["secret"]}, rename={"json": ["old:new"]}, replace={"json": ["there:2", "absent:1"], "json_types": ["number"]},
+        add={"json": ["added:yes", "there:no"]}, append={"json": ["tags:true"], "json_types": ["boolean"]}, allow={"json": ["new", "there", "added", "tags"]}))
+    answers(origin, b'{"secret":1,"old":[1.10],"there":"x","tags":[],"other":1}', 'ETag: "v1"', "Content-MD5: x", "Digest: x", "Accept-Ranges: bytes")
+    client = gateway.client()
+    for _ in range(2):
+        answer = client.ask("GET", "/")
+        assert answer.body == b'{"new":[1.10],"there":2,"tags":[true],"added":"yes"}'
+        assert answer.all("Content-Length") == [str(len(answer.body))] and answer.get("ETag") == 'W/"v1"'
+        for name in ("Content-MD5", "Digest", "Accept-Ranges", "Transfer-Encoding"):
+            assert name not in answer, name
+    answer = client.ask("HEAD", "/")
+    assert answer.status == 200 and "Content-Length" not in answer
+    assert client.ask("GET", "/").status == 200
+
+
+def test_answers_that_stay_as_they_are(origin, start):
+    gateway = gateway_with(start, origin, answer_transformer(remove={"json": ["a"]}))
+    for body in (b'{"a":1', b'[{"a":1}]', b"", b'{"b":1}'):
+        answers(origin, body, 'ETag: "v1"')
+        answer = gateway.get("/")
+        assert answer.body == body and answer.get("ETag") == '"v1"'
+    for field in ("Content-Encoding: gzip", "Content-Encoding: x"):
+        answers(origin, b'{"a":1}', field)
+        assert gateway.get("/").body == b'{"a":1}'
+    origin.handler = lambda connection, request: connection.send(reply(200, "Content-Type: text/plain", body=b'{"a":1}'))
+    assert gateway.get("/").body == b'{"a":1}'
+    answers(origin, b"", status=204)
+    assert gateway.get("/").status == 204
+
+
+def test_chunked_answers_and_their_limit(origin, start):
+    gateway = gateway_with(start, origin, answer_transformer(remove={"json": ["a"]}, max_body_size=1000))
+    text = b'{"a":1,"b":"%s"}'
+
+    def handler(connection, request):
+        connection.send(f"HTTP/1.1 200 OK\r\n{JSON}\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(chunks(text % (b"x" * int(request.target[1:])), 100))
+    origin.handler = handler
+    client = gateway.client()
+    assert client.ask("GET", "/980").body == b'{"b":"' + b"x" * 980 + b'"}'
+    answer = client.ask("GET", "/990")
+    assert answer.status == 502 and "too large" in answer.json()["message"]
+    answers(origin, text % (b"x" * 990))
+    assert gateway.get("/").status == 502  # nothing of it gets past
+    gateway.wait_log("at most 1000 bytes")
+    origin.handler = lambda connection, request: connection.send(reply(200, "Content-Type: text/plain", body=b"x" * 5000))
+    assert gateway.get("/").body == b"x" * 5000
+
+
+def test_no_way_around_a_removal(origin, start):
+    """A part or an encoded form is not asked for, on a hit neither."""
+    answers(origin, b'{"a":1,"b":2}', 'ETag: "v1"', "Cache-Control: max-age=60")
+    gateway = gateway_with(start, origin, answer_transformer(remove={"json": ["a"]}), proxy_cache(cache_control=True, content_type=["application/json"]))
+    for state in ("Miss", "Hit"):
+        answer = gateway.get("/", "Range: bytes=0-5", "Accept-Encoding: gzip")
+        assert answer.status == 200 and answer.body == b'{"b":2}' and answer.get("X-Cache-Status") == state
+        assert answer.get("ETag") == 'W/"v1"'
+    assert "Range" not in origin.requests[0] and "Accept-Encoding" not in origin.requests[0] and len(origin.requests) == 1
+    answer = gateway.get("/", 'If-None-Match: W/"v1"')
+    assert answer.status == 304 and answer.body == b""
+
+
+def test_what_is_stored_is_what_came(origin, start):
+    answers(origin, b'{"a":1}')
+    cache = proxy_cache(content_type=["application/json"])
+    routes = [route("plain", paths=("/",), plugins=(cache,)),
+              route("changed", paths=("/",), headers={"X-Changed": ["1"]}, plugins=(cache, answer_transformer(add={"json": ["b:2"]})))]
+    gateway = start([service(origin.port, *routes)])
+    for _ in range(2):
+        assert gateway.get("/").body == b'{"a":1}' and gateway.get("/", "X-Changed: 1").body == b'{"a":1,"b":"2"}'
+    gateway = gateway_with(start, origin, answer_transformer(add={"json": ["b:2"]}), plugin("request-termination", status_code=403, message="no"))
+    answer = gateway.get("/")
+    assert answer.status == 403 and answer.json()["message"] == "no" and answer.json()["b"] == "2"  # the gateway's own as well

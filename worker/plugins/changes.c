@@ -2,7 +2,21 @@
 /* All kinds in one list, in the order in which they are done. */
 #include "worker/plugins/changes.h"
 
+#include "worker/http/field.h"
 #include "worker/plugins/render.h"
+
+enum changes_form changes_form(struct slice type, struct slice coding)
+{
+    const char *end = type.n ? memchr(type.p, ';', type.n) : NULL;
+    if (end)
+        type.n = (size_t)(end - type.p);
+    type = field_trim(type);
+    if (coding.n && !slice_equal_nocase(coding, SLICE("identity")))
+        return CHANGES_NONE;
+    if (slice_equal_nocase(type, SLICE("application/x-www-form-urlencoded")))
+        return CHANGES_FORM;
+    return slice_equal_nocase(type, SLICE("application/json")) ? CHANGES_JSON : CHANGES_NONE;
+}
 
 static bool read_one(struct stream *s, enum conf_change_kind kind, const struct conf_change *change,
                      struct edit *out)

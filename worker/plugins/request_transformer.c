@@ -150,37 +150,21 @@ static enum edit_result edit_body(const struct body_edit *e, struct slice body, 
                          : json_edit(body, &editing->edits, arena, out);
 }
 
-static bool is_identity(struct slice coding)
-{
-    return coding.n == 0 || slice_equal_nocase(coding, SLICE("identity"));
-}
-
-/* Whether it is of a form that can be changed; fields as they are sent upstream, so that what was
- * set there counts. */
-static bool is_for(struct stream *s, bool *form)
-{
-    const struct head *head = stream_request(s)->head;
-    struct slice type = lookup_upstream(s, SLICE("Content-Type"));
-    const char *end = type.p ? memchr(type.p, ';', type.n) : NULL;
-    if (end)
-        type.n = (size_t)(end - type.p);
-    type = field_trim(type);
-    *form = slice_equal_nocase(type, SLICE("application/x-www-form-urlencoded"));
-    return (*form || slice_equal_nocase(type, SLICE("application/json"))) && !head->upgrade &&
-           is_identity(lookup_upstream(s, SLICE("Content-Encoding")));
-}
-
 static enum stage_result change_body(struct stream *s, const struct conf_body_transform *c)
 {
-    bool form;
-    if (c->n == 0 || !is_for(s, &form))
+    if (c->n == 0 || stream_request(s)->head->upgrade)
+        return STAGE_NEXT;
+    /* as they are sent upstream, so that what was set there counts */
+    enum changes_form form = changes_form(lookup_upstream(s, SLICE("Content-Type")),
+                                          lookup_upstream(s, SLICE("Content-Encoding")));
+    if (form == CHANGES_NONE)
         return STAGE_NEXT;
     struct editing *editing = arena_take(stream_arena(s), sizeof *editing);
     if (!editing || !changes_render(s, &c->changes, &editing->edits))
         return stream_answer(s, 500, "An unexpected error occurred");
     editing->as.edit = edit_body;
     editing->edits.nested = !c->dots_in_keys;
-    editing->form = form;
+    editing->form = form == CHANGES_FORM;
     return stream_edit_body(s, c->max_size, &editing->as);
 }
 

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* response-transformer: lines stay lines, so that cookies are not run together. */
+/*
+ * response-transformer: lines stay lines, so that cookies are not run together. JSON is changed on
+ * its way to the client, whoever makes it: what is stored is what came. Nothing that is taken out
+ * gets past: a part or an encoded form is not asked for, and what is too large to be read is
+ * refused.
+ */
 #include "conf/plugin_response_transformer.h"
+#include "worker/body_filter_whole.h"
+#include "worker/http/json_edit.h"
+#include "worker/plugins/changes.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 
@@ -46,15 +54,87 @@ static void change(struct stream *s, enum conf_change_kind kind, const struct co
     stream_set_response(s, name, value);
 }
 
+/* --- the body ------------------------------------------------------------------------------- */
+
+static struct slice only(struct stream *s, struct slice name)
+{
+    struct slice values[2];
+    size_t n = stream_get_response(s, name, values, 2);
+    return n == 0 ? slice_of(NULL, 0) : n == 1 ? values[0] : SLICE("?");
+}
+
+static bool wanted(struct stream *s, const void *config, struct reply *reply)
+{
+    (void)config;
+    return reply->status != 206 && changes_form(only(s, SLICE("Content-Type")),
+                                                only(s, SLICE("Content-Encoding"))) == CHANGES_JSON;
+}
+
+/* What says something about the bytes that came is not true of others. A weak tag may stay: what is
+ * made of the same is the same. */
+static void tell_of_change(struct stream *s)
+{
+    static const struct slice names[] = { SLICE("Content-MD5"), SLICE("Digest"),
+                                          SLICE("Content-Digest"), SLICE("Repr-Digest"),
+                                          SLICE("Accept-Ranges") };
+    struct slice tag = only(s, SLICE("ETag"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        stream_drop_response(s, names[i]);
+    if (tag.n && *tag.p == '"')
+        tag = arena_print(stream_arena(s), "W/%.*s", (int)tag.n, tag.p);
+    stream_drop_response(s, SLICE("ETag"));
+    if (tag.p)
+        stream_set_response(s, SLICE("ETag"), tag);
+}
+
+static bool replace(struct stream *s, const void *config, struct slice body, struct slice *out)
+{
+    const struct conf_body_transform *c = config;
+    struct edits edits;
+    struct arena arena; /* what is needed meanwhile is more than what comes of it */
+    struct slice changed;
+    if (body.n == 0)
+        return true; /* is no JSON */
+    if (!changes_render(s, &c->changes, &edits))
+        return false;
+    edits.nested = !c->dots_in_keys;
+    arena_init(&arena, NULL, 0);
+    enum edit_result r = json_edit(body, &edits, &arena, &changed);
+    if (r == EDIT_DONE) {
+        tell_of_change(s);
+        *out = arena_copy(stream_arena(s), changed);
+    }
+    arena_reset(&arena);
+    return r != EDIT_NO_MEMORY && out->p;
+}
+
+static const struct body_filter_whole filter = { .wanted = wanted,
+                                                 .replace = replace,
+                                                 .refuse = true };
+
+static enum stage_result response_transformer_access(struct stream *s, const void *config)
+{
+    const struct conf_response_transformer *c = config;
+    if (c->json.n == 0)
+        return STAGE_NEXT;
+    stream_ignore_range(s);
+    stream_drop_upstream(s, SLICE("Accept-Encoding"));
+    return STAGE_NEXT;
+}
+
 static void response_transformer_header_filter(struct stream *s, const void *config)
 {
     const struct conf_response_transformer *c = config;
     for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++)
         for (size_t i = 0; i < c->headers.kinds[kind].n; i++)
             change(s, (enum conf_change_kind)kind, &c->headers.kinds[kind].v[i]);
+    if (c->json
+            .n) /* no memory: no field could be taken out either, and the head will not be made */
+        (void)body_filter_whole_add(s, &filter, &c->json, c->json.max_size);
 }
 
 const struct plugin_ops response_transformer_ops = {
     .kind = CONF_PLUGIN_RESPONSE_TRANSFORMER,
+    .access = response_transformer_access,
     .header_filter = response_transformer_header_filter,
 };

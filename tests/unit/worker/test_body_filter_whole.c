@@ -20,14 +20,15 @@ static bool wanted(struct stream *stream, const void *config, struct reply *repl
     return config != NULL;
 }
 
-/* "[body]"; one that begins with '=' stays as it is. */
-static struct slice in_brackets(struct stream *stream, const void *config, struct slice body)
+/* "[body]"; one that begins with '=' stays as it is, for one with '!' there is no memory. */
+static bool in_brackets(struct stream *stream, const void *config, struct slice body,
+                        struct slice *out)
 {
     (void)config;
     replaced++;
-    if (body.n && body.p[0] == '=')
-        return (struct slice){ NULL, 0 };
-    return arena_print(stream_arena(stream), "[%.*s]", (int)body.n, body.p);
+    if (body.n == 0 || body.p[0] != '=')
+        *out = arena_print(stream_arena(stream), "[%.*s]", (int)body.n, body.p);
+    return body.n == 0 || body.p[0] != '!';
 }
 
 static const struct body_filter_whole lenient = { wanted, in_brackets, false };

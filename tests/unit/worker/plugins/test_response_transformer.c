@@ -115,6 +115,71 @@ static void in_order(void **state)
     expect("Set-Cookie", "z=9", NULL);
 }
 
+/* --- JSON ----------------------------------------------------------------------------------- */
+
+static const struct conf_change removed = { .name = { "out", 3 } };
+
+static void begin_json(const char *type, const char *coding)
+{
+    config.json.changes.kinds[CONF_CHANGE_REMOVE] = (struct conf_changes){ &removed, 1 };
+    config.json.n = 1;
+    config.json.max_size = 99;
+    s.answered[3] = (struct extra_field){ .name = SLICE("Content-Type"),
+                                          .value = slice_of(type, strlen(type)) };
+    s.answered[4] = (struct extra_field){ .name = SLICE("ETag"), .value = SLICE("\"t\"") };
+    s.answered[5] = (struct extra_field){ .name = SLICE("Digest"), .value = SLICE("d") };
+    if (coding)
+        s.answered[6] = (struct extra_field){ .name = SLICE("Content-Encoding"),
+                                              .value = slice_of(coding, strlen(coding)) };
+    run();
+    assert_non_null(s.whole);
+    assert_int_equal(s.whole_limit, 99);
+    assert_true(s.whole->refuse);
+}
+
+static bool is_wanted(int status)
+{
+    struct reply reply = { .status = status };
+    return s.whole->wanted(&s, s.whole_config, &reply);
+}
+
+static void json(void **state)
+{
+    struct slice out = SLICE("{\"x\":1}");
+    (void)state;
+    assert_int_equal(response_transformer_ops.access(&s, &config), STAGE_NEXT);
+    assert_false(s.range_ignored);
+    begin_json("application/json; charset=utf-8", NULL);
+    assert_true(is_wanted(200));
+    assert_false(is_wanted(206));
+    assert_true(s.whole->replace(&s, s.whole_config, out, &out));
+    assert_true(slice_equal(out, SLICE("{\"x\":1}")));
+    expect("ETag", "\"t\"", NULL);
+    expect("Digest", "d", NULL);
+    assert_true(s.whole->replace(&s, s.whole_config, SLICE("{\"out\":1}"), &out));
+    assert_true(slice_equal(out, SLICE("{}")));
+    expect("ETag", "W/\"t\"", NULL);
+    expect("Digest", NULL, NULL);
+    assert_int_equal(response_transformer_ops.access(&s, &config), STAGE_NEXT);
+    assert_true(s.range_ignored);
+    assert_null(fake_upstream(&s, "Accept-Encoding")->p);
+}
+
+static void other_bodies(void **state)
+{
+    (void)state;
+    begin_json("application/json", "gzip");
+    assert_false(is_wanted(200));
+    s.answered[6] = (struct extra_field){ .name = SLICE("X"), .value = SLICE("y") };
+    assert_true(is_wanted(200));
+    s.answered[3].value = SLICE("text/html");
+    assert_false(is_wanted(200));
+    config.json.n = 0;
+    s.whole = NULL;
+    run();
+    assert_null(s.whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +188,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(replaces_and_adds, setup, teardown),
         cmocka_unit_test_setup_teardown(appends, setup, teardown),
         cmocka_unit_test_setup_teardown(in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(json, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_bodies, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
