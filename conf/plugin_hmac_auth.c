@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fields of hmac-auth, as Kong has them; a digest of the body is refused, since the verdict has
- * to stand before the body is read. */
+/* The fields of hmac-auth, as Kong has them. */
 #include "conf/plugin_hmac_auth.h"
 #include "conf/load.h"
 #include "conf/value.h"
@@ -31,7 +30,9 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_INT(CONFIG, as.clock_skew, "clock_skew"), .preset = "300", .min = 1,
       .max = INT32_MAX, .doc = "How far Date or X-Date may be from the gateway's clock, s." },
     { FIELDS_ROW_BOOL(CONFIG, as.validate_request_body, "validate_request_body"), .preset = "false",
-      .doc = "Whether Digest is compared: refused, the body is streamed." },
+      .doc = "Whether the body has to fit Digest: SHA-256=BASE64 (no Digest: it has to be empty). "
+             "It is compared while it streams; no upstream gets the end of one that does not fit. "
+             "List digest in enforce_headers, or anybody may write it." },
     { FIELDS_ROW_TEXTS(CONFIG, as.enforce_headers, "enforce_headers"), .preset = "[ ]",
       .flags = FIELDS_SET | FIELDS_LOWER, .check = is_signed,
       .doc = "Fields that every signature has to cover; request-line and @request-target too." },
@@ -60,9 +61,6 @@ static void finish(struct load *load, struct source_plugin *p)
     struct hmac_auth_source *config = p->config;
     const config_setting_t *at = config_setting_get_member(p->at, "config");
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
-    if (config->as.validate_request_body)
-        report_key(&load->report, at, "validate_request_body",
-                   "cannot be true: the body is streamed, not read");
 }
 
 const struct load_kind plugin_hmac_auth_kind = { &table, true, finish };

@@ -19,7 +19,7 @@ struct conf_hmac_auth {
     unsigned algorithms;               /* of enum conf_hmac_algorithm */
     struct conf_text realm;
     const struct conf_consumer *anonymous; /* NULL: none */
-    bool validate_request_body;            /* true is refused at load: it would buffer the body */
+    bool validate_request_body;            /* compares the body with Digest */
 };
 
 #endif

@@ -15,6 +15,7 @@ enum intake_result {
     INTAKE_TOO_LARGE, /* past request_body_max_size: 413 */
     INTAKE_TIMEOUT,   /* client_body_timeout passed between two reads: 408 */
     INTAKE_GONE,      /* the client went away */
+    INTAKE_REFUSED,   /* by a plugin that watches it */
 };
 
 /* The request's body as it arrives. */

@@ -28,9 +28,32 @@ static enum body_state state_of(enum intake_result r)
         return BODY_TIMEOUT;
     case INTAKE_GONE:
         return BODY_CLIENT_GONE;
+    case INTAKE_REFUSED:
+        return BODY_REFUSED;
     default:
         return BODY_GOING;
     }
+}
+
+/* What comes from the client. A plugin that watches sees each run before it is handed out: of a
+ * body that it refuses at its end, the last run stays here, or of a chunked one the last chunk. */
+static enum intake_result read_on(struct stream *s, struct slice *run)
+{
+    enum intake_result r = s->carrier->read_body(s, run);
+    struct body_watch *w = s->body_watch;
+
+    if (!w || s->body_passed || (r != INTAKE_RUN && r != INTAKE_END))
+        return r;
+    if (r == INTAKE_RUN && !w->take(w, *run))
+        return INTAKE_REFUSED;
+    s->body_passed = s->intake.done && w->end(w);
+    return s->intake.done && !s->body_passed ? INTAKE_REFUSED : r;
+}
+
+void request_body_refuse(struct stream *s)
+{
+    s->cause = "a plugin refused the request's body";
+    s->body_watch->refuse(s, s->body_watch);
 }
 
 enum stage_result request_body_collect(struct stream *s)
@@ -38,7 +61,7 @@ enum stage_result request_body_collect(struct stream *s)
     struct slice run;
 
     for (;;) {
-        enum intake_result r = s->carrier->read_body(s, &run);
+        enum intake_result r = read_on(s, &run);
         if (r == INTAKE_END)
             return STAGE_NEXT;
         if (r == INTAKE_WAIT)
@@ -54,6 +77,10 @@ enum stage_result request_body_collect(struct stream *s)
                                              : 500;
         if (r == INTAKE_GONE)
             return STAGE_FAIL;
+        if (r == INTAKE_REFUSED) {
+            request_body_refuse(s);
+            return STAGE_DONE;
+        }
         s->cause = "request body could not be taken";
         stream_answer(s, status,
                       status == 400   ? "Bad request"
@@ -128,7 +155,7 @@ bool request_body_edit(struct stream *s)
 static enum intake_result next_run(struct stream *s, struct slice *run)
 {
     if (!s->spool_in)
-        return s->carrier->read_body(s, run);
+        return read_on(s, run);
     if (s->spool_in_at == spool_size(s->spool_in))
         return INTAKE_END;
     char *to = s->w->scratch + WORKER_SCRATCH;
@@ -231,5 +258,12 @@ enum body_state request_body_pump(struct stream *s, struct slice head)
 bool request_body_rewind(struct stream *s)
 {
     s->spool_in_at = 0;
-    return s->spool_in || s->carrier->rewind_body(s);
+    if (s->spool_in)
+        return true;
+    if (!s->carrier->rewind_body(s))
+        return false;
+    s->body_passed = false;
+    if (s->body_watch)
+        s->body_watch->begin(s->body_watch);
+    return true;
 }

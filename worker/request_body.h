@@ -17,6 +17,7 @@ enum body_state {
     BODY_TOO_LARGE,
     BODY_TIMEOUT,
     BODY_CLIENT_GONE,
+    BODY_REFUSED, /* by a plugin: request_body_refuse() */
     BODY_NO_MEMORY,
     BODY_UPSTREAM_BROKE, /* errno says how */
 };
@@ -34,6 +35,9 @@ struct slice request_body_head(struct stream *s);
 /* Sends the head (once; absent afterwards) together with what is there of the body, then what
  * follows of it, as far as the peer takes it. */
 enum body_state request_body_pump(struct stream *s, struct slice head);
+
+/* Makes the answer to a body that a plugin refused, in place of what there may be. */
+void request_body_refuse(struct stream *s);
 
 /* The body from its beginning, for another peer. False: it is not there any more. */
 bool request_body_rewind(struct stream *s);

@@ -201,19 +201,36 @@ static enum stage_result cut_short(struct stream *s)
     return STAGE_FAIL;
 }
 
-/* The peer broke. Nothing was said yet: there is still a proper answer. */
-static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
+/* Whether nothing was said yet of what came: there is still another answer, which begins anew. */
+static bool take_back(struct stream *s)
 {
-    stats_add(&s->w->stats->upstream_failures, 1);
-    s->up_status = 502;
     if (s->head_sent && !(s->filters && body_filter_retract(s)))
-        return give(s, iov, n, false) && push(s) ? cut_short(s) : gone(s);
+        return false;
     s->head_sent = false;
     storing_abort(s);
     upstream_drop(&s->up);
     s->body_sent = 0;
-    stream_answer(s, 502, "An invalid response was received from the upstream server");
     s->step = STEP_HEAD;
+    return true;
+}
+
+static enum stage_result broke(struct stream *s, struct iovec *iov, int n)
+{
+    stats_add(&s->w->stats->upstream_failures, 1);
+    if (!take_back(s))
+        return give(s, iov, n, false) && push(s) ? cut_short(s) : gone(s);
+    stream_answer(s, 502, "An invalid response was received from the upstream server");
+    return STAGE_NEXT;
+}
+
+/* The peer answers before it has all of a request that then turns out to be none. */
+static enum stage_result refused(struct stream *s)
+{
+    if (!take_back(s)) {
+        s->cause = "a plugin refused the request's body";
+        return cut_short(s);
+    }
+    request_body_refuse(s);
     return STAGE_NEXT;
 }
 
@@ -323,14 +340,15 @@ static enum response_run gather(struct stream *s, struct iovec *iov, int *n)
 }
 
 /* A body that is sent while it still comes: the request's own body may still be under way as well.
- */
-static void keep_sending(struct stream *s)
+ * False: a plugin refuses that. */
+static bool keep_sending(struct stream *s)
 {
     if (s->up->write_broken || (s->request_sent && outbuf_empty(&s->up->out)))
-        return;
+        return true;
     enum body_state b = request_body_pump(s, (struct slice){ NULL, 0 });
     if (b != BODY_GOING && b != BODY_SENT)
         s->up->write_broken = true;
+    return b != BODY_REFUSED;
 }
 
 static enum stage_result wait_for_more(struct stream *s, bool for_client)
@@ -358,7 +376,8 @@ static enum stage_result send_stream(struct stream *s)
     bool broken = false;
     int n = 0;
 
-    keep_sending(s);
+    if (!keep_sending(s))
+        return refused(s);
     for (;;) {
         if (s->left && !s->fill)
             return gone(s); /* it went on for the cache's sake, and that is full */
@@ -455,7 +474,8 @@ static enum stage_result collect(struct stream *s)
 {
     struct slice run;
 
-    keep_sending(s);
+    if (!keep_sending(s))
+        return refused(s);
     for (;;) {
         switch (response_body_next(s, true, &run)) {
         case RESPONSE_RUN:

@@ -184,6 +184,10 @@ static enum stage_result pump_request(struct stream *s, struct slice head)
         upstream_drop(&s->up);
         stream_answer(s, 408, "Request timeout");
         break;
+    case BODY_REFUSED:
+        upstream_drop(&s->up); /* it has not all of the request, and must not take it for all */
+        request_body_refuse(s);
+        return STAGE_DONE;
     case BODY_CLIENT_GONE:
         s->cause = "client closed the connection";
         return STAGE_FAIL;

@@ -130,6 +130,9 @@ void stream_release(struct stream *s)
         collapsing_release(s);
     if (s->filters)
         body_filter_end(s);
+    if (s->body_watch)
+        s->body_watch->drop(s->body_watch);
+    s->body_watch = NULL;
     spool_free(&s->spool_in);
     spool_free(&s->spool_out);
 }
@@ -310,6 +313,13 @@ enum stage_result stream_edit_body(struct stream *s, uint64_t limit, const struc
     stream_limit_body(s, limit, refusal);
     s->body_edit = edit;
     return STAGE_NEXT;
+}
+
+void stream_watch_body(struct stream *s, struct body_watch *watch)
+{
+    must(!s->body_watch);
+    s->body_watch = watch;
+    watch->begin(watch);
 }
 
 /* --- fields and answers --------------------------------------------------------------------- */

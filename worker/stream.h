@@ -97,6 +97,19 @@ struct body_edit {
  * it is too large. `edit` lives as long as the request. */
 enum stage_result stream_edit_body(struct stream *s, uint64_t limit, const struct body_edit *edit);
 
+/* Follows the request's body while it streams. */
+struct body_watch {
+    /* From its first byte, perhaps again: it is sent to another peer. */
+    void (*begin)(struct body_watch *w);
+    bool (*take)(struct body_watch *w, struct slice run); /* false: it is refused */
+    bool (*end)(struct body_watch *w); /* all of it was taken; false: it is refused */
+    void (*refuse)(struct stream *s, struct body_watch *w); /* makes the answer */
+    void (*drop)(struct body_watch *w);                     /* the stream dies */
+};
+/* One plugin of a chain may do so. No upstream is ever given all of a body that is refused, nor the
+ * end of its message. `watch` lives as long as the request. */
+void stream_watch_body(struct stream *s, struct body_watch *watch);
+
 /* Sets a field of the request that goes upstream (any of that name from the client is dropped), or
  * takes it out. */
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value);

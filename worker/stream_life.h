@@ -81,6 +81,8 @@ struct stream {
     const struct carrier *left; /* the client is gone, the fill goes on: what carried it */
 
     const struct body_edit *body_edit; /* to be done still; NULL: none */
+    struct body_watch *body_watch;     /* NULL: none */
+    bool body_passed;                  /* all of it, by body_watch */
 
     /* upstream */
     struct peer *peer; /* held; stream_take_peer() */

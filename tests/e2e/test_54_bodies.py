@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins that look at bodies: request-transformer on JSON and forms."""
+"""Plugins that look at bodies: request-transformer on JSON and forms, response-transformer on JSON, hmac-auth on digests."""
+import base64
+import hashlib
+import hmac
 import json
+from email.utils import formatdate
 
-from harness import ask, plugin, proxy_cache, reply, route, service
+from harness import ask, plugin, proxy_cache, reply, route, service, wait_until
 
 JSON, FORM = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
 
@@ -272,3 +276,122 @@ def test_what_is_stored_is_what_came(origin, start):
     gateway = gateway_with(start, origin, answer_transformer(add={"json": ["b:2"]}), plugin("request-termination", status_code=403, message="no"))
     answer = gateway.get("/")
     assert answer.status == 403 and answer.json()["message"] == "no" and answer.json()["b"] == "2"  # the gateway's own as well
+
+
+# ---- hmac-auth: validate_request_body
+
+DIFFERS = "HMAC signature does not match"
+
+
+def digest_of(body):
+    return "SHA-256=" + base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+def signed(digest=None):
+    """Fields with a signature over Date and Digest."""
+    known = {"date": formatdate(usegmt=True), **({"digest": digest} if digest else {})}
+    code = hmac.new(b"shared", "\n".join(f"{name}: {value}" for name, value in known.items()).encode(), "sha256").digest()
+    return (*(f"{name}: {value}" for name, value in known.items()),
+            f'Authorization: hmac username="ali", algorithm="hmac-sha256", headers="{" ".join(known)}", '
+            f'signature="{base64.b64encode(code).decode()}"')
+
+
+def digest_gateway(start, origin, *plugins, fields=None, **config):
+    consumers = ({"username": "alice", "hmacauth_credentials": ({"username": "ali", "secret": "shared"},)}, {"username": "guest"})
+    check = plugin("hmac-auth", validate_request_body=True, **config)
+    return gateway_with(start, origin, check, *plugins, fields=fields, consumers=consumers)
+
+
+def test_bodies_that_fit_their_digest(origin, start):
+    gateway = digest_gateway(start, origin)
+    large = bytes(range(256)) * 16384
+    for body in (b"x", b"hello", large):
+        client = gateway.client()
+        assert client.ask("POST", "/", *signed(digest_of(body)), body=body).status == 200 and origin.last.body == body
+        client.request("POST", "/", *signed(digest_of(body)), "Transfer-Encoding: chunked", body=chunks(body, 65536))
+        assert client.response().status == 200 and origin.last.body == body and origin.last.get("Digest") == digest_of(body)
+    assert gateway.get("/", *signed()).status == 200 and gateway.get("/", *signed(digest_of(b""))).status == 200
+    assert gateway.ask("POST", "/", *signed(), "Transfer-Encoding: chunked", body=b"0\r\n\r\n").status == 200
+
+
+def test_bodies_that_do_not_fit_reach_no_upstream(origin, start):
+    gateway = digest_gateway(start, origin, fields={"name": "digest"})
+    large = bytes(range(256)) * 16384
+    evil = large[:-1] + b"\x00"
+    for body, wrong in ((b"hello", b"hullo"), (large, evil), (b"12", b"1")):
+        client = gateway.client()
+        for fields, text in (((), wrong), (("Transfer-Encoding: chunked",), chunks(wrong, 65536))):
+            client.request("POST", "/", *signed(digest_of(body)), *fields, body=text)
+            answer = client.response()  # the connection lives on: all of the body was read
+            assert answer.status == 401 and answer.json()["message"] == DIFFERS and answer.get("WWW-Authenticate") == "hmac"
+        assert client.ask("GET", "/ok", *signed()).status == 200
+    assert {request.target for request in origin.requests} == {"/ok"}  # none that was complete
+
+
+def test_bodies_whose_head_tells(origin, start):
+    """What does not need the body to be judged is judged before any of it is asked for."""
+    gateway = digest_gateway(start, origin)
+    for fields in (signed(), signed("SHA-256=x"), signed("MD5=x")):
+        client = gateway.client()
+        client.request("POST", "/", *fields, "Content-Length: 5", "Expect: 100-continue")
+        answer = client.response()
+        assert answer.status == 401 and answer.json()["message"] == DIFFERS and answer.interim == [] and client.at_end()
+    assert gateway.get("/", *signed(digest_of(b"x"))).status == 401
+    client = gateway.client()
+    client.request("POST", "/", *signed(), "Transfer-Encoding: chunked")
+    client.send(b"1\r\nx\r\n")  # the end never comes
+    answer = client.response()
+    assert answer.status == 401 and client.at_end() and origin.requests == []
+    gateway = digest_gateway(start, origin, anonymous="guest")
+    assert gateway.ask("POST", "/", *signed(), body=b"x").status == 200 and origin.last.get("X-Consumer-Username") == "guest"
+    origin.requests.clear()
+    assert gateway.ask("POST", "/", *signed(digest_of(b"y")), body=b"x").status == 401 and origin.requests == []
+
+
+def test_the_last_piece_is_held_back(origins, start):
+    """An upstream that answers early keeps what it said, and never gets the end of a request that is none."""
+    got = bytearray()
+
+    def early(connection, request):
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        while data := connection.read_some(100):
+            got.extend(data)
+        ended.append(True)
+        return False
+    ended = []
+    origin = origins(early, streaming=True)
+    gateway = digest_gateway(start, origin)
+    client = gateway.client()
+    client.request("POST", "/", *signed(digest_of(b"abcde")), "Content-Length: 5")
+    client.send(b"abc")
+    answer = client.response(body=False)
+    assert answer.status == 200
+    wait_until(lambda: bytes(got) == b"abc", "what came streams on")
+    client.send(b"dX")
+    wait_until(lambda: ended, "the upstream's connection is broken off")
+    assert bytes(got) == b"abc"
+    client.read_body(answer)
+    assert not answer.complete
+
+
+def test_digests_of_bodies_that_are_held(origin, start):
+    """Buffered by the route, and changed by a plugin behind: the digest is of what the client sent."""
+    gateway = digest_gateway(start, origin, transformer(add={"body": ["b:2"]}), fields={"request_buffering": True})
+    for fields, framed in (((), lambda text: text), (("Transfer-Encoding: chunked",), chunks)):
+        answer = gateway.ask("POST", "/", JSON, *signed(digest_of(b'{"a":1}')), *fields, body=framed(b'{"a":1}'))
+        assert answer.status == 200 and origin.last.body == b'{"a":1,"b":"2"}' and "Digest" not in origin.last
+        origin.requests.clear()
+        answer = gateway.ask("POST", "/", JSON, *signed(digest_of(b'{"a":1}')), *fields, body=framed(b'{"a":2}'))
+        assert answer.status == 401 and answer.json()["message"] == DIFFERS and origin.requests == []
+
+
+def test_a_retry_is_judged_again(origins, start):
+    def cut_first(connection, request):
+        if len(origin.requests) == 1:
+            connection.reset()
+            return False
+        return connection.send(reply(200, body="ok"))
+    origin = origins(cut_first)
+    gateway = digest_gateway(start, origin)
+    assert gateway.ask("PUT", "/", *signed(digest_of(b"hello")), body=b"hello").status == 200
+    assert [r.body for r in origin.requests] == [b"hello"] * 2

@@ -4,11 +4,15 @@
  * order in which it names them; "request-line" is the first line as it came, "@request-target" the
  * method in lower case and the path. Texts are Kong's. A date that is not signed does not freshen a
  * signature over another one, so that an old request cannot be sent again with a new X-Date.
+ *
+ * A body is compared with its Digest while it streams: what the head says is decided here, the rest
+ * at the body's end, where it is too late for the anonymous consumer: that is a 401 in any case.
  */
 #include "conf/plugin_hmac_auth.h"
 #include "worker/http/date.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/hmac_claim.h"
+#include "worker/plugins/hmac_digest.h"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/plugins.h"
 #include <openssl/crypto.h>
@@ -16,6 +20,7 @@
 #include <openssl/hmac.h>
 
 static const char unverifiable[] = "HMAC signature cannot be verified";
+static const char different[] = "HMAC signature does not match";
 
 static const EVP_MD *digest_of(const struct conf_hmac_auth *c, struct slice name)
 {
@@ -186,7 +191,71 @@ static const char *verify(struct stream *s, const struct conf_hmac_auth *c,
     *known = credentials_hmac(stream_credentials(s), claim.username.p, claim.username.n);
     if (!*known)
         return unverifiable;
-    return signature_holds(s, &claim, digest, *known) ? NULL : "HMAC signature does not match";
+    return signature_holds(s, &claim, digest, *known) ? NULL : different;
+}
+
+/* --- the body ------------------------------------------------------------------------------- */
+
+struct watch {
+    struct body_watch as; /* the first member: what the stream sees */
+    struct hmac_digest digest;
+    struct slice challenge;
+};
+
+static void begin(struct body_watch *w)
+{
+    hmac_digest_begin(&((struct watch *)w)->digest);
+}
+
+static bool take(struct body_watch *w, struct slice run)
+{
+    return hmac_digest_take(&((struct watch *)w)->digest, run);
+}
+
+static bool end(struct body_watch *w)
+{
+    return hmac_digest_holds(&((struct watch *)w)->digest);
+}
+
+static void refuse(struct stream *s, struct body_watch *w)
+{
+    (void)auth_refuse(s, NULL, ((struct watch *)w)->challenge, different);
+}
+
+static void drop(struct body_watch *w)
+{
+    hmac_digest_free(&((struct watch *)w)->digest);
+}
+
+enum verdict { BODY_FITS, BODY_DIFFERS, BODY_NO_MEMORY };
+
+/* Without a Digest the body has to be empty, as Kong has it. Whether a chunked one is shows later.
+ */
+static enum verdict judge_body(struct stream *s, const struct conf_hmac_auth *c)
+{
+    const struct head *head = stream_request(s)->head;
+    const struct field *f = head_find(head, SLICE("Digest"));
+    bool empty = head->framing == FRAMING_NONE ||
+                 (head->framing == FRAMING_LENGTH && head->content_length == 0);
+    struct watch *w = arena_take(stream_arena(s), sizeof *w);
+    if (!w)
+        return BODY_NO_MEMORY;
+    *w = (struct watch){ .as = { begin, take, end, refuse, drop }, .digest = { .empty = !f } };
+    if (f && (head_next(head, f) || !hmac_digest_read(field_value(f), w->digest.wanted)))
+        return BODY_DIFFERS;
+    if (!f && head->framing != FRAMING_CHUNKED)
+        return empty ? BODY_FITS : BODY_DIFFERS;
+    if (!hmac_digest_open(&w->digest))
+        return BODY_NO_MEMORY;
+    w->challenge = auth_challenge(s, "hmac", &c->realm);
+    if (!empty) {
+        stream_watch_body(s, &w->as);
+        return BODY_FITS;
+    }
+    hmac_digest_begin(&w->digest);
+    bool holds = hmac_digest_holds(&w->digest);
+    hmac_digest_free(&w->digest);
+    return holds ? BODY_FITS : BODY_DIFFERS;
 }
 
 static enum stage_result hmac_auth_access(struct stream *s, const void *config)
@@ -200,6 +269,11 @@ static enum stage_result hmac_auth_access(struct stream *s, const void *config)
     if (auth_skips(s, true, c->anonymous))
         return STAGE_NEXT;
     const char *why = verify(s, c, &known);
+    enum verdict body = !why && c->validate_request_body ? judge_body(s, c) : BODY_FITS;
+    if (body == BODY_NO_MEMORY)
+        return stream_answer(s, 500, "An unexpected error occurred");
+    if (body == BODY_DIFFERS)
+        why = different;
     if (why)
         return auth_refuse(s, c->anonymous, auth_challenge(s, "hmac", &c->realm), why);
     stream_authenticate(s, known->consumer, slice_of(known->username.s, known->username.n), false);

@@ -28,6 +28,7 @@ void fake_request(struct stream *s, const char *text)
     s->status = 0;
     s->body_limit = 0;
     s->body_edit = NULL;
+    s->body_watch = NULL;
     s->body_message = NULL;
     for (; *text; text++) {
         assert_true(n + 16 < sizeof(s->text));
@@ -218,6 +219,12 @@ void stream_limit_body(struct stream *s, uint64_t bytes, const char *message)
 void stream_ignore_range(struct stream *s)
 {
     s->range_ignored = true;
+}
+
+void stream_watch_body(struct stream *s, struct body_watch *watch)
+{
+    s->body_watch = watch;
+    watch->begin(watch);
 }
 
 enum stage_result stream_edit_body(struct stream *s, uint64_t limit, const struct body_edit *edit)

@@ -53,6 +53,7 @@ struct stream {
     uint64_t body_limit;
     const char *body_message;
     const struct body_edit *body_edit;
+    struct body_watch *body_watch; /* to be dropped by the test */
     int status; /* 0: no answer was made */
     struct slice message, body, content_type;
 };

@@ -170,6 +170,68 @@ static void hides_and_lets_pass(void **state)
     assert_true(s.anonymous);
 }
 
+/* --- bodies --------------------------------------------------------------------------------- */
+
+#define SIGNED AUTH("hmac-sha256", "date", SIGNED_DATE)
+/* printf body | openssl dgst -sha256 -binary | base64; the same of nothing */
+#define DIGEST_BODY  "Digest: SHA-256=Iw2DWNyOiJC0xY3utikS7i8gNXrpKlzIYbmOaP4xrLU=\n"
+#define DIGEST_EMPTY "Digest: SHA-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+
+static void bodies_known_at_the_head(void **state)
+{
+    (void)state;
+    config.validate_request_body = true;
+    expect_alice("GET /\n" DATE SIGNED);
+    expect_alice("POST /\nContent-Length: 0\n" DATE SIGNED);
+    expect_alice("GET /\n" DIGEST_EMPTY DATE SIGNED);
+    assert_null(s.body_watch);
+    expect_refusal("GET /\n" DIGEST_BODY DATE SIGNED, differs);
+    expect_refusal("POST /\nContent-Length: 4\n" DATE SIGNED, differs);
+    expect_refusal("POST /\nContent-Length: 4\nDigest: SHA-256=x\n" DATE SIGNED, differs);
+    expect_refusal("POST /\nContent-Length: 4\n" DIGEST_BODY DIGEST_BODY DATE SIGNED, differs);
+    config.anonymous = &nobody;
+    fake_request(&s, "POST /\nContent-Length: 4\n" DATE SIGNED);
+    assert_int_equal(hmac_auth_ops.access(&s, &config), STAGE_NEXT);
+    assert_ptr_equal(s.consumer, &nobody);
+    config.validate_request_body = false;
+    expect_alice("POST /\nContent-Length: 4\nDigest: x\n" DATE SIGNED);
+    assert_null(s.body_watch);
+}
+
+static bool body_fits(const char *request, const char *first, const char *second)
+{
+    expect_alice(request);
+    struct body_watch *w = s.body_watch;
+    assert_non_null(w);
+    bool fits = w->take(w, slice_of(first, strlen(first))) &&
+                w->take(w, slice_of(second, strlen(second))) && w->end(w);
+    w->begin(w); /* the same again */
+    bool again = w->take(w, slice_of(first, strlen(first))) &&
+                 w->take(w, slice_of(second, strlen(second))) && w->end(w);
+    assert_int_equal(fits, again);
+    if (!fits)
+        w->refuse(&s, w);
+    w->drop(w);
+    return fits;
+}
+
+static void bodies_as_they_stream(void **state)
+{
+    (void)state;
+    config.validate_request_body = true;
+    config.anonymous = &nobody;
+    assert_true(body_fits("POST /\nContent-Length: 4\n" DIGEST_BODY DATE SIGNED, "bo", "dy"));
+    assert_true(
+        body_fits("POST /\nTransfer-Encoding: chunked\n" DIGEST_BODY DATE SIGNED, "body", ""));
+    assert_true(body_fits("POST /\nTransfer-Encoding: chunked\n" DATE SIGNED, "", ""));
+    assert_int_equal(s.status, 0);
+    assert_false(body_fits("POST /\nContent-Length: 4\n" DIGEST_BODY DATE SIGNED, "bo", "dz"));
+    assert_int_equal(s.status, 401);
+    assert_true(slice_equal(s.message, slice_of(differs, strlen(differs))));
+    assert_non_null(fake_response(&s, "WWW-Authenticate"));
+    assert_false(body_fits("POST /\nTransfer-Encoding: chunked\n" DATE SIGNED, "", "b"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +242,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(enforces, setup, teardown),
         cmocka_unit_test_setup_teardown(many_names_are_no_work, setup, teardown),
         cmocka_unit_test_setup_teardown(hides_and_lets_pass, setup, teardown),
+        cmocka_unit_test_setup_teardown(bodies_known_at_the_head, setup, teardown),
+        cmocka_unit_test_setup_teardown(bodies_as_they_stream, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
