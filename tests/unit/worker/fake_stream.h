@@ -54,7 +54,7 @@ struct stream {
     const char *body_message;
     const struct body_edit *body_edit;
     struct body_watch *body_watch; /* to be dropped by the test */
-    int status; /* 0: no answer was made */
+    int status;                    /* 0: no answer was made */
     struct slice message, body, content_type;
 };
 
