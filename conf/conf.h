@@ -90,6 +90,7 @@ struct conf {
     double dns_min_ttl, dns_max_ttl, dns_error_ttl; /* s */
 
     uint64_t limits_size; /* bytes for the counters of rate limits */
+    uint64_t tokens_size; /* bytes for what was said of tokens */
     const struct conf_dict *shared_dicts;
     size_t shared_dicts_n;
     const struct conf_certificate *certificates;
@@ -99,8 +100,9 @@ struct conf {
     const struct conf_upstream
         *upstreams; /* those implied by a service's host come after the configured ones */
     size_t upstreams_n;
+    /* behind the services of the file stand those that plugins ask, asked_n of them */
     const struct conf_service *services;
-    size_t services_n;
+    size_t services_n, asked_n;
     const struct conf_route *routes; /* all routes of all services, in file order */
     size_t routes_n;
     const struct conf_consumer *consumers;

@@ -89,5 +89,10 @@ const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const
 /* By id, username or custom_id. */
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,
                                                  size_t n);
+/* By that alone. */
+const struct conf_consumer *credentials_username(const struct conf_credentials *c, const char *name,
+                                                 size_t n);
+const struct conf_consumer *credentials_custom_id(const struct conf_credentials *c,
+                                                  const char *name, size_t n);
 
 #endif

@@ -7,7 +7,7 @@
 #include "conf/load.h"
 
 struct conf_credentials {
-    struct names keys, jwts, basics, hmacs, consumers;
+    struct names keys, jwts, basics, hmacs, consumers, usernames, custom_ids;
 };
 
 static struct conf_credentials *filling(struct load *load)
@@ -40,21 +40,26 @@ bool credentials_add_hmac(struct load *load, const struct conf_hmac *hmac)
     return names_put(&filling(load)->hmacs, &load->memory, hmac->username, hmac) != NULL;
 }
 
-static void add_name(struct load *load, struct conf_text name, const struct conf_consumer *consumer)
+static void add_name(struct load *load, struct names *names, struct conf_text name,
+                     const struct conf_consumer *consumer)
 {
     if (name.n)
-        names_put(&filling(load)->consumers, &load->memory, name, consumer);
+        names_put(names, &load->memory, name, consumer);
 }
 
 void credentials_name(struct load *load)
 {
     const struct conf_consumer *consumers = load->conf->consumers;
+    struct conf_credentials *c = filling(load);
+    for (size_t i = 0; i < load->conf->consumers_n; i++) {
+        add_name(load, &c->consumers, consumers[i].id, &consumers[i]);
+        add_name(load, &c->usernames, consumers[i].username, &consumers[i]);
+        add_name(load, &c->custom_ids, consumers[i].custom_id, &consumers[i]);
+    }
     for (size_t i = 0; i < load->conf->consumers_n; i++)
-        add_name(load, consumers[i].id, &consumers[i]);
+        add_name(load, &c->consumers, consumers[i].username, &consumers[i]);
     for (size_t i = 0; i < load->conf->consumers_n; i++)
-        add_name(load, consumers[i].username, &consumers[i]);
-    for (size_t i = 0; i < load->conf->consumers_n; i++)
-        add_name(load, consumers[i].custom_id, &consumers[i]);
+        add_name(load, &c->consumers, consumers[i].custom_id, &consumers[i]);
 }
 
 const struct conf_key *credentials_key(const struct conf_credentials *c, const char *key, size_t n)
@@ -84,4 +89,16 @@ const struct conf_consumer *credentials_consumer(const struct conf_credentials *
                                                  size_t n)
 {
     return names_get(&c->consumers, name, n);
+}
+
+const struct conf_consumer *credentials_username(const struct conf_credentials *c, const char *name,
+                                                 size_t n)
+{
+    return names_get(&c->usernames, name, n);
+}
+
+const struct conf_consumer *credentials_custom_id(const struct conf_credentials *c,
+                                                  const char *name, size_t n)
+{
+    return names_get(&c->custom_ids, name, n);
 }

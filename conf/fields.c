@@ -158,6 +158,11 @@ static const struct fields_row rows[] = {
       .doc =
           "Shared memory for the counters of rate-limiting, 16 bytes each; it is used as clients "
           "come, and when it is full those that counted least are forgotten." },
+    { SIZE(as.tokens_size, "tokens_size"), .preset = "\"16m\"", .min = 65536,
+      .max = (int64_t)1 << 36,
+      .doc =
+          "Shared memory for what oauth2-introspection was told of tokens, 2 KiB each; it is used "
+          "as tokens come, and when it is full refusals and those that end soonest make room." },
     { LIST(shared_dicts, "shared_dicts", dict_fields),
       .preset = "( { name = \"gateway_cache\"; size = \"128m\"; } )",
       .doc = "Dictionaries in shared memory, for caches." },

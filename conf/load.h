@@ -70,6 +70,8 @@ void load_regex(struct load *load, struct conf_regex *re);
 /* `text` below the prefix unless it is absolute. */
 struct conf_text load_path(struct load *load, struct conf_text text);
 
+/* How many instances the file has, over all scopes. */
+size_t plugin_count(const struct source *source);
 /* The settings of a kind of plugin. */
 const struct fields_table *plugin_table(enum conf_plugin_kind kind);
 
@@ -87,6 +89,18 @@ void chains_finish(struct load *load);
  * (reported at `key`). */
 const struct conf_upstream *upstreams_implied(struct load *load, struct conf_text host, int port,
                                               const config_setting_t *at, const char *key);
+/* A service that a plugin asks by itself; it has no routes, and no member of the file tells it. */
+struct services_own {
+    struct conf_text name; /* in logs */
+    struct conf_text url;  /* PROTOCOL://HOST[:PORT][/PATH] */
+    struct conf_text ca_certificates;
+    bool tls_verify;
+    int timeout; /* ms, of each step */
+    const config_setting_t *at;
+    const char *key; /* the member of `at` that said the url */
+};
+/* NULL: reported at `key`. No more than plugin_count() of them. */
+const struct conf_service *services_own(struct load *load, const struct services_own *own);
 /* Reads certificate and key into *out, which is zeroed memory of the load and ended with it; what
  * is wrong is reported at the members cert and key of `at`. */
 void certificates_read(struct load *load, const struct source_certificate *from,

@@ -16,12 +16,13 @@ extern const struct load_kind plugin_ip_restriction_kind, plugin_bot_detection_k
     plugin_request_transformer_kind, plugin_request_size_limiting_kind,
     plugin_concurrency_limiting_kind, plugin_rate_limiting_kind, plugin_security_headers_kind,
     plugin_redirect_kind, plugin_proxy_cache_kind, plugin_request_termination_kind,
-    plugin_correlation_id_kind;
+    plugin_correlation_id_kind, plugin_oauth2_introspection_kind;
 
 static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_IP_RESTRICTION] = &plugin_ip_restriction_kind,
     [CONF_PLUGIN_BOT_DETECTION] = &plugin_bot_detection_kind,
     [CONF_PLUGIN_CORS] = &plugin_cors_kind,
+    [CONF_PLUGIN_OAUTH2_INTROSPECTION] = &plugin_oauth2_introspection_kind,
     [CONF_PLUGIN_JWT] = &plugin_jwt_kind,
     [CONF_PLUGIN_KEY_AUTH] = &plugin_key_auth_kind,
     [CONF_PLUGIN_BASIC_AUTH] = &plugin_basic_auth_kind,
@@ -212,42 +213,57 @@ static void finish_one(struct load *load, struct source_plugin *p, const struct 
     *out = p->as;
 }
 
-static size_t finish_list(struct load *load, const struct source_list *list,
-                          const struct place *place)
+static void finish_list(struct load *load, const struct source_list *list,
+                        const struct place *place)
 {
     struct source_plugin *plugins = list->v;
-    for (size_t i = 0; load && i < list->n; i++)
+    for (size_t i = 0; i < list->n; i++)
         finish_one(load, &plugins[i], place);
-    return list->n;
 }
 
-/* All lists of instances in the file; with load NULL they are only counted. */
-static size_t each_list(struct load *load, const struct source *source, const struct conf *conf)
+size_t plugin_count(const struct source *source)
 {
     const struct source_service *services = source->services.v;
     const struct source_consumer *consumers = source->consumers.v;
-    size_t total = 0, route_index = 0;
+    size_t total = source->plugins.n;
+    for (size_t i = 0; i < source->services.n; i++) {
+        const struct source_route *routes = services[i].routes.v;
+        total += services[i].plugins.n;
+        for (size_t k = 0; k < services[i].routes.n; k++)
+            total += routes[k].plugins.n;
+    }
+    for (size_t i = 0; i < source->consumers.n; i++)
+        total += consumers[i].plugins.n;
+    return total;
+}
+
+/* All lists of instances in the file. */
+static void each_list(struct load *load, const struct source *source, const struct conf *conf)
+{
+    const struct source_service *services = source->services.v;
+    const struct source_consumer *consumers = source->consumers.v;
+    size_t route_index = 0;
     for (size_t i = 0; i < source->services.n; i++) {
         const struct source_route *routes = services[i].routes.v;
         struct place here = { .service = &conf->services[i] };
-        total += finish_list(load, &services[i].plugins, &here);
+        finish_list(load, &services[i].plugins, &here);
         for (size_t k = 0; k < services[i].routes.n; k++) {
             struct place there = { .route = &conf->routes[route_index++] };
-            total += finish_list(load, &routes[k].plugins, &there);
+            finish_list(load, &routes[k].plugins, &there);
         }
     }
     for (size_t i = 0; i < source->consumers.n; i++) {
         struct place here = { .consumer = &conf->consumers[i] };
-        total += finish_list(load, &consumers[i].plugins, &here);
+        finish_list(load, &consumers[i].plugins, &here);
     }
-    return total + finish_list(load, &source->plugins, &(struct place){ 0 });
+    finish_list(load, &source->plugins, &(struct place){ 0 });
 }
 
 void plugin_finish(struct load *load)
 {
-    size_t total = each_list(NULL, load->source, load->conf);
+    size_t total = plugin_count(load->source);
     load->conf->plugins = memory_array(&load->memory, total, sizeof *load->conf->plugins);
-    (void)each_list(load, load->source, load->conf);
+    each_list(load, load->source, load->conf);
 }
 
 /* ---- for those who run them ---- */

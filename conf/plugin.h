@@ -15,6 +15,7 @@
     X(IP_RESTRICTION, "ip-restriction", 3000)                                                      \
     X(BOT_DETECTION, "bot-detection", 2500)                                                        \
     X(CORS, "cors", 2000)                                                                          \
+    X(OAUTH2_INTROSPECTION, "oauth2-introspection", 1700)                                          \
     X(JWT, "jwt", 1005)                                                                            \
     X(KEY_AUTH, "key-auth", 1003)                                                                  \
     X(BASIC_AUTH, "basic-auth", 1001)                                                              \

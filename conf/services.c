@@ -5,6 +5,7 @@
  * is checked in routes.c.
  */
 #include "conf/endpoint.h"
+#include "conf/ids.h"
 #include "conf/load.h"
 #include "conf/value.h"
 #include <string.h>
@@ -118,7 +119,8 @@ void services_finish(struct load *load)
 {
     struct source_service *from = load->source->services.v;
     size_t n = load->source->services.n;
-    struct conf_service *out = memory_array(&load->memory, n, sizeof *out);
+    struct conf_service *out =
+        memory_array(&load->memory, n + plugin_count(load->source), sizeof *out);
     struct names files = { 0 };
     load->conf->services = out;
     load->conf->services_n = n;
@@ -134,4 +136,48 @@ void services_finish(struct load *load)
         service->index = (uint32_t)i;
         out[i] = *service;
     }
+}
+
+/* ---- those that plugins ask ---- */
+
+static bool own_url(struct load *load, const struct services_own *own, struct endpoint_url *url)
+{
+    const char *why = endpoint_url(own->url, url);
+    if (why && strchr(own->url.s, '@'))
+        report_key(&load->report, own->at, own->key, "must not have a user or password");
+    else if (why)
+        report_key(&load->report, own->at, own->key, "%s %s",
+                   report_quote(&load->report, own->url.s, own->url.n), why);
+    return !why;
+}
+
+const struct conf_service *services_own(struct load *load, const struct services_own *own)
+{
+    struct endpoint_url url;
+    size_t index = load->conf->services_n + load->conf->asked_n;
+    struct conf_service *service = (struct conf_service *)&load->conf->services[index];
+    const struct source_service *defaults = reader_preset(&load->reader, &service_fields_table);
+    if (!own_url(load, own, &url))
+        return NULL;
+    load->conf->asked_n++;
+    *service = defaults->as;
+    service->name = own->name;
+    service->id = ids_uuid(&load->memory, "asked\n%s", own->name.s);
+    service->index = (uint32_t)index;
+    service->enabled = true;
+    service->protocol = url.protocol;
+    service->host = memory_text(&load->memory, url.host.s, url.host.n);
+    service->port = url.port;
+    service->path = memory_text(&load->memory, url.path.s, url.path.n);
+    service->connect_timeout = service->write_timeout = service->read_timeout = own->timeout;
+    service->tls_verify = own->tls_verify;
+    service->ca_certificates = load_path(load, own->ca_certificates);
+    if (service->ca_certificates.n)
+        service->authorities =
+            certificates_list(load, service->ca_certificates, own->at, "ca_certificates");
+    service->upstream = load_find(&load->upstreams, service->host);
+    if (!service->upstream)
+        service->upstream = upstreams_implied(load, memory_lower(&load->memory, service->host),
+                                              service->port, own->at, own->key);
+    return service;
 }

@@ -114,9 +114,9 @@ void upstreams_finish(struct load *load)
 {
     struct source_upstream *from = load->source->upstreams.v;
     size_t n = load->source->upstreams.n;
-    /* Room for one implied upstream a service, so that pointers to upstreams hold. */
-    struct conf_upstream *out =
-        memory_array(&load->memory, n + load->source->services.n, sizeof *out);
+    /* Room for one implied upstream a service and a plugin, so that pointers to upstreams hold. */
+    size_t implied = load->source->services.n + plugin_count(load->source);
+    struct conf_upstream *out = memory_array(&load->memory, n + implied, sizeof *out);
     load->conf->upstreams = out;
     for (size_t i = 0; i < n; i++) {
         struct conf_upstream *up = &from[i].as;

@@ -14,6 +14,7 @@
 #include "shm/seats.h"
 #include "shm/stats.h"
 #include "shm/tickets.h"
+#include "shm/tokens.h"
 #include "worker/base/log.h"
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static const struct zones_kind zones_table[] = {
     { ZONE_ROSTER, ROSTER_VERSION, ZONES_ONE(roster), ZONES_OWN, roster_break },
     { ZONE_LIMITS, LIMITS_VERSION, ZONES_ONE(limits), ZONES_OWN, limits_break },
     { ZONE_SEATS, SEATS_VERSION, ZONES_ONE(seats), ZONES_OWN, seats_forget },
+    { ZONE_TOKENS, TOKENS_VERSION, ZONES_ONE(tokens), ZONES_OWN, tokens_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, ZONES_OWN,
       cache_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, twins), HERITAGE_DICTS_MAX, ZONES_TWIN,
@@ -175,6 +177,19 @@ static bool zones_take_seats(struct generation *g, const struct generation *old,
     return true;
 }
 
+/* What was said of tokens holds for the next configuration too. */
+static bool zones_take_tokens(struct generation *g, const struct generation *old,
+                              struct refusal *refusal)
+{
+    uint64_t size = g->conf->tokens_size;
+
+    if (old && old->heritage.tokens.shm && tokens_fits(&old->heritage.tokens, size))
+        g->heritage.tokens = old->heritage.tokens;
+    else if (!tokens_make(&g->heritage.tokens, size))
+        return refusal_errno(refusal, "no shared memory for tokens_size");
+    return true;
+}
+
 /* --- dictionaries ---------------------------------------------------------------------- */
 
 /* Of another master everything is kept, whatever its size: processes of that one use it, who cannot
@@ -237,7 +252,7 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
 {
     return zones_take_stats(g, old, refusal) && zones_take_health(g, old, refusal) &&
            zones_take_roster(g, old, refusal) && zones_take_limits(g, old, refusal) &&
-           zones_take_seats(g, old, refusal) && zones_take_dicts(g, old, refusal);
+           zones_take_seats(g, old, refusal) && zones_take_tokens(g, old, refusal) && zones_take_dicts(g, old, refusal);
 }
 
 /* --- from another master --------------------------------------------------------------- */

@@ -23,7 +23,8 @@ enum zone_kind {
     ZONE_CACHE,
     ZONE_ROSTER,
     ZONE_LIMITS,
-    ZONE_SEATS
+    ZONE_SEATS,
+    ZONE_TOKENS
 };
 
 struct zone_shm { /* at offset 0 of every zone */

@@ -72,6 +72,17 @@ static bool add_part(struct stream *s, struct cache_key_parts *parts, const char
     return true;
 }
 
+/* Somebody who is known by a credential, but is no consumer: what he gets is not for others. */
+static bool add_credential(struct stream *s, struct cache_key_parts *parts)
+{
+    if (!s->authenticated || s->consumer)
+        return true;
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
+            return add_part(s, parts, "credential", e->value);
+    return true;
+}
+
 /* What else the upstream is told of the URL that the client asked for, and may write into its
  * answer: the scheme, the port where Host is passed on, and what a trusted proxy says of them. The
  * usual values add nothing. */
@@ -82,6 +93,8 @@ static bool add_context(struct stream *s, struct cache_key_parts *parts)
     char port[12];
 
     if (s->request.chosen.p && !add_part(s, parts, "chosen", s->request.chosen))
+        return false;
+    if (!add_credential(s, parts))
         return false;
     if (s->request.secure && !add_part(s, parts, "scheme", SLICE("https")))
         return false;

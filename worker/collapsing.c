@@ -13,6 +13,7 @@
 #include "shm/assert.h"
 #include "shm/cache_ticket.h"
 #include "worker/http/labels.h"
+#include "worker/inquiry.h"
 #include "worker/placing.h"
 #include "worker/serving.h"
 #include "worker/widening.h"
@@ -92,6 +93,7 @@ static void heard(struct loop_io *io, uint32_t events)
     (void)events;
     wake_all(w);
     placing_heard(w);
+    inquiry_heard(w);
 }
 
 static void come_back(struct loop_later *later)

@@ -63,6 +63,7 @@ struct worker {
     struct limits *limits;
     struct seats *seats;
     struct memo memo;
+    struct inquiries *inquiries; /* worker/inquiry.c */
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

@@ -61,7 +61,8 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
         tell_failure(s, status == 504, cause);
         latency_failed(s->peer, s->w->loop.now.us - s->up_began, s->w->loop.now.ms);
     }
-    bool safe = !heard && (!sent || idempotent(method_of(s))) && request_body_rewind(s);
+    bool again = s->own || idempotent(method_of(s));
+    bool safe = !heard && (!sent || again) && request_body_rewind(s);
     s->same_peer = safe && stale; /* the connection was old, the peer may well be fine */
     if (s->up)
         upstream_drop(&s->up);

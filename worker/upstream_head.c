@@ -154,6 +154,8 @@ static char *put_fields(char *p, const struct stream *s)
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
         if (e->value.p && !is_host(e))
             p = build_field(p, e->name, e->value);
+    if (s->own)
+        return p;
     for (const struct field *f = head_field(&s->head, FIELD_VIA); f; f = head_next(&s->head, f))
         p = build_field(p, SLICE("Via"), slice_of(f->value, f->value_n));
     return build_slice(p, s->head.minor ? SLICE("Via: 1.1 gateway\r\n")
@@ -187,7 +189,8 @@ struct slice upstream_head(struct stream *s, bool chunked, bool has_length, uint
     p = build_slice(p, SLICE(" HTTP/1.1\r\n"));
     p = put_host(p, s);
     p = put_fields(p, s);
-    p = put_forwarded(p, s);
+    if (!s->own)
+        p = put_forwarded(p, s);
     if (s->head.te_trailers)
         p = build_slice(p, SLICE("TE: trailers\r\nConnection: TE\r\n"));
     if (s->head.upgrade) {

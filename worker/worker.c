@@ -13,6 +13,7 @@
 #include "worker/collapsing.h"
 #include "worker/conn.h"
 #include "worker/explain.h"
+#include "worker/inquiry.h"
 #include "worker/placing.h"
 #include "worker/upstream.h"
 #include <errno.h>
@@ -98,8 +99,10 @@ static bool make_upstreams(struct worker *w)
 
 static bool make_services(struct worker *w)
 {
-    w->services = calloc(w->conf->services_n + 1, sizeof *w->services);
-    for (size_t i = 0; w->services && i < w->conf->services_n; i++) {
+    size_t n = w->conf->services_n + w->conf->asked_n;
+
+    w->services = calloc(n + 1, sizeof *w->services);
+    for (size_t i = 0; w->services && i < n; i++) {
         const struct conf_service *service = &w->conf->services[i];
         if (service->protocol != CONF_HTTPS)
             continue;
@@ -180,7 +183,7 @@ static bool make_worker(struct worker *w, const struct heritage *h)
     w->seats = seats_attach(&h->seats, h->slot);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
     return loop_init(&w->loop) && w->scratch && w->reply_head && w->limits && w->seats &&
-           w->listeners && make_routes(w) && make_upstreams(w) && make_services(w) &&
+           w->listeners && inquiry_open(w) && make_routes(w) && make_upstreams(w) && make_services(w) &&
            make_caches(w) && make_tls(w);
 }
 

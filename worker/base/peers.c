@@ -323,15 +323,16 @@ bool peers_open(struct peers *peers, const struct heritage *heritage, const stru
                 void *owner)
 {
     size_t n = heritage->conf->upstreams_n;
+    size_t hosts = heritage->conf->services_n + heritage->conf->asked_n;
     *peers = (struct peers){
         .heritage = heritage, .ops = ops, .owner = owner, .epoch = roster_epoch(&heritage->roster)
     };
     peers->entries = calloc(n + 1, sizeof *peers->entries);
-    peers->hosts = calloc(heritage->conf->services_n + 1, sizeof *peers->hosts);
+    peers->hosts = calloc(hosts + 1, sizeof *peers->hosts);
     if (!peers->entries || !peers->hosts)
         return false;
     peers->n = n;
-    peers->hosts_n = heritage->conf->services_n;
+    peers->hosts_n = hosts;
     peers->seen = UINT64_MAX;
     claim_upstreams(peers);
     peers_renew(peers);

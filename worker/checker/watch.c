@@ -127,7 +127,7 @@ static void plan_next(struct watched *x)
 static void borrow_trust(const struct conf *conf, const struct conf_upstream *up,
                          struct conf_service *to)
 {
-    for (size_t i = 0; i < conf->services_n; i++) {
+    for (size_t i = 0; i < conf->services_n + conf->asked_n; i++) {
         const struct conf_service *s = &conf->services[i];
         if (s->upstream != up || s->protocol != CONF_HTTPS)
             continue;

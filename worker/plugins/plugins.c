@@ -19,6 +19,7 @@ const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_RESPONSE_TRANSFORMER] = &response_transformer_ops,
     [CONF_PLUGIN_SECURITY_HEADERS] = &security_headers_ops,
     [CONF_PLUGIN_REDIRECT] = &redirect_ops,
+    [CONF_PLUGIN_OAUTH2_INTROSPECTION] = &oauth2_introspection_ops,
     [CONF_PLUGIN_JWT] = &jwt_ops,
     [CONF_PLUGIN_KEY_AUTH] = &key_auth_ops,
     [CONF_PLUGIN_PROXY_CACHE] = &proxy_cache,

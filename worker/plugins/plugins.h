@@ -20,6 +20,7 @@ extern const struct plugin_ops concurrency_limiting_ops; /* worker/plugins/concu
 extern const struct plugin_ops rate_limiting_ops;        /* worker/plugins/rate_limiting.c */
 extern const struct plugin_ops security_headers_ops;     /* worker/plugins/security_headers.c */
 extern const struct plugin_ops redirect_ops;             /* worker/plugins/redirect.c */
+extern const struct plugin_ops oauth2_introspection_ops; /* worker/plugins/oauth2_introspection.c */
 extern const struct plugin_ops jwt_ops;                  /* worker/plugins/jwt.c */
 extern const struct plugin_ops key_auth_ops;             /* worker/plugins/key_auth.c */
 extern const struct plugin_ops request_termination_ops;  /* worker/plugins/request_termination.c */

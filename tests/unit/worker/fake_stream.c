@@ -366,3 +366,21 @@ const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const
             return c->hmacs[i];
     return NULL;
 }
+
+const struct conf_consumer *credentials_username(const struct conf_credentials *c, const char *name,
+                                                 size_t n)
+{
+    for (size_t i = 0; i < c->consumers_n; i++)
+        if (c->consumers[i]->username.n == n && memcmp(c->consumers[i]->username.s, name, n) == 0)
+            return c->consumers[i];
+    return NULL;
+}
+
+const struct conf_consumer *credentials_custom_id(const struct conf_credentials *c,
+                                                  const char *name, size_t n)
+{
+    for (size_t i = 0; i < c->consumers_n; i++)
+        if (c->consumers[i]->custom_id.n == n && memcmp(c->consumers[i]->custom_id.s, name, n) == 0)
+            return c->consumers[i];
+    return NULL;
+}

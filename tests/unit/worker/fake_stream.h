@@ -17,6 +17,8 @@ struct conf_credentials {
     const struct conf_jwt_secret *secrets[FAKE_CREDENTIALS];
     const struct conf_basic *basics[FAKE_CREDENTIALS];
     const struct conf_hmac *hmacs[FAKE_CREDENTIALS];
+    const struct conf_consumer *consumers[FAKE_CREDENTIALS];
+    size_t consumers_n;
     size_t keys_n, secrets_n, basics_n, hmacs_n;
 };
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oauth2-introspection: an authorization service says whether the token of a request is active, and
+ * whose it is. What it said is looked up under a keyed digest of the token and of all else that the
+ * answer depends on; where nothing is known it is asked, and the request waits. Called again, the
+ * plugin goes the same way once more, with the answer.
+ *
+ * X-Credential-* and X-Consumer-* that a client sends are taken out in any case: also a request
+ * that is let through unasked must not say who it is.
+ */
+#include "conf/plugin_oauth2_introspection.h"
+#include "worker/http/build.h"
+#include "worker/inquiry.h"
+#include "worker/plugins/auth.h"
+#include "worker/plugins/introspection.h"
+#include "worker/plugins/jwt_where.h"
+#include "worker/plugins/lookup.h"
+#include "worker/plugins/plugins.h"
+
+enum { FIELDS_FIXED = 6, CREDENTIAL_BYTES = 16 };
+
+/* --- what clients may not say --------------------------------------------------------------- */
+
+static bool begins(struct slice name, struct slice with)
+{
+    return name.n >= with.n && slice_equal_nocase(slice_of(name.p, with.n), with);
+}
+
+static void shield(struct stream *s)
+{
+    struct head *head = stream_request(s)->head;
+    char room[FIELD_ALIKE_MAX];
+    for (int i = 0; i < head->fields_n; i++) {
+        struct field *f = &head->fields[i];
+        struct slice name = field_alike(slice_of(f->name, f->name_n), room);
+        f->drop |= begins(name, SLICE("X-Credential-")) || begins(name, SLICE("X-Consumer-")) ||
+                   slice_equal_nocase(name, SLICE("X-Anonymous-Consumer"));
+    }
+}
+
+static bool hide(struct stream *s, const struct conf_oauth2_introspection *c)
+{
+    for (size_t i = 0; i < c->header_names.n; i++)
+        stream_drop_upstream(s, slice_of(c->header_names.v[i].s, c->header_names.v[i].n));
+    for (size_t i = 0; i < c->uri_param_names.n; i++)
+        if (!lookup_hide_argument(s, &c->uri_param_names.v[i]))
+            return false;
+    return true;
+}
+
+/* --- refusals ------------------------------------------------------------------------------- */
+
+static struct slice challenge(struct stream *s, const struct conf_oauth2_introspection *c,
+                              const char *more)
+{
+    struct slice bare = auth_challenge(s, "Bearer", &c->realm);
+    struct slice text =
+        arena_print(stream_arena(s), "%.*s%s %s", (int)bare.n, bare.p, c->realm.n ? "," : "", more);
+    return text.p ? text : bare;
+}
+
+static enum stage_result refuse(struct stream *s, const struct conf_oauth2_introspection *c,
+                                const char *error, const char *message)
+{
+    return auth_refuse(s, c->anonymous, challenge(s, c, error), message);
+}
+
+static enum stage_result refuse_scope(struct stream *s, const struct conf_oauth2_introspection *c)
+{
+    struct slice more = arena_print(stream_arena(s), "error=\"insufficient_scope\", scope=\"%s\"",
+                                    c->scopes_required.v[0].s);
+    stream_set_response(s, SLICE("WWW-Authenticate"),
+                        challenge(s, c, more.p ? more.p : "error=\"insufficient_scope\""));
+    return stream_answer(s, 403, "The access token has not the scope that is needed");
+}
+
+static enum stage_result fail(struct stream *s, const struct conf_oauth2_introspection *c)
+{
+    if (c->on_error == CONF_ON_ERROR_DENY)
+        return stream_answer(s, 503, "The access token could not be checked");
+    if (c->anonymous)
+        stream_authenticate(s, c->anonymous, slice_of(NULL, 0), true);
+    return STAGE_NEXT;
+}
+
+/* --- the question --------------------------------------------------------------------------- */
+
+static struct slice text_of(struct conf_text text)
+{
+    return slice_of(text.s, text.n);
+}
+
+static bool make_id(struct stream *s, const struct conf_oauth2_introspection *c, struct slice token,
+                    uint8_t id[INQUIRY_ID])
+{
+    const struct request *r = stream_request(s);
+    struct slice parts[] = { text_of(c->fingerprint), token, r->head->method_text, r->uri.path };
+    return inquiry_id(s, parts, c->introspect_request ? 4 : 2, id);
+}
+
+static void add_field(struct inquiry_question *q, struct inquiry_field *fields, struct slice name,
+                      struct slice value)
+{
+    fields[q->fields_n++] = (struct inquiry_field){ name, value };
+}
+
+/* Returns false when there is no memory. */
+static bool add_fields(struct stream *s, const struct conf_oauth2_introspection *c,
+                       struct slice token, struct inquiry_question *q)
+{
+    const struct conf_route_header *more = c->custom_introspection_headers.v;
+    const struct request *r = stream_request(s);
+    size_t more_n = c->custom_introspection_headers.n;
+    struct inquiry_field *fields =
+        arena_take(stream_arena(s), (FIELDS_FIXED + more_n) * sizeof *fields);
+    struct slice shown = text_of(c->authorization);
+    if (c->way == CONF_INTROSPECTION_STATUS)
+        shown = arena_print(stream_arena(s), "Bearer %.*s", (int)token.n, token.p);
+    if (!fields || !shown.p)
+        return false;
+    q->fields = fields;
+    add_field(q, fields, SLICE("Accept"), SLICE("application/json"));
+    add_field(q, fields, SLICE("User-Agent"), SLICE("gateway"));
+    if (q->body.n)
+        add_field(q, fields, SLICE("Content-Type"), SLICE("application/x-www-form-urlencoded"));
+    if (shown.n)
+        add_field(q, fields, SLICE("Authorization"), shown);
+    if (c->introspect_request) {
+        add_field(q, fields, SLICE("X-Request-Path"), r->uri.path);
+        add_field(q, fields, SLICE("X-Request-Http-Method"), r->head->method_text);
+    }
+    for (size_t i = 0; i < more_n; i++)
+        add_field(q, fields, text_of(more[i].name), text_of(more[i].values.v[0]));
+    return true;
+}
+
+static enum inquiry_result ask(struct stream *s, const struct conf_oauth2_introspection *c,
+                               struct slice token, struct inquiry *inquiry, struct slice *text)
+{
+    struct slice hint = text_of(c->token_type_hint);
+    struct inquiry_question *q = &inquiry->question;
+    *q = (struct inquiry_question){ .service = c->service,
+                                    .path = text_of(c->path),
+                                    .query = c->query.n ? text_of(c->query) : slice_of(NULL, 0),
+                                    .timeout = c->timeout };
+    if (c->way == CONF_INTROSPECTION_RFC7662) {
+        char *form = arena_take(stream_arena(s), introspection_form_room(token, hint));
+        if (!form)
+            return INQUIRY_FAILED;
+        q->body = slice_of(form, introspection_form(token, hint, form));
+    }
+    if (!add_fields(s, c, token, q))
+        return INQUIRY_FAILED;
+    inquiry->read = introspection_read;
+    inquiry->config = c;
+    return inquiry_ask(s, inquiry, text);
+}
+
+/* --- the answer ----------------------------------------------------------------------------- */
+
+static void tell_member(struct stream *s, struct slice name, struct slice value)
+{
+    static const struct {
+        struct slice member, suffix;
+    } known[] = {
+        { SLICE("scope"), SLICE("Scope") },       { SLICE("client_id"), SLICE("Client-ID") },
+        { SLICE("username"), SLICE("Username") }, { SLICE("token_type"), SLICE("Token-Type") },
+        { SLICE("exp"), SLICE("Exp") },           { SLICE("iat"), SLICE("Iat") },
+        { SLICE("nbf"), SLICE("Nbf") },           { SLICE("sub"), SLICE("Sub") },
+        { SLICE("aud"), SLICE("Aud") },           { SLICE("iss"), SLICE("Iss") },
+        { SLICE("jti"), SLICE("Jti") },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (slice_equal(known[i].member, name))
+            name = known[i].suffix;
+    struct slice field = arena_print(stream_arena(s), "X-Credential-%.*s", (int)name.n, name.p);
+    if (field.p)
+        stream_set_upstream(s, field, value);
+}
+
+/* Who that is, for limits and caches that tell credentials apart: what the service calls him, or
+ * else which token it was. */
+static struct slice credential_of(struct stream *s, struct slice lines, const uint8_t *id)
+{
+    static const char *const names[] = { "username", "client_id", "sub" };
+    struct slice value = { NULL, 0 };
+    for (size_t i = 0; !value.n && i < sizeof names / sizeof *names; i++)
+        value = introspection_member(lines, names[i]);
+    char *hex = value.n ? NULL : arena_take(stream_arena(s), 2 * CREDENTIAL_BYTES);
+    if (!hex)
+        return value;
+    build_octets(hex, id, CREDENTIAL_BYTES);
+    return slice_of(hex, 2 * CREDENTIAL_BYTES);
+}
+
+static const struct conf_consumer *consumer_of(struct stream *s, struct slice lines,
+                                               enum conf_consumer_by by)
+{
+    const struct conf_credentials *all = stream_credentials(s);
+    struct slice name =
+        introspection_member(lines, by == CONF_BY_USERNAME ? "username" : "client_id");
+    if (!name.n)
+        return NULL;
+    return by == CONF_BY_USERNAME ? credentials_username(all, name.p, name.n)
+                                  : credentials_custom_id(all, name.p, name.n);
+}
+
+static enum stage_result decide(struct stream *s, const struct conf_oauth2_introspection *c,
+                                struct slice lines, const uint8_t *id)
+{
+    struct slice rest = lines, name, value;
+    if (!introspection_is_active(lines))
+        return refuse(s, c, "error=\"invalid_token\"",
+                      "The access token is invalid or has expired");
+    if (!introspection_suffices(introspection_member(lines, "scope"), &c->scopes_required))
+        return refuse_scope(s, c);
+    while (introspection_next(&rest, &name, &value))
+        tell_member(s, name, value);
+    stream_authenticate(s, consumer_of(s, lines, c->consumer_by), credential_of(s, lines, id),
+                        false);
+    return STAGE_NEXT;
+}
+
+/* --- all of it ------------------------------------------------------------------------------ */
+
+/* What is known of the token, or is being asked. */
+static enum inquiry_result find_out(struct stream *s, const struct conf_oauth2_introspection *c,
+                                    struct slice token, struct inquiry *inquiry, struct slice *text)
+{
+    if (inquiry_find(s, inquiry->id, text))
+        return INQUIRY_KNOWN;
+    return ask(s, c, token, inquiry, text);
+}
+
+static enum stage_result oauth2_introspection_access(struct stream *s, const void *config)
+{
+    const struct conf_oauth2_introspection *c = config;
+    const struct conf_jwt where = { .header_names = c->header_names,
+                                    .uri_param_names = c->uri_param_names };
+    struct jwt_where found;
+    struct inquiry inquiry;
+    struct slice text = { NULL, 0 };
+    bool asked = stream_awaited(s) != NULL;
+    enum inquiry_result result = asked ? inquiry_take(s, &text) : INQUIRY_FAILED;
+    if (asked && result == INQUIRY_WAIT)
+        return STAGE_WAIT;
+    if (!asked)
+        shield(s);
+    if (!asked && c->hide_credentials && !hide(s, c))
+        return stream_answer(s, 500, "An unexpected error occurred");
+    if (auth_skips(s, c->run_on_preflight, c->anonymous))
+        return STAGE_NEXT;
+    jwt_where_find(s, &where, &found);
+    if (found.n == 0)
+        return auth_refuse(s, c->anonymous, auth_challenge(s, "Bearer", &c->realm),
+                           "The access token is missing");
+    if (found.n > 1)
+        return refuse(s, c, "error=\"invalid_request\"", "Multiple tokens provided");
+    if (!introspection_is_token(found.token))
+        return refuse(s, c, "error=\"invalid_token\"",
+                      "The access token is invalid or has expired");
+    if (!make_id(s, c, found.token, inquiry.id))
+        return fail(s, c);
+    if (!asked)
+        result = find_out(s, c, found.token, &inquiry, &text);
+    if (result == INQUIRY_WAIT)
+        return STAGE_WAIT;
+    return result == INQUIRY_KNOWN ? decide(s, c, text, inquiry.id) : fail(s, c);
+}
+
+const struct plugin_ops oauth2_introspection_ops = {
+    .kind = CONF_PLUGIN_OAUTH2_INTROSPECTION,
+    .access = oauth2_introspection_access,
+    .effect = "asks the authorization service",
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stream begins at the balance stage at the end of the turn, when no other stream is half-way
+ * through a stage, and its carrier takes the place of a client: it hands out the body from memory
+ * and keeps what the respond stage sends. One timer bounds all of it, whatever single steps may
+ * take. It is asked again on another connection as freely as GET: nothing changes by a question.
+ */
+#include "worker/question.h"
+
+#include "worker/conn.h"
+#include "worker/nobody.h"
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+enum { TURN_BYTES = 512 * 1024 };
+
+struct question {
+    struct conn conn; /* stands for a client's */
+    struct loop_later later;
+    struct timer timer;
+    struct stream *stream;
+    struct slice body; /* in the stream's arena */
+    char *answer;      /* QUESTION_ANSWER bytes, once some come; NULL: none did */
+    size_t answer_n;
+    int status;
+    bool over, whole, late, put_off; /* put_off: `later` is on its way */
+    size_t turn_left;
+    void (*done)(void *arg, const struct question_answer *answer);
+    void *arg;
+};
+
+static struct question *of(const struct stream *s)
+{
+    return (struct question *)((char *)s->conn - offsetof(struct question, conn));
+}
+
+/* --- the carrier ---------------------------------------------------------------------------- */
+
+static enum intake_result read_body(struct stream *s, struct slice *run)
+{
+    if (s->intake.done)
+        return INTAKE_END;
+    *run = of(s)->body;
+    s->intake.received = run->n;
+    s->intake.done = true;
+    return INTAKE_RUN;
+}
+
+static bool rewind_body(struct stream *s)
+{
+    s->intake.received = 0;
+    s->intake.done = of(s)->body.n == 0;
+    return true;
+}
+
+/* False, as if the client had gone: it is too long. */
+static bool take(struct question *q, const struct iovec *iov)
+{
+    if (!q->answer)
+        q->answer = malloc(QUESTION_ANSWER);
+    if (!q->answer || iov->iov_len > QUESTION_ANSWER - q->answer_n)
+        return false;
+    if (iov->iov_len)
+        memcpy(q->answer + q->answer_n, iov->iov_base, iov->iov_len);
+    q->answer_n += iov->iov_len;
+    return true;
+}
+
+static bool keep(struct stream *s, const struct reply *reply, struct iovec *body, int n, bool end)
+{
+    struct question *q = of(s);
+
+    if (reply)
+        q->status = reply->status;
+    if (s->answer != ANSWER_UPSTREAM) /* an error of our own */
+        return true;
+    for (int i = 0; i < n; i++)
+        if (!take(q, &body[i])) {
+            s->cause = "the answer is too long";
+            return false;
+        }
+    q->whole = end;
+    return true;
+}
+
+static void run(struct loop_later *later);
+
+static void put_off(struct question *q)
+{
+    if (!q->put_off)
+        loop_defer(&q->stream->w->loop, &q->later, run);
+    q->put_off = true;
+}
+
+/* The stream may be in the middle of something that still looks at it: it ends after the turn. */
+static void wake(struct stream *s)
+{
+    struct question *q = of(s);
+
+    q->turn_left = TURN_BYTES;
+    if (!q->over && stream_run(s)) {
+        q->over = true;
+        put_off(q);
+    }
+}
+
+static bool may_go_on(struct stream *s, size_t moved)
+{
+    struct question *q = of(s);
+
+    q->turn_left = moved < q->turn_left ? q->turn_left - moved : 0;
+    if (q->turn_left == 0)
+        put_off(q);
+    return q->turn_left > 0;
+}
+
+static const struct carrier question_carrier = {
+    .read_head = nobody_read_head,
+    .read_body = read_body,
+    .rewind_body = rewind_body,
+    .send_interim = nobody_send_interim,
+    .send = keep,
+    .flushed = nobody_flushed,
+    .abandoned = nobody_abandoned,
+    .wake = wake,
+    .may_go_on = may_go_on,
+};
+
+/* --- its life ------------------------------------------------------------------------------- */
+
+static void discard(struct question *q)
+{
+    timer_drop(&q->stream->w->loop.timers, &q->timer);
+    if (q->body.n) /* what was asked about is a secret */
+        OPENSSL_cleanse((char *)(uintptr_t)q->body.p, q->body.n);
+    stream_free(&q->stream);
+    if (q->answer)
+        OPENSSL_cleanse(q->answer, q->answer_n);
+    free(q->answer);
+    free(q);
+}
+
+static void finish(struct question *q)
+{
+    struct question_answer answer = { .status = q->whole ? q->status : 0,
+                                      .body = slice_of(q->answer, q->answer_n),
+                                      .cause = q->late ? "no answer in time" : q->stream->cause };
+
+    if (!answer.cause)
+        answer.cause = "no answer";
+    q->done(q->arg, &answer);
+    discard(q);
+}
+
+static void run(struct loop_later *later)
+{
+    struct question *q = (struct question *)((char *)later - offsetof(struct question, later));
+
+    q->put_off = false;
+    if (q->over) {
+        finish(q);
+        return;
+    }
+    wake(q->stream);
+}
+
+static void expire(struct timer *t)
+{
+    struct question *q = (struct question *)((char *)t - offsetof(struct question, timer));
+
+    q->late = !q->over;
+    q->whole &= !q->late;
+    q->over = true;
+    put_off(q);
+}
+
+/* --- the request ---------------------------------------------------------------------------- */
+
+static bool copy_text(struct stream *s, struct slice from, struct slice *to)
+{
+    *to = from.p ? arena_copy(&s->arena, from) : from;
+    return !from.p || to->p;
+}
+
+static bool fill(struct question *q, const struct inquiry_question *what)
+{
+    static const struct conf_chain no_plugins = { 0 };
+    static const struct conf_route no_route = { .chain = &no_plugins };
+    struct stream *s = q->stream;
+    struct request *r = &s->request;
+
+    memset(&s->head, 0, offsetof(struct head, fields));
+    s->head.method = what->body.n ? METHOD_POST : METHOD_GET;
+    s->head.method_text = what->body.n ? SLICE("POST") : SLICE("GET");
+    s->head.minor = 1;
+    s->head.framing = what->body.n ? FRAMING_LENGTH : FRAMING_NONE;
+    s->head.content_length = what->body.n;
+    s->head.keep_alive = true;
+    s->intake = (struct intake){ .framing = s->head.framing,
+                                 .done = what->body.n == 0,
+                                 .continued = true,
+                                 .limit = UINT64_MAX };
+    s->head_at = s->w->loop.now.us;
+    s->own = true;
+    s->ended = true; /* no line in the access log, no count of a request */
+    s->route = &no_route;
+    s->service = what->service;
+    r->host = SLICE("");
+    for (size_t i = 0; i < what->fields_n; i++)
+        stream_set_upstream(s, what->fields[i].name, what->fields[i].value);
+    return !s->starved && copy_text(s, what->body, &q->body) &&
+           copy_text(s, what->path, &r->path) && copy_text(s, what->path, &r->uri.path) &&
+           copy_text(s, what->query, &r->query);
+}
+
+bool question_ask(struct worker *w, const struct inquiry_question *what,
+                  void (*done)(void *arg, const struct question_answer *answer), void *arg)
+{
+    struct question *q = calloc(1, sizeof *q);
+
+    if (!q)
+        return false;
+    q->conn.w = w;
+    q->conn.t.io.fd = -1;
+    q->done = done;
+    q->arg = arg;
+    q->stream = stream_begin(w, &q->conn, &question_carrier);
+    if (!q->stream) {
+        free(q);
+        return false;
+    }
+    if (!fill(q, what)) {
+        q->stream->ended = true;
+        discard(q);
+        return false;
+    }
+    q->stream->stage = STAGE_BALANCE;
+    timer_set(&w->loop.timers, &q->timer, w->loop.now.ms + what->timeout, expire);
+    put_off(q);
+    return true;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A question of the gateway's own to a service: a short request, a short answer. It goes the way of
+ * every request from the choice of a peer on (balancing, health, TLS, kept connections, retries,
+ * timeouts), on a stream without a client, and holds up nobody.
+ */
+#ifndef WORKER_QUESTION_H
+#define WORKER_QUESTION_H
+
+#include "worker/inquiry.h"
+#include "worker/stream_life.h"
+
+enum { QUESTION_ANSWER = 64 * 1024 /* a longer one is none */ };
+
+struct question_answer {
+    int status;        /* 0: there is none, `cause` says why */
+    struct slice body; /* until the call returns */
+    const char *cause;
+};
+
+/* Asks; `done` is called once, later, never from within a stage of another stream, and nothing of
+ * `what` is looked at after this call. False: nothing was begun. */
+bool question_ask(struct worker *w, const struct inquiry_question *what,
+                  void (*done)(void *arg, const struct question_answer *answer), void *arg);
+
+#endif
