@@ -252,7 +252,8 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
 {
     return zones_take_stats(g, old, refusal) && zones_take_health(g, old, refusal) &&
            zones_take_roster(g, old, refusal) && zones_take_limits(g, old, refusal) &&
-           zones_take_seats(g, old, refusal) && zones_take_tokens(g, old, refusal) && zones_take_dicts(g, old, refusal);
+           zones_take_seats(g, old, refusal) && zones_take_tokens(g, old, refusal) &&
+           zones_take_dicts(g, old, refusal);
 }
 
 /* --- from another master --------------------------------------------------------------- */
