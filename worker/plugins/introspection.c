@@ -218,7 +218,7 @@ static bool refuse(const struct conf_oauth2_introspection *c, int64_t now,
 }
 
 static bool let_pass(const struct conf_oauth2_introspection *c, const json_t *object, int64_t now,
-                   struct inquiry_answer *out)
+                     struct inquiry_answer *out)
 {
     bool bounded;
     int64_t left = left_of(object, now, &bounded), ttl = in_ms(c->ttl);
