@@ -324,16 +324,31 @@ void stream_watch_body(struct stream *s, struct body_watch *watch)
 
 /* --- fields and answers --------------------------------------------------------------------- */
 
-static struct extra_field *make_extra(struct stream *s, struct slice name, struct slice value)
+/* A copy of the name, and behind it room for a value, all in one piece. */
+static struct extra_field *make_room(struct stream *s, struct slice name, size_t value_n)
 {
-    struct extra_field *e = arena_take(&s->arena, sizeof *e);
+    struct extra_field *e = arena_take(&s->arena, sizeof *e + name.n + value_n + 2);
 
     if (!e)
         return NULL;
-    *e = (struct extra_field){ .name = arena_copy(&s->arena, name) };
-    if (value.p)
-        e->value = arena_copy(&s->arena, value);
-    return e->name.p ? e : NULL;
+    char *p = (char *)(e + 1);
+    memcpy(p, name.p, name.n);
+    p[name.n] = '\0';
+    *e = (struct extra_field){ .name = slice_of(p, name.n) };
+    return e;
+}
+
+static struct extra_field *make_extra(struct stream *s, struct slice name, struct slice value)
+{
+    struct extra_field *e = make_room(s, name, value.n);
+
+    if (!e || !value.p)
+        return e;
+    char *p = (char *)(e + 1) + name.n + 1;
+    memcpy(p, value.p, value.n);
+    p[value.n] = '\0';
+    e->value = slice_of(p, value.n);
+    return e;
 }
 
 /* In place of an earlier one with that name, but for those that stand beside others. */
@@ -366,6 +381,17 @@ void stream_set_response(struct stream *s, struct slice name, struct slice value
 
     if (e)
         put_extra(&s->response_extra, e);
+}
+
+void stream_set_response_number(struct stream *s, struct slice name, uint64_t value)
+{
+    struct extra_field *e = make_room(s, name, BUILD_NUMBER_MAX);
+
+    if (!e)
+        return;
+    char *p = (char *)(e + 1) + name.n + 1;
+    e->value = slice_of(p, (size_t)(build_number(p, value) - p));
+    put_extra(&s->response_extra, e);
 }
 
 void stream_add_response(struct stream *s, struct slice name, struct slice value)

@@ -116,6 +116,7 @@ void stream_set_upstream(struct stream *s, struct slice name, struct slice value
 void stream_drop_upstream(struct stream *s, struct slice name);
 /* Sets a field of the response that goes to the client, whoever makes it. */
 void stream_set_response(struct stream *s, struct slice name, struct slice value);
+void stream_set_response_number(struct stream *s, struct slice name, uint64_t value);
 /* Adds one beside those of the same name that the response has: for lists, such as Vary. */
 void stream_add_response(struct stream *s, struct slice name, struct slice value);
 /* The values of up to `max` lines of that name, as they would be sent: what plugins set, else what

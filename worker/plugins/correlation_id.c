@@ -6,6 +6,7 @@
  * sent is kept.
  */
 #include "conf/plugin_correlation_id.h"
+#include "worker/http/build.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 #include <sys/random.h>
@@ -56,8 +57,12 @@ static struct slice make_counted(struct stream *s)
         format_uuid(digits, worker.text);
         worker.made = true;
     }
-    return arena_print(stream_arena(s), "%s#%llu", worker.text,
-                       (unsigned long long)stream_counter(s));
+    char *p = arena_take(stream_arena(s), UUID_LENGTH + 1 + BUILD_NUMBER_MAX), *at = p;
+    if (!p)
+        return slice_of(NULL, 0);
+    at = build_slice(at, slice_of(worker.text, UUID_LENGTH));
+    *at++ = '#';
+    return slice_of(p, (size_t)(build_number(at, stream_counter(s)) - p));
 }
 
 /* address-port-pid-connection-request-time. Connections have no number here: the worker's count

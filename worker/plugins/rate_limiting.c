@@ -52,29 +52,22 @@ static int make_claims(struct stream *s, const struct conf_rate_limiting *c,
     return n;
 }
 
-static void put_number(struct stream *s, struct slice name, uint32_t value)
-{
-    struct slice text = arena_print(stream_arena(s), "%u", value);
-    if (text.p)
-        stream_set_response(s, name, text);
-}
-
 static void tell(struct stream *s, const struct limits_claim *claims, int n)
 {
     const struct limits_claim *least = &claims[0];
     uint32_t retry = 0;
     for (int i = 0; i < n; i++) {
-        put_number(s, names[claims[i].unit].limit, claims[i].limit);
-        put_number(s, names[claims[i].unit].remaining, claims[i].left);
+        stream_set_response_number(s, names[claims[i].unit].limit, claims[i].limit);
+        stream_set_response_number(s, names[claims[i].unit].remaining, claims[i].left);
         if (claims[i].left < least->left)
             least = &claims[i];
         retry = claims[i].retry > retry ? claims[i].retry : retry;
     }
-    put_number(s, SLICE("RateLimit-Limit"), least->limit);
-    put_number(s, SLICE("RateLimit-Remaining"), least->left);
-    put_number(s, SLICE("RateLimit-Reset"), least->reset);
+    stream_set_response_number(s, SLICE("RateLimit-Limit"), least->limit);
+    stream_set_response_number(s, SLICE("RateLimit-Remaining"), least->left);
+    stream_set_response_number(s, SLICE("RateLimit-Reset"), least->reset);
     if (retry)
-        put_number(s, SLICE("Retry-After"), retry);
+        stream_set_response_number(s, SLICE("Retry-After"), retry);
 }
 
 static enum stage_result rate_limiting_access(struct stream *s, const void *config)

@@ -249,6 +249,11 @@ void stream_set_response(struct stream *s, struct slice name, struct slice value
     set(s, &s->response, name, value);
 }
 
+void stream_set_response_number(struct stream *s, struct slice name, uint64_t value)
+{
+    set(s, &s->response, name, arena_print(&s->arena, "%llu", (unsigned long long)value));
+}
+
 void stream_add_response(struct stream *s, struct slice name, struct slice value)
 {
     struct extra_field *e = arena_take(&s->arena, sizeof(*e));
