@@ -40,7 +40,7 @@ static const struct {
 } steps[] = {
     { process_finish, false },  { certificates_finish, false }, { upstreams_finish, false },
     { services_finish, false }, { routes_finish, false },       { consumers_finish, false },
-    { plugin_finish, false },   { chains_finish, true },
+    { plugin_finish, false },   { chains_finish, true },        { routes_check, true },
 };
 
 /* The folder of the file, absolute: the configuration outlives a change of the working directory.

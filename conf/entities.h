@@ -127,6 +127,9 @@ struct conf_route_header {
     struct conf_texts values;
 };
 
+/* Whether something on a route may hold a body back until all of it has come. */
+enum conf_stream { CONF_STREAM_OPTIONAL, CONF_STREAM_REQUIRED };
+
 struct conf_route {
     struct conf_text name, id;
     uint32_t index; /* file order: the "earlier created_at" of Kong's last tie */
@@ -139,6 +142,7 @@ struct conf_route {
     const struct conf_route_header *headers;
     size_t headers_n;
     bool strip_path, preserve_host, request_buffering, response_buffering;
+    enum conf_stream stream;
     int regex_priority;
     int https_redirect_status_code; /* 426, 301, 302, 307, 308 */
     uint64_t request_body_max_size; /* bytes; UINT64_MAX: the global one holds */

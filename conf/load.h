@@ -84,6 +84,7 @@ void routes_finish(struct load *load);
 void consumers_finish(struct load *load); /* and credentials */
 void plugin_finish(struct load *load);
 void chains_finish(struct load *load);
+void routes_check(struct load *load); /* what their chains must not hold */
 
 /* An upstream for "host:port", made when first asked for; NULL when the host does not resolve
  * (reported at `key`). */

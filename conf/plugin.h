@@ -50,6 +50,8 @@ struct conf_plugin {
     const struct conf_route *route;
     const struct conf_consumer *consumer;
     const void *config;     /* the kind's struct */
+    const char *holds;      /* "the request's body": what of a message it holds back until all of
+                             * it has come; NULL: nothing. Set by the kind's finish() */
     struct conf_text where; /* "gateway.conf:88", for explanations */
 };
 

@@ -105,6 +105,7 @@ static void finish(struct load *load, struct source_plugin *p)
     transform_read(load, &part, TRANSFORM_ARGUMENTS, config->lists, &config->as.querystring);
     part = (struct transform_part){ at, "body", offsetof(struct transform_lists, body) };
     transform_read_body(load, &part, TRANSFORM_REQUEST_BODY, config->lists, &config->as.body);
+    p->as.holds = config->as.body.n ? "the request's body" : NULL;
     read_uri(load, config, at);
     config->as.by_field = (config->as.uri && config->as.uri->by_field) ||
                           transform_is_by_field(&config->as.querystring, NULL) ||

@@ -52,6 +52,7 @@ static void finish(struct load *load, struct source_plugin *p)
     transform_read(load, &part, TRANSFORM_RESPONSE_FIELDS, config->lists, &config->as.headers);
     part = (struct transform_part){ at, "json", offsetof(struct transform_lists, body) };
     transform_read_body(load, &part, TRANSFORM_RESPONSE_BODY, config->lists, &config->as.json);
+    p->as.holds = config->as.json.n ? "the response's body" : NULL;
 }
 
 const struct load_kind plugin_response_transformer_kind = { &table, false, finish };

@@ -109,3 +109,44 @@ void routes_finish(struct load *load)
             finish_route(load, &routes[k], &load->conf->services[i], &out[used++]);
     }
 }
+
+/* ---- stream = "required" ---- */
+
+static void report_held(struct load *load, const struct source_route *from,
+                        const struct conf_plugin *plugin)
+{
+    if (plugin && plugin->holds)
+        report_key(&load->report, from->at, "stream",
+                   "%s at %s would hold back %s until all of it "
+                   "has come",
+                   plugin->name.s, plugin->where.s, plugin->holds);
+}
+
+static void check_stream(struct load *load, const struct source_route *from,
+                         const struct conf_route *route)
+{
+    static const char required[] = "does not go with stream = \"required\"";
+    const struct conf_chain *chain = route->chain;
+    if (route->stream != CONF_STREAM_REQUIRED)
+        return;
+    if (route->request_buffering)
+        report_key(&load->report, from->at, "request_buffering", required);
+    if (route->response_buffering)
+        report_key(&load->report, from->at, "response_buffering", required);
+    for (size_t i = 0; i < chain->links_n; i++) {
+        report_held(load, from, chain->links[i].any);
+        for (size_t k = 0; k < chain->links[i].by_consumer_n; k++)
+            report_held(load, from, chain->links[i].by_consumer[k]);
+    }
+}
+
+void routes_check(struct load *load)
+{
+    const struct source_service *services = load->source->services.v;
+    size_t used = 0;
+    for (size_t i = 0; i < load->source->services.n; i++) {
+        const struct source_route *routes = services[i].routes.v;
+        for (size_t k = 0; k < services[i].routes.n; k++)
+            check_stream(load, &routes[k], &load->conf->routes[used++]);
+    }
+}

@@ -6,6 +6,10 @@
 #include "conf/fields.h"
 #include "conf/value.h"
 
+static const struct fields_name streams[] = { { "optional", CONF_STREAM_OPTIONAL },
+                                              { "required", CONF_STREAM_REQUIRED },
+                                              { 0 } };
+
 #define ROUTE   struct source_route
 #define SERVICE struct source_service
 
@@ -43,6 +47,10 @@ static const struct fields_row route_rows[] = {
       .doc = "The request's body is taken in completely before it is sent upstream." },
     { FIELDS_ROW_BOOL(ROUTE, as.response_buffering, "response_buffering"), .preset = "false",
       .doc = "The response is taken in completely before it is sent to the client." },
+    { FIELDS_ROW_ENUM(ROUTE, as.stream, "stream"), .preset = "\"optional\"", .names = streams,
+      .doc =
+          "\"required\": a file in which something on this route would hold a body back until all "
+          "of it has come, a plugin of any scope or buffering, is refused." },
     { FIELDS_ROW_INT(ROUTE, as.https_redirect_status_code, "https_redirect_status_code"),
       .preset = "426", .names = redirects,
       .doc = "What plain HTTP is answered on a route for https alone." },

@@ -6,7 +6,7 @@ import hmac
 import json
 from email.utils import formatdate
 
-from harness import ask, plugin, proxy_cache, reply, route, service, wait_until
+from harness import ask, check, plugin, proxy_cache, reply, route, service, wait_until
 
 JSON, FORM = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
 
@@ -395,3 +395,17 @@ def test_a_retry_is_judged_again(origins, start):
     gateway = digest_gateway(start, origin)
     assert gateway.ask("PUT", "/", *signed(digest_of(b"hello")), body=b"hello").status == 200
     assert [r.body for r in origin.requests] == [b"hello"] * 2
+
+
+# ---- stream = "required"
+
+SERVICE = 'services = ( { name = "s"; url = "http://127.0.0.1:1"; routes = ( { name = "r"; paths = [ "/" ]; stream = "required"; } ); } );\n'
+
+
+def test_a_route_that_has_to_stream_is_kept_so():
+    done = check(SERVICE + 'plugins = ( { name = "request-transformer"; config = { add = { headers = [ "a:b" ]; }; }; } );\n', "-T")
+    assert done.returncode == 0 and 'stream = "required"' in done.stdout
+    for name, part, held in (("request-transformer", "body", "request"), ("response-transformer", "json", "response")):
+        done = check(SERVICE + 'plugins = ( { name = "%s"; config = { remove = { %s = [ "a" ]; }; }; } );\n' % (name, part))
+        assert done.returncode != 0 and "services[0].routes[0].stream" in done.stderr
+        assert f"{name} at " in done.stderr and f":2 would hold back the {held}'s body" in done.stderr

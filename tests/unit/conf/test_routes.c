@@ -64,10 +64,47 @@ static void test_refused(void **state)
         "t.conf:8: services[0].routes[4].methods: \"get\" is not a method in capital letters\n");
 }
 
+#define STREAM(fields)                                                                             \
+    SERVICE "{ name = \"r\"; paths = [ \"/\" ]; stream = \"required\";" fields " } ); } );\n"
+
+static void test_streams(void **state)
+{
+    (void)state;
+    const struct conf *conf = loaded(
+        STREAM("") "plugins = ( { name = \"request-transformer\"; config = { add = { headers = [ "
+                   "\"a:b\" ]; }; }; }, { name = \"response-transformer\"; enabled = false; config "
+                   "= { add = { json = [ \"a:b\" ]; }; }; } );");
+    assert_int_equal(conf->routes[0].stream, CONF_STREAM_REQUIRED);
+    conf_free(&conf);
+    conf = loaded(SERVICE "{ name = \"r\"; paths = [ \"/\" ]; request_buffering = true; } ); } );");
+    assert_int_equal(conf->routes[0].stream, CONF_STREAM_OPTIONAL);
+    conf_free(&conf);
+    refused(STREAM("\nrequest_buffering = true;\nresponse_buffering = true;"),
+            "t.conf:3: services[0].routes[0].request_buffering: does not go with stream = "
+            "\"required\"\n"
+            "t.conf:4: services[0].routes[0].response_buffering: does not go with stream = "
+            "\"required\"\n");
+    refused(STREAM("\nplugins = ( { name = \"request-transformer\"; config = { remove = { body = [ "
+                   "\"a\" ]; }; }; } );"),
+            "t.conf:2: services[0].routes[0].stream: request-transformer at t.conf:3 would hold "
+            "back the request's body until all of it has come\n");
+    refused(
+        STREAM("") "plugins = ( { name = \"response-transformer\"; config = { remove = { json = "
+                   "[ \"a\" ]; }; }; } );",
+        "t.conf:2: services[0].routes[0].stream: response-transformer at t.conf:3 would hold "
+        "back the response's body until all of it has come\n");
+    refused(STREAM("") "consumers = ( { username = \"u\"; plugins = ( { name = "
+                       "\"request-transformer\"; config = { allow = { body = [ \"a\" ]; }; }; } ); "
+                       "} );",
+            "t.conf:2: services[0].routes[0].stream: request-transformer at t.conf:3 would hold "
+            "back the request's body until all of it has come\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_paths),
                                         cmocka_unit_test(test_file_order),
-                                        cmocka_unit_test(test_refused) };
+                                        cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_streams) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
