@@ -3,8 +3,15 @@
  * so policy "local" is exact for the machine. */
 #include "conf/plugin_rate_limiting.h"
 #include "conf/limit_rows.h"
+#include "conf/redis_fields.h"
 
 #define CONFIG struct conf_rate_limiting
+/* As written. */
+struct source_rate_limiting {
+    struct conf_rate_limiting as;
+    struct source_redis redis;
+};
+
 static const struct fields_name policies[] = { { "local", CONF_LIMIT_LOCAL },
                                                { "cluster", CONF_LIMIT_CLUSTER },
                                                { "redis", CONF_LIMIT_REDIS },
@@ -28,7 +35,12 @@ static const struct fields_row rows[] = {
     { LIMIT(5, "year"), .doc = "Requests a calendar year." },
     LIMIT_BY_ROWS(CONFIG),
     { FIELDS_ROW_ENUM(CONFIG, policy, "policy"), .preset = "\"local\"", .names = policies,
-      .doc = "Where counts are kept: local is shared memory, exact over all workers." },
+      .doc = "Where counts are kept: local is shared memory, exact over all workers; redis is a "
+             "Redis that several gateways share, exact over all of them." },
+    { FIELDS_ROW_NUMBER(CONFIG, sync_rate, "sync_rate"), .preset = "-1", .min = -1, .max = 1000000,
+      .doc = "With policy = \"redis\": -1 asks Redis for each request." },
+    { FIELDS_ROW_GROUP(struct source_rate_limiting, redis, "redis", redis_fields_table),
+      .doc = "Which Redis, with policy = \"redis\"." },
     { FIELDS_ROW_ENUM(CONFIG, window_type, "window_type"), .preset = "\"fixed\"", .names = windows,
       .doc = "fixed: windows that begin with the second, minute, ...; sliding: the last so many "
              "seconds, with the window before taken as evenly filled; token-bucket: tokens come "
@@ -36,7 +48,9 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_INT(CONFIG, burst, "burst"), .preset = "0", .max = INT32_MAX,
       .doc = "Tokens that a bucket holds, with token-bucket; 0 is as many as the limit." },
     { FIELDS_ROW_BOOL(CONFIG, fault_tolerant, "fault_tolerant"), .preset = "true",
-      .doc = "Whether requests pass when they cannot be counted; otherwise 500." },
+      .doc =
+          "Whether requests are counted in shared memory, and no headers tell of it, while Redis "
+          "does not answer; otherwise 500." },
     { FIELDS_ROW_BOOL(CONFIG, hide_client_headers, "hide_client_headers"), .preset = "false",
       .doc = "Whether X-RateLimit-*, RateLimit-* and Retry-After are left out." },
     { FIELDS_ROW_INT(CONFIG, error_code, "error_code"), .preset = "429", .min = 400, .max = 599,
@@ -50,7 +64,7 @@ static const struct fields_row rows[] = {
 static const struct fields_table table = { .title = "rate-limiting",
                                            .doc = "Bounds how many requests somebody may send.",
                                            FIELDS_TABLE(rows),
-                                           .size = sizeof(CONFIG),
+                                           .size = sizeof(struct source_rate_limiting),
                                            .at = SIZE_MAX };
 
 /* A longer period with a smaller limit would make the shorter one's meaningless. */
@@ -72,7 +86,8 @@ static void check_order(struct load *load, const struct conf_rate_limiting *c,
 
 static void finish(struct load *load, struct source_plugin *p)
 {
-    struct conf_rate_limiting *c = p->config;
+    struct source_rate_limiting *from = p->config;
+    struct conf_rate_limiting *c = &from->as;
     const config_setting_t *config = config_setting_get_member(p->at, "config");
     const config_setting_t *at = config ? config : p->at;
     check_order(load, c, at);
@@ -80,7 +95,10 @@ static void finish(struct load *load, struct source_plugin *p)
     if (c->policy == CONF_LIMIT_CLUSTER)
         report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");
     if (c->policy == CONF_LIMIT_REDIS)
-        report_key(&load->report, at, "policy", "cannot be \"redis\" yet");
+        c->redis = redis_fields_finish(load, &from->redis, at);
+    if (c->sync_rate != -1)
+        report_key(&load->report, at, "sync_rate", "must be -1");
+    c->id = p->as.id;
     if (c->burst && c->window_type != CONF_LIMIT_BUCKET)
         report_key(&load->report, at, "burst", "needs window_type = \"token-bucket\"");
     c->scope = plugin_scope(&p->as);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct conf_redis; /* conf/redis_fields.h */
+
 enum { RATE_LIMITING_PERIODS = 6 };
 
 enum conf_limit_policy { CONF_LIMIT_LOCAL, CONF_LIMIT_CLUSTER, CONF_LIMIT_REDIS };
@@ -22,7 +24,10 @@ struct conf_rate_limiting {
     bool fault_tolerant, hide_client_headers, dry_run;
     int error_code;
     struct conf_text error_message;
-    uint64_t scope; /* the instance's own number, the same over reloads */
+    double sync_rate;               /* s between batches to Redis; -1: each request asks it */
+    const struct conf_redis *redis; /* with CONF_LIMIT_REDIS; NULL otherwise */
+    struct conf_text id;            /* the instance's, the same in all gateways with that file */
+    uint64_t scope;                 /* the instance's own number, the same over reloads */
 };
 
 #endif

@@ -15,13 +15,14 @@
 #include "shm/limits.h"
 #include "shm/assert.h"
 #include "shm/board.h"
+#include "shm/limits_rule.h"
 #include "shm/lock.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { LIMITS_SHARDS = 64, LIMITS_PLACE = 8, LIMITS_SECRET = 192, LIMITS_SKEW_MS = 2000 };
+enum { LIMITS_SHARDS = 64, LIMITS_PLACE = 8, LIMITS_SECRET = 192 };
 enum { KIND_UNIT = 7, KIND_SLIDING = 8, KIND_ODD = 16, KIND_BUCKET = 32, KIND_BITS = 63 };
 
 #define FROZEN UINT64_MAX
@@ -239,17 +240,6 @@ static uint64_t kind_key(const struct limits_claim *claim, uint32_t window)
     return (claim->key & ~(uint64_t)KIND_BITS) | kind;
 }
 
-static uint32_t seconds(int64_t ms)
-{
-    int64_t s = ms > 0 ? (ms + 999) / 1000 : 0;
-    return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
-}
-
-static uint64_t length_of(const struct calendar_window *w)
-{
-    return (uint64_t)(w->till - w->from);
-}
-
 static uint32_t count_before(const struct limits *l, const struct limits_claim *claim,
                              const struct calendar_window *w)
 {
@@ -257,27 +247,6 @@ static uint32_t count_before(const struct limits *l, const struct limits_claim *
     if (!find(l, kind_key(claim, w->number - 1), &word) || window_of(word) != w->number - 1)
         return 0;
     return count_of(word);
-}
-
-/* What the window before still weighs: the share of it that the last so many seconds reach. */
-static uint32_t weigh(uint32_t before, const struct calendar_window *w, int64_t now)
-{
-    uint64_t length = length_of(w), reach = (uint64_t)(w->till - now);
-    return (uint32_t)((before * reach + length - 1) / length);
-}
-
-/* When a claim that was refused fits if nobody else is granted one, ms: as soon as so little of the
- * window before is reached, or of this one from the next, that it leaves room. */
-static int64_t fits_at(const struct limits_claim *claim, const struct calendar_window *w,
-                       uint32_t used, uint32_t before)
-{
-    if (claim->shape != LIMITS_SLIDING || claim->cost > claim->limit)
-        return w->till;
-    uint32_t room = claim->limit - claim->cost;
-    if (used <= room)
-        return w->till - (int64_t)((room - used) * length_of(w) / (before ? before : 1));
-    struct calendar_window next = calendar_window(claim->unit, w->till);
-    return next.till - (int64_t)(room * length_of(&next) / used);
 }
 
 /* Two workers read the clock at different moments: one that is late by a little counts in the
@@ -298,20 +267,13 @@ static bool take_window(struct limits *l, struct limits_claim *claim, int64_t no
 {
     struct calendar_window w = calendar_window(claim->unit, now);
     uint32_t before = claim->shape == LIMITS_SLIDING ? count_before(l, claim, &w) : 0;
-    uint32_t weight = weigh(before, &w, now);
     uint64_t word, next;
     struct limits_counter_shm *c;
     do {
         c = counter(l, kind_key(claim, w.number), word_of(w.number, 0), now, &word);
         w = window_for(claim, word, now);
         uint32_t used = window_of(word) == w.number ? count_of(word) : 0;
-        uint64_t sum = (uint64_t)used + weight;
-        bool fits = sum + claim->cost <= claim->limit;
-        uint64_t after = fits && !dry ? sum + claim->cost : sum;
-        claim->left = after < claim->limit ? claim->limit - (uint32_t)after : 0;
-        claim->reset = seconds(w.till - now);
-        uint32_t retry = fits ? 0 : seconds(fits_at(claim, &w, used, before) - now);
-        claim->retry = fits || retry ? retry : 1;
+        bool fits = limits_rule_window(claim, &w, used, before, now, dry);
         if (!fits || dry)
             return fits;
         next = word_of(w.number, used + claim->cost);
@@ -321,45 +283,15 @@ static bool take_window(struct limits *l, struct limits_claim *claim, int64_t no
 
 /* --- buckets -------------------------------------------------------------------------------- */
 
-/* us for a token, and for all that the bucket holds: so few that no sum of times overflows. */
-static uint64_t bucket_each(const struct limits_claim *claim, int64_t now)
-{
-    struct calendar_window w = calendar_window(claim->unit, now);
-    uint64_t each = length_of(&w) * 1000 / claim->limit;
-    return each ? each : 1;
-}
-
-static uint64_t bucket_depth(const struct limits_claim *claim, uint64_t each)
-{
-    uint64_t burst = claim->burst ? claim->burst : claim->limit, most = INT64_MAX / 4 / each;
-    return each * (burst < most ? burst : most);
-}
-
-/* Owes more than a bucket can where the clock was set back: then it is as if all were taken, lest
- * nothing be granted until the clock is where it was. */
-static uint64_t bucket_owes(uint64_t word, uint64_t us, uint64_t depth)
-{
-    if (word > us + depth + LIMITS_SKEW_MS * 1000)
-        return us + depth;
-    return word > us ? word : us;
-}
-
 static bool take_bucket(struct limits *l, struct limits_claim *claim, int64_t now, bool dry)
 {
-    uint64_t us = (uint64_t)now * 1000, each = bucket_each(claim, now), word, next;
-    uint64_t depth = bucket_depth(claim, each);
+    uint64_t us = (uint64_t)now * 1000, word, next, owed;
     struct limits_counter_shm *c;
     do {
         c = counter(l, kind_key(claim, 0), us, now, &word);
-        uint64_t from = bucket_owes(word, us, depth);
-        next = from + each * claim->cost;
-        bool fits = next - us <= depth;
-        uint64_t owed = (fits && !dry ? next : from) - us;
-        claim->left = owed < depth ? (uint32_t)((depth - owed) / each) : 0;
-        claim->reset = seconds((int64_t)(owed + 999) / 1000);
-        claim->retry = fits ? 0 : seconds((int64_t)(next - us - depth + 999) / 1000);
-        if (!fits && from < word)
-            (void)atomic_compare_exchange_strong(&c->word, &word, from);
+        bool fits = limits_rule_bucket(claim, word, now, dry, &next, &owed);
+        if (!fits && owed < word)
+            (void)atomic_compare_exchange_strong(&c->word, &word, owed);
         if (!fits || dry)
             return fits;
     } while (!atomic_compare_exchange_weak(&c->word, &word, next));
@@ -381,7 +313,7 @@ static void give_back(struct limits *l, const struct limits_claim *claim, int64_
 {
     uint32_t number = calendar_window(claim->unit, now).number;
     bool bucket = claim->shape == LIMITS_BUCKET;
-    uint64_t word, cost = bucket ? bucket_each(claim, now) * claim->cost : claim->cost;
+    uint64_t word, cost = bucket ? limits_rule_each(claim, now) * claim->cost : claim->cost;
     struct limits_counter_shm *c;
     do {
         c = find(l, kind_key(claim, bucket ? 0 : number), &word);

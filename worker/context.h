@@ -81,6 +81,7 @@ struct worker {
     uint32_t queued;     /* requests that wait for a place at a peer */
     struct loop_later places_later;
     bool places_put_off;
+    struct redis *redis;          /* clients that were made, worker/redis.h */
     struct collapse *asleep;      /* streams that wait for another's fill */
     struct loop_io bell;          /* that wakes them */
     struct loop_later bell_later; /* and when it was rung by this worker */

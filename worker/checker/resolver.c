@@ -8,6 +8,7 @@
  */
 #include "worker/checker/resolver.h"
 #include "conf/endpoint.h"
+#include "conf/redis_fields.h"
 #include "worker/base/answer.h"
 #include "worker/base/log.h"
 #include "worker/base/override.h"
@@ -294,6 +295,10 @@ static bool add_names(struct resolver *r)
             if (target->places_n == 0 && !add_name(r, target->host))
                 return false;
         }
+    for (const struct conf_redis *redis = conf->redis; redis; redis = redis->next)
+        for (size_t i = 0; i < redis->nodes_n; i++)
+            if (!redis->nodes[i].place && !add_name(r, redis->nodes[i].host))
+                return false;
     return true;
 }
 

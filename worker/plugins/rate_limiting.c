@@ -2,13 +2,15 @@
 /*
  * rate-limiting: all windows of a request are reserved in one step, before anything of it goes on;
  * a request that one of them refuses uses up none. Header names and texts are Kong's; RateLimit-*
- * speaks of the window that has least left.
+ * speaks of the window that has least left. Counters are in shared memory, or in a Redis, whose
+ * answer the stream waits for.
  */
 #include "conf/plugin_rate_limiting.h"
 #include "shm/limits.h"
 #include "worker/base/log.h"
 #include "worker/plugins/counted.h"
 #include "worker/plugins/plugins.h"
+#include "worker/redis_limits.h"
 
 _Static_assert((int)RATE_LIMITING_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
 
@@ -70,19 +72,74 @@ static void tell(struct stream *s, const struct limits_claim *claims, int n)
         stream_set_response_number(s, SLICE("Retry-After"), retry);
 }
 
-static enum stage_result rate_limiting_access(struct stream *s, const void *config)
+/* What the counters said; n 0: the client is not told of them. */
+static enum stage_result conclude(struct stream *s, const struct conf_rate_limiting *c,
+                                  const struct limits_claim *claims, int n, bool granted)
 {
-    const struct conf_rate_limiting *c = config;
-    struct limits_claim claims[CALENDAR_UNITS];
-    int n = make_claims(s, c, claims);
-    bool granted = limits_take(stream_limits(s), claims, n, stream_now_ms(s));
     if (!granted && c->dry_run) {
         log_rarely(LOG_LEVEL_NOTICE, "rate-limiting would refuse requests (dry_run)");
         return STAGE_NEXT;
     }
-    if (!c->hide_client_headers)
+    if (n > 0 && !c->hide_client_headers)
         tell(s, claims, n);
     return granted ? STAGE_NEXT : stream_answer(s, c->error_code, c->error_message.s);
+}
+
+/* --- counters in Redis ---------------------------------------------------------------------- */
+
+/* Redis cannot be asked: this machine counts for itself, and says nothing of what is left, which
+ * nobody knows. */
+static enum stage_result do_without(struct stream *s, const struct conf_rate_limiting *c)
+{
+    struct limits_claim claims[CALENDAR_UNITS];
+    int n = make_claims(s, c, claims);
+
+    if (!c->fault_tolerant)
+        return stream_answer(s, 500, "An unexpected error occurred");
+    return conclude(s, c, claims, 0, limits_take(stream_limits(s), claims, n, stream_now_ms(s)));
+}
+
+static struct redis_claims *ask_redis(struct stream *s, const struct conf_rate_limiting *c)
+{
+    struct limits_claim claims[CALENDAR_UNITS];
+    int n = make_claims(s, c, claims);
+    struct counted counted = counted_as(s, &c->counted);
+    struct slice scope = slice_of(c->id.s, c->id.n);
+
+    if (counted.by_address) { /* as everybody writes it, and told apart from names that read so */
+        scope = arena_print(stream_arena(s), "%s:ip", c->id.s);
+        counted.who = stream_client_text(s);
+    }
+    if (!scope.p || !counted.who.p)
+        return NULL;
+    return redis_limits_ask(s, c->redis, scope, counted.who, claims, n);
+}
+
+static enum stage_result count_in_redis(struct stream *s, const struct conf_rate_limiting *c)
+{
+    struct redis_claims *asked = (struct redis_claims *)stream_awaited(s);
+
+    if (!asked)
+        asked = ask_redis(s, c);
+    if (!asked)
+        return do_without(s, c);
+    if (asked->verdict == REDIS_WAITS)
+        return stream_await(s, &asked->wait);
+    stream_awaited_end(s);
+    if (asked->verdict == REDIS_SILENT)
+        return do_without(s, c);
+    return conclude(s, c, asked->claims, asked->n, asked->verdict == REDIS_GRANTED);
+}
+
+static enum stage_result rate_limiting_access(struct stream *s, const void *config)
+{
+    const struct conf_rate_limiting *c = config;
+    struct limits_claim claims[CALENDAR_UNITS];
+
+    if (c->redis)
+        return count_in_redis(s, c);
+    int n = make_claims(s, c, claims);
+    return conclude(s, c, claims, n, limits_take(stream_limits(s), claims, n, stream_now_ms(s)));
 }
 
 const struct plugin_ops rate_limiting_ops = {

@@ -21,6 +21,8 @@ static void test_fields(void **state)
     assert_string_equal(c->error_message.s, "API rate limit exceeded");
     assert_true(c->fault_tolerant);
     assert_false(c->hide_client_headers || c->dry_run);
+    assert_true(c->sync_rate == -1);
+    assert_null(c->redis);
     uint64_t scope = c->scope;
     conf_free(&conf);
     conf =
@@ -39,8 +41,8 @@ static void test_refused(void **state)
             "20; limit_by = \"header\"; burst = 3; }; },\n"
             "{ name = \"rate-limiting\"; consumer = \"b\"; config = { minute = 10; limit_by = "
             "\"path\"; policy = \"cluster\"; }; },\n"
-            "{ name = \"rate-limiting\"; consumer = \"c\"; config = { minute = -1; policy = "
-            "\"redis\"; }; } );",
+            "{ name = \"rate-limiting\"; consumer = \"c\"; config = { minute = -1; sync_rate "
+            "= 0.01; }; } );",
             "t.conf:2: plugins[0].minute: is missing: at least one limit must be set\n"
             "t.conf:3: plugins[1].config.hour: 9 is less than the limit of a minute, 10\n"
             "t.conf:3: plugins[1].config.header_name: is missing: limit_by is \"header\"\n"
@@ -49,7 +51,7 @@ static void test_refused(void **state)
             "t.conf:4: plugins[2].config.policy: cannot be \"cluster\": there is no database\n"
             "t.conf:5: plugins[3].config.minute: -1 is out of range, 0 to 2147483647\n"
             "t.conf:5: plugins[3].config.minute: is missing: at least one limit must be set\n"
-            "t.conf:5: plugins[3].config.policy: cannot be \"redis\" yet\n");
+            "t.conf:5: plugins[3].config.sync_rate: must be -1\n");
 }
 
 int main(void)

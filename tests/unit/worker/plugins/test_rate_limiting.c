@@ -11,6 +11,32 @@
 #include "shm/limits.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
+#include "worker/redis_limits.h"
+
+/* --- worker/redis_limits.h ------------------------------------------------------------------ */
+
+static struct {
+    struct redis_claims *asked; /* what is asked next gets this; NULL: Redis is down */
+    int questions;
+    char scope[80], who[80];
+} redis;
+
+struct redis_claims *redis_limits_ask(struct stream *stream, const struct conf_redis *conf,
+                                      struct slice scope, struct slice who,
+                                      const struct limits_claim *claims, int n)
+{
+    (void)stream;
+    assert_non_null(conf);
+    redis.questions++;
+    snprintf(redis.scope, sizeof redis.scope, "%.*s", (int)scope.n, scope.p);
+    snprintf(redis.who, sizeof redis.who, "%.*s", (int)who.n, who.p);
+    assert_int_equal(n, 1);
+    if (redis.asked)
+        *redis.asked->claims = *claims;
+    return redis.asked;
+}
+
+/* -------------------------------------------------------------------------------------------- */
 
 static struct stream s;
 static struct zone zone;
@@ -133,12 +159,73 @@ static void limited_by(void **state)
     assert_int_equal(ask("GET /\n", &alice), 0);
 }
 
+/* The plugin is called, waits, and is called again when the verdict is there. */
+static int ask_redis(enum redis_verdict verdict, uint32_t left)
+{
+    struct limits_claim claim;
+    struct redis_claims asked = { .claims = &claim, .n = 1 };
+    redis.asked = &asked;
+    fake_request(&s, "GET /\n");
+    s.consumer = &alice;
+    assert_int_equal(rate_limiting_ops.access(&s, &config), STAGE_WAIT);
+    assert_ptr_equal(s.wait, &asked.wait);
+    assert_int_equal(rate_limiting_ops.access(&s, &config), STAGE_WAIT); /* woken for nothing */
+    claim.left = left;
+    asked.verdict = verdict;
+    enum stage_result r = rate_limiting_ops.access(&s, &config);
+    assert_int_equal(r, s.status ? STAGE_DONE : STAGE_NEXT);
+    assert_null(s.wait);
+    redis.asked = NULL;
+    return s.status;
+}
+
+static void counters_in_redis(void **state)
+{
+    (void)state;
+    config.redis = (const struct conf_redis *)&config;
+    config.id = fake_text("the-id");
+    assert_int_equal(ask_redis(REDIS_GRANTED, 1), 0);
+    assert_string_equal(redis.scope, "the-id");
+    assert_string_equal(redis.who, "a");
+    assert_int_equal(redis.questions, 1);
+    expect("X-RateLimit-Limit-Minute", "2");
+    expect("X-RateLimit-Remaining-Minute", "1");
+    assert_int_equal(ask_redis(REDIS_REFUSED, 0), 429);
+    expect("X-RateLimit-Remaining-Minute", "0");
+    config.dry_run = true;
+    assert_int_equal(ask_redis(REDIS_REFUSED, 0), 0);
+    config.dry_run = false;
+    config.counted.limit_by = CONF_LIMIT_BY_IP;
+    assert_int_equal(ask_redis(REDIS_GRANTED, 1), 0);
+    assert_string_equal(redis.scope, "the-id:ip");
+    assert_string_equal(redis.who, "192.0.2.7");
+}
+
+/* Counted here instead, without a word about it; or an error. */
+static void without_redis(void **state)
+{
+    (void)state;
+    config.redis = (const struct conf_redis *)&config;
+    config.id = fake_text("the-id");
+    config.fault_tolerant = true;
+    assert_int_equal(ask("GET /\n", &alice), 0);
+    assert_int_equal(ask_redis(REDIS_SILENT, 0), 0);
+    assert_int_equal(ask("GET /\n", &alice), 429);
+    expect("X-RateLimit-Remaining-Minute", NULL);
+    expect("Retry-After", NULL);
+    config.fault_tolerant = false;
+    assert_int_equal(ask("GET /\n", &bob), 500);
+    assert_int_equal(ask_redis(REDIS_SILENT, 0), 500);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tells, setup, teardown),
         cmocka_unit_test_setup_teardown(dry_run, setup, teardown),
         cmocka_unit_test_setup_teardown(limited_by, setup, teardown),
+        cmocka_unit_test_setup_teardown(counters_in_redis, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_redis, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

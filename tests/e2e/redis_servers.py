@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real Redis servers for the end-to-end tests (redis-server of Debian), alone, under Sentinels or as a Cluster, and a
+server that only pretends to be one."""
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+from harness import free_port, scratch, wait_until
+
+
+def encode(words):
+    parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+def read_reply(stream):
+    """One reply as Python values; an error becomes an Exception that is returned."""
+    line = stream.readline()
+    if not line.endswith(b"\r\n"):
+        raise EOFError(line)
+    kind, rest = line[:1], line[1:-2]
+    if kind == b"*":
+        return None if rest == b"-1" else [read_reply(stream) for _ in range(int(rest))]
+    if kind == b"$":
+        return None if rest == b"-1" else stream.read(int(rest) + 2)[:-2].decode()
+    if kind == b":":
+        return int(rest)
+    return Exception(rest.decode()) if kind == b"-" else rest.decode()
+
+
+class Redis:
+    """A redis-server on a port of 127.0.0.1, which keeps nothing on disk. settings: of its configuration file, a value
+    may be a list. stop(), start() and freeze() do what they say; the port stays."""
+
+    def __init__(self, sentinel=False, start=True, cluster=False, tls=None, **settings):
+        self.dir = scratch()
+        self.port = free_port()
+        self.sentinel = sentinel
+        self.tls = tls
+        self.process = None
+        self.frozen = False
+        lines = [f"{'tls-port' if tls else 'port'} {self.port}", "bind 127.0.0.1", f"dir {self.dir}", "daemonize no"]
+        if tls:
+            lines += ["port 0", f"tls-cert-file {tls / 'server.crt'}", f"tls-key-file {tls / 'server.key'}",
+                      f"tls-ca-cert-file {tls / 'ca.crt'}", "tls-auth-clients no"]
+        if not sentinel:
+            lines += ['save ""', "appendonly no"]
+        if cluster:
+            lines += ["cluster-enabled yes", "cluster-node-timeout 1000", f"cluster-port {free_port()}",
+                      "cluster-require-full-coverage no"]
+        for name, values in settings.items():
+            for value in values if isinstance(values, list) else [values]:
+                lines.append(f"{name.replace('_', '-')} {value}")
+        self.file = self.dir / "redis.conf"
+        self.file.write_text("\n".join(lines) + "\n")
+        if start:
+            self.start()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        arguments = ["redis-server", str(self.file), *(["--sentinel"] if self.sentinel else [])]
+        self.process = subprocess.Popen(arguments, stdout=open(self.dir / "log", "ab"), stderr=subprocess.STDOUT)
+        wait_until(self.listens, "redis-server to listen", 30)
+
+    def listens(self):
+        assert self.process.poll() is None, (self.dir / "log").read_text()
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 5).close()
+            return True
+        except OSError:
+            return False
+
+    def ask(self, *words, auth=()):
+        """The answer to one command, on a connection of its own; not with TLS."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as sock, sock.makefile("rb") as stream:
+            if auth:
+                sock.sendall(encode(["AUTH", *auth]))
+                read_reply(stream)
+            sock.sendall(encode(words))
+            return read_reply(stream)
+
+    def tries(self, *words):
+        """The same, None when it cannot be had."""
+        with contextlib.suppress(OSError, EOFError, ValueError):
+            return self.ask(*words)
+
+    def freeze(self):
+        os.kill(self.process.pid, signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self):
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.frozen = False
+
+    def stop(self, number=signal.SIGKILL):
+        if self.process:
+            if self.frozen:
+                self.thaw()
+            self.process.send_signal(number)
+            self.process.wait()
+        self.process = None
+
+    def end(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.end()
+
+
+class FakeRedis:
+    """Takes connections on a port and does with each what behave(socket) does; it is closed when that returns."""
+
+    def __init__(self, behave):
+        self.behave = behave
+        self.sockets = []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        self.ending = threading.Event()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sockets.append(sock)
+            threading.Thread(target=self.talk, args=(sock,), daemon=True).start()
+
+    def talk(self, sock):
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            self.behave(sock)
+        with contextlib.suppress(OSError):
+            sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.ending.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for sock in self.sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rate-limiting with its counters in a Redis: exact over all gateways that share it, and what happens when it is not
+what it should be."""
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from harness import NameServer, plugin, route, service, wait_until
+from redis_servers import FakeRedis, Redis, read_reply
+from test_52_rate_limiting import flood
+
+
+@pytest.fixture
+def redis():
+    with Redis() as server:
+        yield server
+
+
+def limiting(port, **config):
+    settings = {"host": "127.0.0.1", "port": port, **config.pop("redis", {})}
+    return plugin("rate-limiting", **{"limit_by": "ip", "policy": "redis", "redis": settings, **config})
+
+
+def gateway_with(start, origin, *plugins, **settings):
+    free = route(name="free", paths=("/free",))
+    return start([service(origin.port, route(plugins=plugins), free)], **settings)
+
+
+def test_exact_over_all_workers(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=4)
+    statuses = flood(gateway, 64, 25)
+    assert len(statuses) == 1600 and statuses.count(200) == 1000 and statuses.count(429) == 600
+    assert len(origin.requests) == 1000
+
+
+def test_two_gateways_share_one(origin, start, redis):
+    gateways = [gateway_with(start, origin, limiting(redis.port, year=1000), workers=2) for _ in range(2)]
+    statuses, lock = [], threading.Lock()
+
+    def one(gateway):
+        answers = flood(gateway, 32, 25)
+        with lock:
+            statuses.extend(answers)
+    threads = [threading.Thread(target=one, args=(gateway,)) for gateway in gateways]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses.count(200) == 1000 and statuses.count(429) == 600
+
+
+def test_headers_are_those_of_local(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, month=2, year=5))
+    answer = gateway.get("/")
+    assert answer.get("X-RateLimit-Limit-Month") == "2" and answer.get("X-RateLimit-Remaining-Month") == "1"
+    assert answer.get("X-RateLimit-Limit-Year") == "5" and answer.get("X-RateLimit-Remaining-Year") == "4"
+    assert answer.get("RateLimit-Limit") == "2" and answer.get("RateLimit-Remaining") == "1"
+    assert 0 < int(answer.get("RateLimit-Reset")) <= 31 * 86400 and "Retry-After" not in answer
+    gateway.get("/")
+    answer = gateway.get("/")
+    assert answer.status == 429 and answer.json()["message"] == "API rate limit exceeded"
+    assert answer.get("X-RateLimit-Remaining-Month") == "0" and answer.get("X-RateLimit-Remaining-Year") == "3"
+    assert answer.get("Retry-After") == answer.get("RateLimit-Reset")
+    keys = sorted(redis.ask("KEYS", "*"))
+    assert len(keys) == 2 and all(":ip:=127.0.0.1}" in key for key in keys)
+    assert sorted(redis.ask("MGET", *keys)) == ["2", "2"] and all(redis.ask("TTL", key) > 0 for key in keys)
+
+
+@pytest.mark.parametrize("window, statuses", [({"window_type": "token-bucket", "year": 3, "burst": 2}, [200, 200, 429]),
+                                              ({"window_type": "sliding", "year": 2}, [200, 200, 429])])
+def test_other_windows(origin, start, redis, window, statuses):
+    gateway = gateway_with(start, origin, limiting(redis.port, **window))
+    assert [gateway.get("/").status for _ in statuses] == statuses
+    other = gateway_with(start, origin, limiting(redis.port, **window))
+    assert other.get("/").status == 429  # the counters are those of both
+
+
+def test_dry_run_and_consumers(origin, start, redis):
+    consumers = ({"username": "alice", "keyauth_credentials": ({"key": "a"},)},
+                 {"username": "bob", "keyauth_credentials": ({"key": "b"},)})
+    gateway = gateway_with(start, origin, plugin("key-auth"), limiting(redis.port, year=1, limit_by="consumer"),
+                           consumers=consumers)
+    assert [gateway.get("/", f"apikey: {key}").status for key in "aab"] == [200, 429, 200]
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1, dry_run=True))
+    assert [gateway.get("/").status for _ in range(3)] == [200] * 3
+    gateway.wait_log("would refuse")
+
+
+# ---- a Redis that fails --------------------------------------------------------------------------------------------
+
+def remaining(answer):
+    return answer.get("X-RateLimit-Remaining-Year")
+
+
+def test_killed_and_started_again(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=1)
+    assert remaining(gateway.get("/")) == "999"
+    redis.stop()
+    answer = gateway.get("/")
+    assert answer.status == 200 and remaining(answer) is None  # counted here, and nothing is said of it
+    gateway.wait_log("until it answers")
+    redis.start()
+    wait_until(lambda: remaining(gateway.get("/")), "counts in Redis")
+    gateway.wait_log("answers again")
+    assert gateway.log().count("until it answers") == 1  # one line for an outage
+
+
+def test_without_redis_this_machine_counts(origin, start, redis):
+    redis.stop()
+    gateway = gateway_with(start, origin, limiting(redis.port, year=5), workers=2)
+    assert [gateway.get("/").status for _ in range(7)] == [200] * 5 + [429] * 2
+
+
+def test_not_fault_tolerant(origin, start, redis):
+    redis.stop()
+    gateway = gateway_with(start, origin, limiting(redis.port, year=5, fault_tolerant=False), workers=1)
+    for _ in range(3):
+        answer = gateway.get("/")
+        assert answer.status == 500 and answer.json()["message"] == "An unexpected error occurred"
+    assert gateway.get("/free").status == 200 and len(origin.requests) == 1
+
+
+def test_a_hanging_redis_blocks_nobody_else(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000, redis={"timeout": 3000}), workers=1)
+    assert remaining(gateway.get("/")) == "999"
+    redis.freeze()
+    waiting = gateway.client()
+    waiting.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    for _ in range(20):
+        assert gateway.get("/free").status == 200  # by the same worker, meanwhile
+    answer = waiting.response()
+    assert answer.status == 200 and remaining(answer) is None
+    gateway.wait_log("no answer within 3000 ms")
+    redis.thaw()
+    wait_until(lambda: remaining(gateway.get("/")), "counts in Redis")
+
+
+def waiting_requests(gateway):
+    return sum(process["streams"] for process in gateway.processes() if "worker" in process["role"])
+
+
+def test_a_client_that_leaves_while_it_waits(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000, redis={"timeout": 60000}), workers=1)
+    assert remaining(gateway.get("/")) == "999"
+    redis.freeze()
+    clients = [gateway.client() for _ in range(20)]
+    for client in clients:
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    wait_until(lambda: waiting_requests(gateway) == 20, "all to wait")
+    for client in clients:
+        client.close()
+    wait_until(lambda: waiting_requests(gateway) == 0, "none to wait")
+    redis.thaw()
+    answer = gateway.get("/")  # those of the others come first, and are nobody's
+    assert remaining(answer) == "978" and len(origin.requests) == 2
+
+
+def test_a_worker_dies_with_questions_under_way(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000, redis={"timeout": 60000}), workers=1)
+    assert remaining(gateway.get("/")) == "999"
+    victim = gateway.pids("worker")[0]
+    redis.freeze()
+    clients = [gateway.client() for _ in range(5)]
+    for client in clients:
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    wait_until(lambda: waiting_requests(gateway) == 5, "all to wait")
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: gateway.pids("worker") and gateway.pids("worker")[0] != victim, "a new worker")
+    redis.thaw()
+    assert int(remaining(gateway.get("/"))) in range(993, 999)  # what was asked may have been counted, no more
+    for client in clients:
+        client.close()
+
+
+# ---- what a Redis can say ------------------------------------------------------------------------------------------
+
+def ok(sock, count=1):
+    """Answers the first words of a connection: one PING."""
+    stream = sock.makefile("rb")
+    for _ in range(count):
+        read_reply(stream)
+        sock.sendall(b"+PONG\r\n")
+    return stream
+
+
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def says(data, then=None):
+    """Greets, and answers every question so."""
+    def behave(sock):
+        stream = ok(sock)
+        while read_reply(stream):
+            sock.sendall(data)
+            if then:
+                then(sock)
+                return
+    return behave
+
+
+HOSTILE = {
+    "garbage": lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "a reset at once": reset,
+    "an end at once": lambda sock: None,
+    "an endless line": lambda sock: [sock.sendall(b"+" + b"x" * 65536) for _ in range(4096)],
+    "a huge list": says(b"*2147483647\r\n:1\r\n"),
+    "lists in lists": says(b"*1\r\n" * 64),
+    "wide lists in lists": says(b"*65536\r\n" * 6),
+    "a huge text": says(b"$536870911\r\nabc"),
+    "a text instead": says(b"$2\r\nhi\r\n"),
+    "too few numbers": says(b"*2\r\n:1\r\n:0\r\n"),
+    "numbers that cannot be": says(b"*3\r\n:1\r\n:-5\r\n:99999999999999\r\n"),
+    "an error": says(b"-ERR out of order\r\n"),
+    "NOSCRIPT for ever": says(b"-NOSCRIPT No matching script.\r\n"),
+    "MOVED without a Cluster": says(b"-MOVED 1 127.0.0.1:1\r\n"),
+    "more than was asked": says(b"*3\r\n:1\r\n:0\r\n:0\r\n" * 5),
+    "half an answer, then a reset": says(b"*3\r\n:1\r\n:", reset),
+    "half an answer, then an end": says(b"*3\r\n:1\r\n:", lambda sock: None),
+    "it is loading": says(b"-LOADING Redis is loading the dataset in memory\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_answers(origin, start, name):
+    with FakeRedis(HOSTILE[name]) as fake:
+        gateway = gateway_with(start, origin, limiting(fake.port, year=100), workers=1)
+        for _ in range(10):
+            assert gateway.get("/").status == 200
+        assert gateway.get("/free").status == 200
+        gateway.wait_log("redis 127.0.0.1|a Redis says")
+
+
+def test_an_answer_is_judged_by_its_form(origin, start):
+    with FakeRedis(says(b"*3\r\n:0\r\n:7\r\n:0\r\n")) as fake:
+        gateway = gateway_with(start, origin, limiting(fake.port, year=7), workers=1)
+        answer = gateway.get("/")
+        assert answer.status == 429 and remaining(answer) == "0"
+
+
+# ---- who we are ----------------------------------------------------------------------------------------------------
+
+def test_passwords_users_and_databases(origin, start):
+    with Redis(requirepass="secret", user="app on >word ~ratelimit:* +@all") as server:
+        good = {"username": "app", "password": "$(env:REDIS_WORD)", "database": 3}
+        gateway = gateway_with(start, origin, limiting(server.port, year=9, redis=good), environment={"REDIS_WORD": "word"})
+        assert remaining(gateway.get("/")) == "8"
+        assert "keys=1" in server.ask("INFO", "keyspace", auth=("secret",)).split("db3:")[1]
+        gateway = gateway_with(start, origin, limiting(server.port, year=9, redis={"password": "secret"}))
+        assert remaining(gateway.get("/")) == "8"
+        for bad in ({"password": "wrong-secret"}, {}, {"username": "app", "password": "wrong-secret"}):
+            gateway = gateway_with(start, origin, limiting(server.port, year=9, redis=bad))
+            answer = gateway.get("/")
+            assert answer.status == 200 and remaining(answer) is None
+            gateway.wait_log("NOAUTH|WRONGPASS")
+            assert "wrong-secret" not in gateway.log()
+
+
+def test_tls(origin, start, certs):
+    with Redis(tls=certs) as server:
+        def gateway(**tls):
+            return gateway_with(start, origin, limiting(server.port, year=9, redis={"ssl": True, **tls}), workers=1)
+        trusted = {"ca_certificates": str(certs / "ca.crt"), "server_name": "localhost"}
+        assert remaining(gateway(**trusted).get("/")) == "8"
+        assert remaining(gateway(ssl_verify=False).get("/")) == "7"
+        for bad in ({"server_name": "localhost"}, {**trusted, "server_name": "other.example"}):
+            refused = gateway(**bad)
+            answer = refused.get("/")
+            assert answer.status == 200 and remaining(answer) is None
+            refused.wait_log("TLS: .*certificate verify failed")
+    with Redis() as plain:
+        confused = gateway_with(start, origin, limiting(plain.port, year=9, redis={"ssl": True, "ssl_verify": False}))
+        assert remaining(confused.get("/")) is None
+        confused.wait_log("redis 127.0.0.1")
+
+
+def test_a_name(origin, start, redis):
+    dns = NameServer({"redis.test": ["127.0.0.1"]})
+    try:
+        gateway = gateway_with(start, origin, limiting(redis.port, year=9, redis={"host": "redis.test"}), workers=1,
+                               dns_resolver=[dns.address])
+        assert remaining(gateway.get("/")) == "8"
+    finally:
+        dns.end()

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Claims on limits (shm/limits.h) whose counters a Redis keeps, for all gateways that share it. For
+ * plugins: a stream waits for the answer, see stream_await().
+ */
+#ifndef WORKER_REDIS_LIMITS_H
+#define WORKER_REDIS_LIMITS_H
+
+#include "worker/stream.h"
+
+struct conf_redis;
+struct limits_claim;
+
+enum redis_verdict {
+    REDIS_WAITS,
+    REDIS_GRANTED, /* all claims, or */
+    REDIS_REFUSED, /* none; the claims say what came of it */
+    REDIS_SILENT   /* nobody knows: no answer in time, or none that makes sense */
+};
+
+struct redis_claims {
+    struct stream_wait wait; /* first: what stream_awaited() gives back */
+    enum redis_verdict verdict;
+    struct limits_claim *claims; /* what was asked for, in the stream's arena */
+    int n;
+};
+
+/* Asks for all claims (0 < n <= LIMITS_CLAIMS_MAX). `scope` and `who` name whose they are, in all
+ * gateways alike. The stream is woken when the verdict is there. NULL: Redis is known not to answer
+ * now, or there is no memory. */
+struct redis_claims *redis_limits_ask(struct stream *s, const struct conf_redis *redis,
+                                      struct slice scope, struct slice who,
+                                      const struct limits_claim *claims, int n);
+
+#endif
