@@ -99,7 +99,8 @@ static void put_claim(struct words *w, const struct limits_claim *claim, int64_t
     bool bucket = claim->shape == LIMITS_BUCKET;
 
     put_key(w, claim, window.number);
-    put_key(w, claim, (int64_t)window.number - 1);
+    /* not one that is never read: a Cluster that moves a slot wants all keys to be there */
+    put_key(w, claim, (int64_t)window.number - (claim->shape == LIMITS_SLIDING));
     w->arg[w->args_n++] = shapes[claim->shape];
     put_number(w, claim->limit);
     put_number(w, claim->cost);

@@ -34,9 +34,9 @@ def read_reply(stream):
 
 class Redis:
     """A redis-server on a port of 127.0.0.1, which keeps nothing on disk. settings: of its configuration file, a value
-    may be a list. stop(), start() and freeze() do what they say; the port stays."""
+    may be a list; sentinel: what one is to watch. stop(), start() and freeze() do what they say; the port stays."""
 
-    def __init__(self, sentinel=False, start=True, cluster=False, tls=None, **settings):
+    def __init__(self, sentinel=(), start=True, cluster=False, tls=None, **settings):
         self.dir = scratch()
         self.port = free_port()
         self.sentinel = sentinel
@@ -47,10 +47,10 @@ class Redis:
         if tls:
             lines += ["port 0", f"tls-cert-file {tls / 'server.crt'}", f"tls-key-file {tls / 'server.key'}",
                       f"tls-ca-cert-file {tls / 'ca.crt'}", "tls-auth-clients no"]
-        if not sentinel:
-            lines += ['save ""', "appendonly no"]
+        lines += [f"sentinel {words}" for words in sentinel] or ['save ""', "appendonly no"]
         if cluster:
-            lines += ["cluster-enabled yes", "cluster-node-timeout 1000", f"cluster-port {free_port()}",
+            self.bus = free_port()
+            lines += ["cluster-enabled yes", "cluster-node-timeout 1000", f"cluster-port {self.bus}",
                       "cluster-require-full-coverage no"]
         for name, values in settings.items():
             for value in values if isinstance(values, list) else [values]:
@@ -155,3 +155,69 @@ class FakeRedis:
         for sock in self.sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+
+class Sentinels:
+    """A master with one replica, and Sentinels that watch it under the name "limits"."""
+
+    def __init__(self, n=3, password=None):
+        protected = {"requirepass": password, "masterauth": password} if password else {}
+        self.password = password
+        self.servers = [Redis(**protected)]
+        self.servers.append(Redis(replicaof=f"127.0.0.1 {self.servers[0].port}", repl_diskless_sync_delay=0, **protected))
+        watch = ["monitor limits 127.0.0.1 %d %d" % (self.servers[0].port, n // 2 + 1),
+                 "down-after-milliseconds limits 500", "failover-timeout limits 3000"]
+        watch += [f"auth-pass limits {password}"] if password else []
+        self.sentinels = [Redis(sentinel=watch) for _ in range(n)]
+        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 30)
+
+    def knows_all(self, sentinel):
+        state = sentinel.tries("SENTINEL", "MASTER", "limits")
+        if not isinstance(state, list):
+            return False
+        state = dict(zip(state[::2], state[1::2]))
+        return state["num-other-sentinels"] == str(len(self.sentinels) - 1) and state["num-slaves"] == "1"
+
+    def settings(self, n=3):
+        """What a gateway that asks the first n of them is told."""
+        nodes = tuple({"host": "127.0.0.1", "port": s.port} for s in self.sentinels[:n])
+        secret = {"password": self.password} if self.password else {}
+        return {"host": "", "sentinel_master": "limits", "sentinel_nodes": nodes, **secret}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        for server in [*self.sentinels, *self.servers]:
+            server.end()
+
+
+class Cluster:
+    """n masters that share the slots, and a replica of each if `replicas`."""
+
+    def __init__(self, n=3, replicas=False):
+        self.nodes = [Redis(cluster=True) for _ in range(n * (2 if replicas else 1))]
+        self.masters = self.nodes[:n]
+        for i, node in enumerate(self.masters):
+            node.slots = range(i * 16384 // n, (i + 1) * 16384 // n)
+            node.ask("CLUSTER", "ADDSLOTSRANGE", node.slots[0], node.slots[-1])
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        for node in self.nodes[1:]:
+            node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].bus)
+        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count("connected") == len(self.nodes) for node in self.nodes),
+                   "the nodes to meet", 30)
+        for i, node in enumerate(self.nodes[n:]):
+            wait_until(lambda: node.ask("CLUSTER", "REPLICATE", self.masters[i].ask("CLUSTER", "MYID")) == "OK", "a replica", 30)
+        wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in self.nodes), "the cluster", 30)
+        if replicas:
+            wait_until(lambda: all("state=online" in m.ask("INFO", "replication") for m in self.masters), "the replicas", 30)
+
+    def keys(self):
+        return sorted(key for node in self.nodes if node.process for key in node.ask("KEYS", "*"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        for node in self.nodes:
+            node.end()

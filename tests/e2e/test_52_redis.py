@@ -10,7 +10,7 @@ import time
 
 import pytest
 from harness import NameServer, plugin, route, service, wait_until
-from redis_servers import FakeRedis, Redis, read_reply
+from redis_servers import Cluster, FakeRedis, Redis, Sentinels, read_reply
 from test_52_rate_limiting import flood
 
 
@@ -287,3 +287,102 @@ def test_a_name(origin, start, redis):
         assert remaining(gateway.get("/")) == "8"
     finally:
         dns.end()
+
+
+# ---- Sentinels and Clusters ----------------------------------------------------------------------------------------
+
+def behind(settings, **config):
+    return plugin("rate-limiting", limit_by="ip", policy="redis",
+                  redis={name: value for name, value in settings.items() if value != ""}, **config)
+
+
+@pytest.mark.seconds(150)
+def test_sentinels_and_a_failover(origin, start):
+    with Sentinels(password="word") as group:
+        gateway = gateway_with(start, origin, behind(group.settings(), year=1000), workers=1)
+        assert remaining(gateway.get("/")) == "999"
+        first, second = group.servers
+        wait_until(lambda: len(second.ask("KEYS", "*", auth=("word",))) == 1, "the replica to know")
+        group.sentinels[0].stop()  # the first that is asked is gone as well
+        first.stop()
+        assert gateway.get("/").status == 200
+        left = wait_until(lambda: remaining(gateway.get("/")), "counts at the new master", 60)
+        assert int(left) < 999
+        assert second.ask("ROLE", auth=("word",))[0] == "master"
+
+
+def test_a_replica_that_calls_itself_master_is_not_asked(origin, start, redis):
+    with Redis(replicaof=f"127.0.0.1 {redis.port}") as replica:
+        def name_it(sock):
+            stream = sock.makefile("rb")
+            while read_reply(stream):
+                sock.sendall(b"*2\r\n$9\r\n127.0.0.1\r\n$5\r\n%d\r\n" % replica.port)
+        with FakeRedis(name_it) as fake:
+            settings = {"sentinel_master": "limits", "sentinel_nodes": ({"host": "127.0.0.1", "port": fake.port},)}
+            gateway = gateway_with(start, origin, behind(settings, year=1000), workers=1)
+            answer = gateway.get("/")
+            assert answer.status == 200 and remaining(answer) is None
+            gateway.wait_log("it is no master any more")
+
+
+def test_sentinels_that_know_nothing(origin, start):
+    def shrug(sock):
+        stream = sock.makefile("rb")
+        while read_reply(stream):
+            sock.sendall(b"*-1\r\n")
+    with FakeRedis(shrug) as one, FakeRedis(shrug) as two:
+        nodes = tuple({"host": "127.0.0.1", "port": fake.port} for fake in (one, two))
+        gateway = gateway_with(start, origin, behind({"sentinel_master": "limits", "sentinel_nodes": nodes}, year=1000))
+        assert gateway.get("/").status == 200
+        gateway.wait_log("knows no master \"limits\"")
+        gateway.wait_log("master limits: no Sentinel names it")
+
+
+def by_header(settings, **config):
+    return plugin("rate-limiting", limit_by="header", header_name="X-Who", policy="redis", redis=settings, **config)
+
+
+@pytest.mark.seconds(120)
+def test_cluster(origin, start):
+    with Cluster() as cluster:
+        one = ({"ip": "127.0.0.1", "port": cluster.nodes[1].port},)
+        gateway = gateway_with(start, origin, by_header({"cluster_nodes": one}, month=10, year=1000), workers=1)
+        for who in range(30):
+            answer = gateway.get("/", f"X-Who: who-{who}")
+            assert remaining(answer) == "999" and answer.get("X-RateLimit-Remaining-Month") == "9"
+        assert len(cluster.keys()) == 60 and all(node.ask("DBSIZE") > 0 for node in cluster.nodes)
+        # one slot after the other moves on while it is asked for: ASK, then MOVED
+        for who in range(10):
+            key = next(key for key in cluster.keys() if f"who-{who}}}" in key)
+            move_slot(cluster, cluster.nodes[0].ask("CLUSTER", "KEYSLOT", key), gateway, f"X-Who: who-{who}")
+        gateways = [gateway, gateway_with(start, origin, by_header({"cluster_nodes": one}, month=10, year=1000), workers=2)]
+        statuses = [gateways[i % 2].get("/", "X-Who: who-29").status for i in range(12)]
+        assert statuses == [200] * 9 + [429] * 3
+
+
+def move_slot(cluster, slot, gateway, field):
+    source = next(node for node in cluster.nodes if slot in node.slots)
+    target = next(node for node in cluster.nodes if node is not source)
+    ids = {node: node.ask("CLUSTER", "MYID") for node in (source, target)}
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+    keys = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100)
+    source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+    assert remaining(gateway.get("/", field)) == "998"
+    for node in (target, source):
+        node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+    assert remaining(gateway.get("/", field)) == "997"
+
+
+@pytest.mark.seconds(150)
+def test_cluster_failover(origin, start):
+    with Cluster(replicas=True) as cluster:
+        addresses = [node.address for node in cluster.nodes[:3]]
+        gateway = gateway_with(start, origin, by_header({"cluster_addresses": addresses}, year=1000), workers=1)
+        names = [f"X-Who: who-{i}" for i in range(20)]
+        for name in names:
+            assert remaining(gateway.get("/", name)) == "999"
+        cluster.masters[0].stop()
+        assert all(gateway.get("/", name).status == 200 for name in names)
+        for name in names:
+            wait_until(lambda: remaining(gateway.get("/", name)), "a count again", 60)

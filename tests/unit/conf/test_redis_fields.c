@@ -109,8 +109,8 @@ static void refusals(void **state)
             "writes\n"
             "t.conf:1: plugins[0].config.redis.database: must be 0: a Cluster has no other\n");
     refused(with("host = \"a\"; ssl = true; ca_certificates = \"/nowhere/ca.crt\";"),
-            "t.conf:1: plugins[0].config.redis.ca_certificates: \"/nowhere/ca.crt\": No such file "
-            "or directory\n");
+            "t.conf:1: plugins[0].config.redis.ca_certificates: \"/nowhere/ca.crt\" cannot be "
+            "read: No such file or directory\n");
 }
 
 int main(void)
