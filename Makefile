@@ -52,7 +52,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-plugins bench-purge bench-burst install man clean
+.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-plugins bench-purge bench-burst install man clean bench-balance bench-probes
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -141,6 +141,14 @@ bench-evict: $(BUILD)/bench/eviction
 ## make bench-hits   what a hit costs in the cache itself: one object, a million, two processes on one
 bench-hits: $(BUILD)/bench/hits
 	@$<
+
+## make bench-balance  what balancing and health add to a proxied request, at 2 and 1,000 targets (two minutes)
+bench-balance: all
+	@$(PYTHON) tests/bench/bench_balance.py --gateway $(BUILD)/gateway $(ARGS)
+
+## make bench-probes  the checker's cost of 10,000 targets, each probed every 10 s (a minute)
+bench-probes: all
+	@$(PYTHON) tests/bench/bench_probes.py --gateway $(BUILD)/gateway $(ARGS)
 
 ## make bench-burst  1,000 requests for one cold key over 4 workers: how long after the first is the last served
 bench-burst: all $(BUILD)/bench/burst

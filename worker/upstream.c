@@ -52,7 +52,7 @@ static struct peer_pool *pool_for(struct stream *s)
 
     if (pool)
         return pool;
-    pool = calloc(1, sizeof *pool);
+    pool = s->peer->pools ? calloc(1, sizeof *pool) : &s->peer->pool;
     if (!pool)
         return NULL;
     pool->kind = service->tls ? service : NULL;

@@ -25,6 +25,12 @@ struct peers_host {
     struct peers_shift shift;
 };
 
+enum { LINE = 64 };
+
+_Static_assert(offsetof(struct peer, pool) == LINE && offsetof(struct peer, ageing) == 2 * LINE &&
+                   offsetof(struct peer, address) == 3 * LINE,
+               "a request touches three lines");
+
 /* --- one peer ------------------------------------------------------------------------------- */
 
 static void tell(struct peer *p)
@@ -51,7 +57,8 @@ void peers_let_go(struct peer **peer)
         struct peer_pool *pool = p->pools;
         must(pool->n == 0);
         p->pools = pool->next;
-        free(pool);
+        if (pool != &p->pool)
+            free(pool);
     }
     free(p);
 }
@@ -78,9 +85,11 @@ static struct peer *make_peer(const struct peers *peers, const struct conf_upstr
                               const struct peers_item *item, uint64_t era)
 {
     size_t text = item->text.n + 1, target = item->target.n + 1;
-    struct peer *p = calloc(1, sizeof *p + text + target);
+    size_t lines = (sizeof(struct peer) + text + target + LINE - 1) / LINE;
+    struct peer *p = aligned_alloc(LINE, lines * LINE);
     if (!p)
         return NULL;
+    memset(p, 0, lines * LINE);
     char *tail = (char *)(p + 1);
     memcpy(tail, item->text.s, text);
     memcpy(tail + text, item->target.s, target);
