@@ -5,6 +5,7 @@
  * there are. Two lines of one name are refused: nobody can say which another reader would take.
  */
 #include "conf/plugin_basic_auth.h"
+#include "worker/http/base64.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/password.h"
@@ -29,7 +30,7 @@ static enum password_verdict look(struct stream *s, enum field_id id,
     const struct field *f = head_field(head, id);
     struct slice token = f && !head_next(head, f) ? token_of(field_value(f)) : slice_of(NULL, 0);
     char *text = token.n ? arena_take(stream_arena(s), token.n) : NULL;
-    ptrdiff_t n = text ? jwt_token_base64(token, true, text) : -1;
+    ptrdiff_t n = text ? base64_decode(token, true, text) : -1;
     const char *colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
     enum password_verdict verdict = PASSWORD_WRONG;
     if (colon) {

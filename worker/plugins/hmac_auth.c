@@ -9,6 +9,7 @@
  * at the body's end, where it is too late for the anonymous consumer: that is a 401 in any case.
  */
 #include "conf/plugin_hmac_auth.h"
+#include "worker/http/base64.h"
 #include "worker/http/date.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/hmac_claim.h"
@@ -152,7 +153,7 @@ static bool signature_holds(struct stream *s, const struct hmac_claim *claim, co
     unsigned wanted_n = 0;
     struct text t;
     char *given = arena_take(stream_arena(s), claim->signature.n);
-    ptrdiff_t given_n = given ? jwt_token_base64(claim->signature, true, given) : -1;
+    ptrdiff_t given_n = given ? base64_decode(claim->signature, true, given) : -1;
     return write_signed(s, claim, &t) &&
            HMAC(digest, known->secret.s, (int)known->secret.n, (const unsigned char *)t.p, t.n,
                 wanted, &wanted_n) &&

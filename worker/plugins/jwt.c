@@ -7,6 +7,7 @@
  */
 #include "conf/plugin_jwt.h"
 #include "shm/assert.h"
+#include "worker/http/base64.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/jwt_claims.h"
 #include "worker/plugins/jwt_token.h"
@@ -64,7 +65,7 @@ static struct slice secret_of(struct attempt *a, const struct conf_jwt_secret *s
     if (!a->config->secret_is_base64 && !secret->secret_is_base64)
         return text;
     char *out = arena_take(stream_arena(a->s), text.n + 1);
-    ptrdiff_t n = out ? jwt_token_base64(text, true, out) : -1;
+    ptrdiff_t n = out ? base64_decode(text, true, out) : -1;
     return n > 0 ? slice_of(out, (size_t)n) : slice_of(NULL, 0);
 }
 

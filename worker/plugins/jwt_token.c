@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stricter than most readers on purpose: what another reader could understand in another way is
- * refused. So there is no padding and no foreign byte in base64url, no unused bit set at its end,
- * nothing behind the JSON text, no name twice in an object, and no NUL anywhere. Names of
- * algorithms are those that Kong knows, to tell "invalid alg" (there is no such thing, or it is
- * "none") from one that is merely not the credential's.
+ * refused. So base64url is read strictly (worker/http/base64.h), there is nothing behind the JSON
+ * text, no name twice in an object, and no NUL anywhere. Names of algorithms are those that Kong
+ * knows, to tell "invalid alg" (there is no such thing, or it is "none") from one that is merely
+ * not the credential's.
  */
 #include "worker/plugins/jwt_token.h"
+#include "worker/http/base64.h"
 #include <jansson.h>
 
 static const char *const algorithms[] = {
@@ -31,45 +32,6 @@ const char *jwt_token_fault_text(enum jwt_token_fault fault)
     return texts[fault];
 }
 
-/* --- base64 --------------------------------------------------------------------------------- */
-
-static int digit(unsigned char c, bool any)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '-' || (any && c == '+'))
-        return 62;
-    return c == '_' || (any && c == '/') ? 63 : -1;
-}
-
-ptrdiff_t jwt_token_base64(struct slice in, bool any, char *out)
-{
-    uint32_t bits = 0;
-    int held = 0;
-    char *at = out;
-    bool padded = any && in.n > 0 && in.n % 4 == 0;
-    for (int i = 0; padded && i < 2 && in.p[in.n - 1] == '='; i++)
-        in.n--;
-    for (size_t i = 0; i < in.n; i++) {
-        int value = digit((unsigned char)in.p[i], any);
-        if (value < 0)
-            return -1;
-        bits = bits << 6 | (uint32_t)value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            *at++ = (char)(bits >> held & 0xff);
-        }
-    }
-    if (held == 6 || (bits & ((1U << held) - 1)) != 0)
-        return -1; /* a lone digit, or bits that nobody would read */
-    return at - out;
-}
-
 /* --- the parts ------------------------------------------------------------------------------ */
 
 /* What precedes the next "." and the rest behind it; false: there is none. */
@@ -86,7 +48,7 @@ static bool split(struct slice *rest, struct slice *part)
 static json_t *parse(struct slice part, char *scratch)
 {
     json_error_t error;
-    ptrdiff_t n = jwt_token_base64(part, false, scratch);
+    ptrdiff_t n = base64_decode(part, false, scratch);
     if (n <= 0)
         return NULL;
     return json_loadb(scratch, (size_t)n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
@@ -112,7 +74,7 @@ static enum jwt_token_fault check(struct jwt_token *token, struct slice signatur
         return JWT_TOKEN_CRIT;
     if (!json_is_object(token->claims))
         return JWT_TOKEN_CLAIMS;
-    return jwt_token_base64(signature, false, scratch) >= 0 ? JWT_TOKEN_SOUND : JWT_TOKEN_SIGNATURE;
+    return base64_decode(signature, false, scratch) >= 0 ? JWT_TOKEN_SOUND : JWT_TOKEN_SIGNATURE;
 }
 
 enum jwt_token_fault jwt_token_read(struct slice text, char *scratch, struct jwt_token *token)

@@ -55,8 +55,4 @@ const char *jwt_token_nbf(const struct jwt_token *token, int64_t now);
 /* "exceeds maximum allowed expiration", or NULL when exp is at most `seconds` away. */
 const char *jwt_token_lifetime(const struct jwt_token *token, int64_t now, int seconds);
 
-/* Decodes base64 in the alphabet of URLs, and in the older one too when `any`, with or without
- * padding then. `out` has room for in.n bytes. Returns the length, or -1 when malformed. */
-ptrdiff_t jwt_token_base64(struct slice in, bool any, char *out);
-
 #endif

@@ -7,6 +7,7 @@
  */
 #include "worker/plugins/jwt_verify.h"
 #include "conf/jwt_key.h"
+#include "worker/http/base64.h"
 #include "worker/plugins/jwt_token.h"
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -59,7 +60,7 @@ static bool take_apart(struct slice token, struct signature *out)
     out->text = slice_of(token.p, (size_t)(dot - token.p));
     struct slice encoded = slice_of(dot + 1, token.n - out->text.n - 1);
     ptrdiff_t n =
-        encoded.n <= sizeof out->bytes ? jwt_token_base64(encoded, false, (char *)out->bytes) : -1;
+        encoded.n <= sizeof out->bytes ? base64_decode(encoded, false, (char *)out->bytes) : -1;
     out->n = n > 0 ? (size_t)n : 0;
     return n > 0;
 }
