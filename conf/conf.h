@@ -37,6 +37,8 @@ struct conf_cidr {
     int bits;       /* 0..128, over the mapped form */
 };
 
+struct conf_issuer; /* conf/issuer.h */
+
 struct conf_dict {
     struct conf_text name;
     uint64_t size; /* bytes */
@@ -89,6 +91,10 @@ struct conf {
     unsigned dns_types;                             /* enum conf_dns_types */
     double dns_min_ttl, dns_max_ttl, dns_error_ttl; /* s */
 
+    /* keys of issuers, fetched by the checker; s */
+    double jwks_min_ttl, jwks_max_ttl, jwks_error_ttl, jwks_refresh_interval, jwks_grace,
+        jwks_timeout, jwks_wait;
+
     uint64_t limits_size; /* bytes for the counters of rate limits */
     uint64_t tokens_size; /* bytes for what was said of tokens */
     const struct conf_dict *shared_dicts;
@@ -112,6 +118,7 @@ struct conf {
     const struct conf_chain *chain_unrouted; /* global plugins, for a request that no route takes */
     const struct conf_credentials *credentials;
     const struct conf_redis *redis; /* all that are asked, by `next`; NULL: none */
+    const struct conf_issuer *issuers; /* those that plugins name; a list (conf/issuer.h) */
 
     void *impl; /* the loader's: arena and what has to be destroyed */
 };

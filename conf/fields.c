@@ -153,6 +153,30 @@ static const struct fields_row rows[] = {
       .max = 3600,
       .doc = "Seconds until a name is asked for again that could not be resolved; the last good "
              "answer stays in use." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_min_ttl, "jwks_min_ttl"), .preset = "60", .min = 0,
+      .max = 86400,
+      .doc = "Seconds for which the keys of an issuer (jwks_uri of jwt) are not fetched again at "
+             "least, whatever max-age they came with." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_max_ttl, "jwks_max_ttl"), .preset = "3600", .min = 1,
+      .max = 604800,
+      .doc = "Seconds after which they are fetched again at most, and where they came without a "
+             "max-age." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_error_ttl, "jwks_error_ttl"), .preset = "10",
+      .min = 0, .max = 3600,
+      .doc = "Seconds until they are fetched again when that failed; the last good keys stay in "
+             "use." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_refresh_interval, "jwks_refresh_interval"),
+      .preset = "30", .min = 0, .max = 3600,
+      .doc = "Seconds between two fetches out of turn, which a token with an unknown key (kid) "
+             "causes, over all workers." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_grace, "jwks_grace"), .preset = "3600", .min = 0,
+      .max = 604800,
+      .doc = "Seconds for which a key still counts that an issuer no longer has; not one whose kid "
+             "another key has got." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_timeout, "jwks_timeout"), .preset = "5", .min = 1,
+      .max = 60, .doc = "Seconds that a fetch may take." },
+    { FIELDS_ROW_NUMBER(struct source, as.jwks_wait, "jwks_wait"), .preset = "3", .min = 0,
+      .max = 60, .doc = "Seconds that a request may wait for keys which are being fetched." },
     { SIZE(as.limits_size, "limits_size"), .preset = "\"16m\"", .min = 65536,
       .max = (int64_t)1 << 36,
       .doc =

@@ -14,6 +14,8 @@ struct jwt_source {
     unsigned claims;
     struct conf_text anonymous;
     struct conf_texts claims_to_headers;
+    struct conf_text jwks_uri, ca_certificates;
+    bool tls_verify;
 };
 
 #define CONFIG struct jwt_source
@@ -40,6 +42,20 @@ static const struct fields_row rows[] = {
       .max = 31536000, .doc = "Seconds that exp may lie ahead; 0 is off." },
     { FIELDS_ROW_TEXT(CONFIG, as.realm, "realm"), .preset = "\"\"", .check = value_is_printable,
       .doc = "The realm named in WWW-Authenticate." },
+    { FIELDS_ROW_TEXT(CONFIG, jwks_uri, "jwks_uri"), .preset = "\"\"", .check = value_is_printable,
+      .doc = "Where the issuer's public keys are (RFC 7517), http or https. With it tokens are "
+             "checked with these keys alone, not with credentials of consumers; exp is required, "
+             "nbf counts where it is there, and X-Credential-Identifier is claim sub." },
+    { FIELDS_ROW_BOOL(CONFIG, tls_verify, "jwks_tls_verify"), .preset = "true",
+      .doc = "Whether an https issuer must have a valid certificate." },
+    { FIELDS_ROW_TEXT(CONFIG, ca_certificates, "jwks_ca_certificates"), .preset = "\"\"",
+      .doc = "A PEM file of the authorities to trust in that; \"\" is those of the system." },
+    { FIELDS_ROW_TEXT(CONFIG, as.consumer_claim, "consumer_claim"), .preset = "\"\"",
+      .check = value_is_printable,
+      .doc = "With jwks_uri: the claim that names the consumer by username or custom_id; \"\": "
+             "tokens are nobody's." },
+    { FIELDS_ROW_BOOL(CONFIG, as.consumer_optional, "consumer_optional"), .preset = "true",
+      .doc = "With consumer_claim: whether a token may be no consumer's." },
     { FIELDS_ROW_TEXTS(CONFIG, as.issuers_allowed, "issuers_allowed"), .preset = "[ ]",
       .flags = FIELDS_SET, .check = value_is_printable,
       .doc = "Issuers (claim iss) whose tokens are taken; none: any that has a key." },
@@ -95,6 +111,18 @@ static void read_claims(struct load *load, const config_setting_t *at, struct jw
     config->as.claims_to_headers_n = texts->n;
 }
 
+static void read_issuer(struct load *load, const config_setting_t *at, struct jwt_source *config)
+{
+    struct issuer_named named = { config->jwks_uri, config->ca_certificates, config->tls_verify,
+                                  at };
+    if (named.uri.n)
+        config->as.issuer = issuer_claim(load, &named);
+    else if (named.ca_certificates.n)
+        report_key(&load->report, at, "jwks_ca_certificates", "needs jwks_uri");
+    else if (config->as.consumer_claim.n)
+        report_key(&load->report, at, "consumer_claim", "needs jwks_uri");
+}
+
 static void finish(struct load *load, struct source_plugin *p)
 {
     struct jwt_source *config = p->config;
@@ -103,7 +131,8 @@ static void finish(struct load *load, struct source_plugin *p)
     config->as.verify_nbf = config->claims & CLAIM_NBF;
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
     read_claims(load, at, config);
-    if (config->as.maximum_expiration && !config->as.verify_exp)
+    read_issuer(load, at, config);
+    if (config->as.maximum_expiration && !config->as.verify_exp && !config->jwks_uri.n)
         report_key(&load->report, at, "maximum_expiration", "needs \"exp\" among claims_to_verify");
     if (config->as.uri_param_names.n + config->as.cookie_names.n + config->as.header_names.n == 0)
         report_key(&load->report, at, "header_names", "a token must be allowed somewhere");

@@ -189,6 +189,8 @@ static void read_name_servers(struct load *load)
     conf->dns_resolver_n = texts->n;
     if (conf->dns_min_ttl > conf->dns_max_ttl)
         report_key(&load->report, load->root, "dns_min_ttl", "is larger than dns_max_ttl");
+    if (conf->jwks_min_ttl > conf->jwks_max_ttl)
+        report_key(&load->report, load->root, "jwks_min_ttl", "is larger than jwks_max_ttl");
 }
 
 static void read_dicts(struct load *load)

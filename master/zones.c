@@ -9,6 +9,7 @@
 #include "master/zones.h"
 #include "shm/cache.h"
 #include "shm/health.h"
+#include "shm/jwks.h"
 #include "shm/limits.h"
 #include "shm/roster.h"
 #include "shm/seats.h"
@@ -45,6 +46,7 @@ static const struct zones_kind zones_table[] = {
     { ZONE_LIMITS, LIMITS_VERSION, ZONES_ONE(limits), ZONES_OWN, limits_break },
     { ZONE_SEATS, SEATS_VERSION, ZONES_ONE(seats), ZONES_OWN, seats_forget },
     { ZONE_TOKENS, TOKENS_VERSION, ZONES_ONE(tokens), ZONES_OWN, tokens_break },
+    { ZONE_JWKS, JWKS_VERSION, ZONES_ONE(jwks), ZONES_OWN, jwks_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, dicts), HERITAGE_DICTS_MAX, ZONES_OWN,
       cache_break },
     { ZONE_CACHE, CACHE_VERSION, offsetof(struct heritage, twins), HERITAGE_DICTS_MAX, ZONES_TWIN,
@@ -190,6 +192,17 @@ static bool zones_take_tokens(struct generation *g, const struct generation *old
     return true;
 }
 
+/* Keys of issuers outlive the configuration that names them: a reload fetches nothing anew. */
+static bool zones_take_jwks(struct generation *g, const struct generation *old,
+                            struct refusal *refusal)
+{
+    if (old && old->heritage.jwks.shm)
+        g->heritage.jwks = old->heritage.jwks;
+    else if (!jwks_make(&g->heritage.jwks))
+        return refusal_errno(refusal, "no shared memory for keys of issuers");
+    return true;
+}
+
 /* --- dictionaries ---------------------------------------------------------------------- */
 
 /* Of another master everything is kept, whatever its size: processes of that one use it, who cannot
@@ -253,7 +266,7 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
     return zones_take_stats(g, old, refusal) && zones_take_health(g, old, refusal) &&
            zones_take_roster(g, old, refusal) && zones_take_limits(g, old, refusal) &&
            zones_take_seats(g, old, refusal) && zones_take_tokens(g, old, refusal) &&
-           zones_take_dicts(g, old, refusal);
+           zones_take_jwks(g, old, refusal) && zones_take_dicts(g, old, refusal);
 }
 
 /* --- from another master --------------------------------------------------------------- */

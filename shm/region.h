@@ -24,7 +24,8 @@ enum zone_kind {
     ZONE_ROSTER,
     ZONE_LIMITS,
     ZONE_SEATS,
-    ZONE_TOKENS
+    ZONE_TOKENS,
+    ZONE_JWKS
 };
 
 struct zone_shm { /* at offset 0 of every zone */

@@ -12,6 +12,7 @@
 #include "worker/balance/balance.h"
 #include "worker/base/fitness.h"
 #include "worker/base/heritage.h"
+#include "worker/base/keyring.h"
 #include "worker/base/loop.h"
 #include "worker/base/memo.h"
 #include "worker/base/peers.h"
@@ -64,6 +65,7 @@ struct worker {
     struct seats *seats;
     struct memo memo;
     struct inquiries *inquiries; /* worker/inquiry.c */
+    struct keyring keyring;
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

@@ -267,6 +267,16 @@ void stream_leave_seat(struct stream *s)
     s->seat = 0;
 }
 
+struct keyring *stream_keyring(struct stream *s)
+{
+    return &s->w->keyring;
+}
+
+int64_t stream_monotonic_ms(const struct stream *s)
+{
+    return s->w->loop.now.ms;
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     return s->w->heritage->index;
@@ -494,6 +504,35 @@ struct stream_wait *stream_awaited(const struct stream *s)
 void stream_awaited_end(struct stream *s)
 {
     s->wait = NULL;
+}
+
+static void end_nap(struct stream_wait *wait)
+{
+    struct stream_nap *nap = (struct stream_nap *)wait;
+
+    timer_drop(&nap->stream->w->loop.timers, &nap->timer);
+}
+
+static void wake_from_nap(struct timer *timer)
+{
+    struct stream_nap *nap =
+        (struct stream_nap *)((char *)timer - offsetof(struct stream_nap, timer));
+
+    stream_wake(nap->stream);
+}
+
+enum stage_result stream_sleep(struct stream *s, struct stream_nap *nap, int64_t ms)
+{
+    nap->wait.cancel = end_nap;
+    nap->stream = s;
+    timer_set(&s->w->loop.timers, &nap->timer, s->w->loop.now.ms + ms, wake_from_nap);
+    return stream_await(s, &nap->wait);
+}
+
+void stream_wake_up(struct stream *s, struct stream_nap *nap)
+{
+    end_nap(&nap->wait);
+    stream_awaited_end(s);
 }
 
 bool stream_authenticated(const struct stream *s)

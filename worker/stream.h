@@ -11,13 +11,15 @@
 #include "conf/plugin.h"
 #include "worker/base/arena.h"
 #include "worker/base/slice.h"
+#include "worker/base/timer.h"
 #include "worker/http/edit.h"
 #include "worker/http/head.h"
 #include "worker/http/uri.h"
 #include "worker/stage.h"
 
-struct limits; /* shm/limits.h */
-struct memo;   /* worker/base/memo.h */
+struct limits;  /* shm/limits.h */
+struct memo;    /* worker/base/memo.h */
+struct keyring; /* worker/base/keyring.h */
 
 /* A field that is added to what is sent: to the upstream's request or to the client's response. */
 struct extra_field {
@@ -53,8 +55,10 @@ int64_t stream_now(const struct stream *s);   /* seconds since 1970, of this tur
 int64_t stream_now_ms(const struct stream *s);
 struct slice stream_request_id(struct stream *s); /* 32 hex digits, made when first asked for */
 struct limits *stream_limits(const struct stream *s);
-struct memo *stream_memo(struct stream *s); /* what was verified already; never NULL */
-uint64_t stream_counter(struct stream *s);  /* per worker, 1, 2, ... */
+int64_t stream_monotonic_ms(const struct stream *s); /* of this turn of the loop */
+struct memo *stream_memo(struct stream *s);          /* what was verified already; never NULL */
+struct keyring *stream_keyring(struct stream *s);    /* of issuers; never NULL */
+uint64_t stream_counter(struct stream *s);           /* per worker, 1, 2, ... */
 uint32_t stream_worker_index(const struct stream *s);
 /* Counts the request among those of `who` under `scope` that are under way, until it ends, however
  * it ends: true, if there are at most `limit` of them now. False: nothing was counted. Once for a
@@ -140,6 +144,16 @@ enum stage_result stream_await(struct stream *s, struct stream_wait *wait);
 struct stream_wait *stream_awaited(const struct stream *s);
 /* It is over, and the plugin's own again: cancel() is not called. */
 void stream_awaited_end(struct stream *s);
+
+/* Waits for `ms` at the most: a timer wakes the stream. A nap that goes on is begun anew; one that
+ * is over ends with stream_wake_up(). */
+struct stream_nap {
+    struct stream_wait wait; /* first */
+    struct timer timer;
+    struct stream *stream;
+};
+enum stage_result stream_sleep(struct stream *s, struct stream_nap *nap, int64_t ms);
+void stream_wake_up(struct stream *s, struct stream_nap *nap);
 
 /* Ends the request with an answer of the gateway's own: {"message": "...", "request_id": "..."} as
  * JSON. `message` is copied and escaped. Always returns STAGE_DONE. */

@@ -182,9 +182,9 @@ static bool make_worker(struct worker *w, const struct heritage *h)
     w->limits = limits_attach(&h->limits, h->slot);
     w->seats = seats_attach(&h->seats, h->slot);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
-    return loop_init(&w->loop) && w->scratch && w->reply_head && w->limits && w->seats &&
-           w->listeners && inquiry_open(w) && make_routes(w) && make_upstreams(w) &&
-           make_services(w) && make_caches(w) && make_tls(w);
+    return loop_init(&w->loop) && keyring_open(&w->keyring, &h->jwks, w->conf) && w->scratch &&
+           w->reply_head && w->limits && w->seats && w->listeners && inquiry_open(w) &&
+           make_routes(w) && make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
 }
 
 /* A name that nobody has asked for yet would be a 503. The checker asks at once: first answers are

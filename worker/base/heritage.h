@@ -23,7 +23,7 @@ struct heritage {
     int channel; /* SOCK_SEQPACKET to the master, non-blocking: worker/base/channel.h */
     int proxy[HERITAGE_LISTENERS_MAX]; /* listening sockets, in the order of conf->proxy_listen */
     int control, status, admin;        /* listening sockets of the control process; -1: off */
-    struct zone board, stats, health, tickets, roster, limits, seats, tokens;
+    struct zone board, stats, health, tickets, roster, limits, seats, tokens, jwks;
     struct zone dicts[HERITAGE_DICTS_MAX]; /* in the order of conf->shared_dicts */
     /* Of a dictionary that changes its size: the zone that the generation before or after has in
      * its place. What is purged in one is purged in both (twins.h). */

@@ -2,8 +2,8 @@
 /*
  * The checker process: what has to be done once a machine and not once a worker, each at its
  * interval. A duty is a row of the table below; one of them looks after the probes of targets,
- * which go on by themselves in the loop (watch.c), as does the resolving of names (resolver.c). The
- * channel to the master is obeyed at once.
+ * which go on by themselves in the loop (watch.c), as do the resolving of names (resolver.c) and
+ * the fetching of issuers' keys (keeper.c). The channel to the master is obeyed at once.
  */
 #include "worker/checker/checker.h"
 #include "shm/tickets.h"
@@ -11,6 +11,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
 #include "worker/base/loop.h"
+#include "worker/checker/keeper.h"
 #include "worker/checker/resolver.h"
 #include "worker/checker/watch.h"
 #include <stdlib.h>
@@ -53,6 +54,7 @@ struct checker {
     struct loop_io ear;        /* the channel */
     struct resolver *resolver; /* NULL: no names are looked after */
     struct watch *watch;       /* NULL: no targets are looked after */
+    struct keeper *keeper;     /* NULL: no keys are looked after */
     bool ending;
 };
 
@@ -144,7 +146,9 @@ static bool prepare(struct checker *c)
         return false;
     c->resolver = h->roster.shm ? resolver_make(h, &c->loop) : NULL;
     c->watch = h->health.shm ? watch_make(h, &c->loop) : NULL;
-    return (c->resolver || !h->roster.shm) && (c->watch || !h->health.shm);
+    c->keeper = h->jwks.shm ? keeper_make(h, &c->loop) : NULL;
+    return (c->resolver || !h->roster.shm) && (c->watch || !h->health.shm) &&
+           (c->keeper || !h->jwks.shm);
 }
 
 int checker_main(const struct heritage *heritage)
@@ -165,6 +169,7 @@ int checker_main(const struct heritage *heritage)
     if (!channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0))
         c->ending = true;
     work(c);
+    keeper_end(&c->keeper);
     resolver_end(&c->resolver);
     if (c->watch)
         watch_end(&c->watch);

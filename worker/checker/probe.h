@@ -27,6 +27,10 @@ struct probe_kind {
     /* Goes on over a connection that stands. KEEP, CLOSE: it is over, *seen says what was seen
      * (all but source and took). */
     enum probe_turn (*step)(struct probe *p, struct health_seen *seen);
+    /* http: for who wants what comes. The head; then, of status 200, the body in runs up to its
+     * end, whatever delimits it. A text: why it is given up. NULL: nobody wants it. */
+    void (*head)(struct probe *p, const struct head *h);
+    const char *(*data)(struct probe *p, struct slice run);
 };
 
 extern const struct probe_kind probe_tcp_kind, probe_http_kind, probe_https_kind;

@@ -116,7 +116,9 @@ static enum probe_turn begin_body(struct probe *p, struct health_seen *seen, con
     p->keep_alive = h->keep_alive;
     p->left = h->content_length;
     chunk_init(&p->chunk, NULL);
-    if (h->framing == FRAMING_CLOSE)
+    if (p->kind->head)
+        p->kind->head(p, h);
+    if (p->kind->data ? h->status != 200 : h->framing == FRAMING_CLOSE)
         return judge(p, seen, false);
     if (h->framing == FRAMING_NONE)
         return judge(p, seen, true);
@@ -150,13 +152,39 @@ static enum probe_turn read_head(struct probe *p, struct health_seen *seen)
     return PROBE_AGAIN;
 }
 
+/* NULL, or why no more is wanted. */
+static const char *take_run(struct probe *p, struct slice run)
+{
+    p->body_n += run.n;
+    return p->kind->data && run.n ? p->kind->data(p, run) : NULL;
+}
+
+/* A body of which the length is known, or which the end of the connection ends. */
+static enum probe_turn read_plain(struct probe *p, struct health_seen *seen)
+{
+    bool counted = p->framing == FRAMING_LENGTH;
+    uint64_t here = p->to - p->from;
+
+    if (counted && here > p->left)
+        here = p->left;
+    const char *why = take_run(p, slice_of(p->buf + p->from, (size_t)here));
+    p->from += (uint32_t)here;
+    p->left -= counted ? here : 0;
+    if (why)
+        return probe_fail(seen, HEALTH_CAUSE_MALFORMED, why);
+    return counted && p->left == 0 ? judge(p, seen, true) : PROBE_AGAIN;
+}
+
 static enum probe_turn read_chunks(struct probe *p, struct health_seen *seen)
 {
     struct slice in = slice_of(p->buf + p->from, p->to - p->from), run;
     enum chunk_verdict verdict;
 
-    while ((verdict = chunk_next(&p->chunk, &in, &run)) == CHUNK_DATA)
-        p->body_n += run.n;
+    while ((verdict = chunk_next(&p->chunk, &in, &run)) == CHUNK_DATA) {
+        const char *why = take_run(p, run);
+        if (why)
+            return probe_fail(seen, HEALTH_CAUSE_MALFORMED, why);
+    }
     p->from = p->to - (uint32_t)in.n;
     if (verdict == CHUNK_BAD)
         return probe_fail(seen, HEALTH_CAUSE_MALFORMED, "malformed chunk");
@@ -165,19 +193,10 @@ static enum probe_turn read_chunks(struct probe *p, struct health_seen *seen)
 
 static enum probe_turn read_body(struct probe *p, struct health_seen *seen)
 {
-    enum probe_turn turn = PROBE_AGAIN;
+    enum probe_turn turn;
 
-    if (p->framing == FRAMING_CHUNKED) {
-        turn = read_chunks(p, seen);
-    } else {
-        uint64_t here = p->to - p->from < p->left ? p->to - p->from : p->left;
-        p->from += (uint32_t)here;
-        p->left -= here;
-        p->body_n += here;
-        if (p->left == 0)
-            turn = judge(p, seen, true);
-    }
-    if (turn == PROBE_AGAIN && p->body_n > PROBE_BODY_MAX)
+    turn = p->framing == FRAMING_CHUNKED ? read_chunks(p, seen) : read_plain(p, seen);
+    if (turn == PROBE_AGAIN && p->body_n > PROBE_BODY_MAX && !p->kind->data)
         turn = judge(p, seen, false);
     return turn;
 }
@@ -199,6 +218,8 @@ static enum probe_turn ended(struct probe *p, struct health_seen *seen, ssize_t 
 
     if (got < 0 && why != ECONNABORTED)
         return probe_broke(p, seen, why);
+    if (got == 0 && p->body && p->framing == FRAMING_CLOSE)
+        return judge(p, seen, false);
     if (p->heard)
         return probe_fail(seen, HEALTH_CAUSE_CUT,
                           p->body ? "closed inside the body" : "closed inside the head");

@@ -8,6 +8,7 @@
  */
 #include "worker/checker/resolver.h"
 #include "conf/endpoint.h"
+#include "conf/issuer.h"
 #include "conf/redis_fields.h"
 #include "worker/base/answer.h"
 #include "worker/base/log.h"
@@ -289,6 +290,8 @@ static void look_for_names(struct resolver *r)
 static bool add_names(struct resolver *r)
 {
     const struct conf *conf = r->heritage->conf;
+    struct sockaddr_storage literal;
+    socklen_t len;
     for (size_t i = 0; i < conf->upstreams_n; i++)
         for (size_t k = 0; k < conf->upstreams[i].targets_n; k++) {
             const struct conf_target *target = &conf->upstreams[i].targets[k];
@@ -299,6 +302,9 @@ static bool add_names(struct resolver *r)
         for (size_t i = 0; i < redis->nodes_n; i++)
             if (!redis->nodes[i].place && !add_name(r, redis->nodes[i].host))
                 return false;
+    for (const struct conf_issuer *i = conf->issuers; i; i = i->next)
+        if (!endpoint_literal(i->host, i->port, &literal, &len) && !add_name(r, i->host))
+            return false;
     return true;
 }
 

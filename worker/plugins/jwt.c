@@ -4,9 +4,14 @@
  * claims are read first, to find the credential; the credential, and never the token, says which
  * algorithm and key the signature is checked with; only then the claims about time count. Two
  * different tokens in one request are refused.
+ *
+ * With jwks_uri the issuer's keys take the place of credentials: the token names one of them, and
+ * each says itself what it may verify. A key that is not known yet is asked for, and the request
+ * waits a while for it.
  */
 #include "conf/plugin_jwt.h"
 #include "shm/assert.h"
+#include "worker/base/keyring.h"
 #include "worker/http/base64.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/jwt_claims.h"
@@ -23,6 +28,9 @@ struct attempt {
     const struct conf_consumer *consumer; /* who it is, once the token holds */
     struct slice credential;
     struct slice *values; /* of claims_to_headers; n 0: nothing is said */
+    int status;           /* of a failure */
+    bool hoped;           /* for a key, and long enough */
+    bool waits;           /* not judged yet: a key is asked for */
     const char *message;  /* why it failed; NULL: `faults` says it */
     struct slice faults;  /* {"exp":"token expired"} */
 };
@@ -33,6 +41,13 @@ static bool fail(struct attempt *a, const char *message)
 {
     a->message = message;
     return false;
+}
+
+/* Nothing is known of the token, for no fault of its own. */
+static bool fail_unjudged(struct attempt *a)
+{
+    a->status = 503;
+    return fail(a, "Keys of the issuer are not available");
 }
 
 static bool fail_by_claim(struct attempt *a, const char *before, const char *after)
@@ -89,8 +104,9 @@ static bool times_hold(struct attempt *a, const struct jwt_token *token)
 {
     const struct conf_jwt *c = a->config;
     int64_t now = stream_now(a->s);
-    const char *exp = c->verify_exp ? jwt_token_exp(token, now) : NULL;
-    const char *nbf = c->verify_nbf ? jwt_token_nbf(token, now) : NULL;
+    bool early = c->verify_nbf || (c->issuer && jwt_token_has(token, "nbf"));
+    const char *exp = c->verify_exp || c->issuer ? jwt_token_exp(token, now) : NULL;
+    const char *nbf = early ? jwt_token_nbf(token, now) : NULL;
     if (!exp && !nbf && c->maximum_expiration > 0)
         exp = jwt_token_lifetime(token, now, c->maximum_expiration);
     return exp || nbf ? fail_by_faults(a, exp, nbf) : true;
@@ -115,6 +131,94 @@ static bool credential_holds(struct attempt *a, const struct jwt_token *token)
     a->credential = slice_of(secret->key.s, secret->key.n);
     return signature_holds(a, token, secret);
 }
+
+/* --- by the keys of an issuer --------------------------------------------------------------- */
+
+/* What a request waits for. */
+struct hope {
+    struct stream_nap nap; /* first */
+    uint64_t wish;
+    int64_t deadline; /* ms, monotonic */
+};
+
+enum { HOPE_LOOK_MS = 20 };
+
+/* A key is missing: it is asked for if that may help. Returns false. */
+static bool hope(struct attempt *a, bool none)
+{
+    struct keyring *keyring = stream_keyring(a->s);
+    int64_t now = stream_monotonic_ms(a->s);
+    uint64_t wish = a->hoped ? 0 : keyring_wish(keyring, a->config->issuer, (uint64_t)now);
+    struct hope *h = wish ? arena_take(stream_arena(a->s), sizeof *h) : NULL;
+    if (!h)
+        return none ? fail_unjudged(a) : fail(a, "No credentials found for given 'kid'");
+    *h =
+        (struct hope){ .wish = wish, .deadline = now + (int64_t)(keyring->conf->jwks_wait * 1000) };
+    a->waits = true;
+    (void)stream_sleep(a->s, &h->nap, HOPE_LOOK_MS);
+    return false;
+}
+
+/* Whether the fetch that is waited for is still under way. */
+static bool hopes(struct stream *s, const struct conf_jwt *c, struct hope *h)
+{
+    if (!keyring_over(stream_keyring(s), c->issuer, h->wish) &&
+        stream_monotonic_ms(s) < h->deadline) {
+        (void)stream_sleep(s, &h->nap, HOPE_LOOK_MS);
+        return true;
+    }
+    stream_wake_up(s, &h->nap);
+    return false;
+}
+
+static bool key_holds(struct attempt *a, const struct jwt_token *token)
+{
+    const struct conf_issuer *issuer = a->config->issuer;
+    struct slice kid = jwt_token_kid(token);
+    if (is_symmetric(token->algorithm))
+        return fail(a, "Invalid algorithm");
+    struct keyring_found found =
+        keyring_find(stream_keyring(a->s), issuer, kid, (int)token->algorithm, stream_now(a->s));
+    for (size_t i = 0; i < found.n; i++)
+        if (jwt_verify_public(a->where.token, token->algorithm, found.keys[i]))
+            return true;
+    if (found.n == 0 && found.other)
+        return fail(a, "Invalid algorithm");
+    if (found.n && (kid.p || a->hoped))
+        return fail(a, "Invalid signature");
+    return hope(a, found.version == 0); /* without a kid a new key may be what is missing */
+}
+
+/* NULL: nobody, for no name either. */
+static const struct conf_consumer *consumer_called(struct attempt *a, struct slice name)
+{
+    const struct conf_credentials *all = stream_credentials(a->s);
+    const struct conf_consumer *found = name.p ? credentials_username(all, name.p, name.n) : NULL;
+    return found || !name.p ? found : credentials_custom_id(all, name.p, name.n);
+}
+
+/* Which consumer it is, if any, and what the token calls who asks. */
+static bool find_consumer(struct attempt *a, const struct jwt_token *token)
+{
+    const struct conf_jwt *c = a->config;
+    char sub[JWT_CLAIMS_VALUE_MAX];
+    struct slice name = jwt_claims_text(token, c->consumer_claim.s);
+    ptrdiff_t n = jwt_claims_value(token, "sub", sub);
+    if (n < 0)
+        return fail(a, "Invalid 'sub' in claims");
+    if (n > 0)
+        a->credential = arena_copy(stream_arena(a->s), slice_of(sub, (size_t)n));
+    if (c->consumer_claim.n)
+        a->consumer = consumer_called(a, name);
+    if (c->consumer_claim.n && !c->consumer_optional && !a->consumer) {
+        struct slice text = arena_print(stream_arena(a->s), "No consumer found for given '%s'",
+                                        c->consumer_claim.s);
+        return fail(a, text.p ? text.p : "Unauthorized");
+    }
+    return true;
+}
+
+/* --- all of it ------------------------------------------------------------------------------ */
 
 static bool parties_hold(struct attempt *a, const struct jwt_token *token)
 {
@@ -150,8 +254,9 @@ static bool read_values(struct attempt *a, const struct jwt_token *token)
 
 static bool token_holds(struct attempt *a, const struct jwt_token *token)
 {
-    return credential_holds(a, token) && times_hold(a, token) && parties_hold(a, token) &&
-           read_values(a, token);
+    bool signed_well = a->config->issuer ? key_holds(a, token) && find_consumer(a, token)
+                                         : credential_holds(a, token);
+    return signed_well && times_hold(a, token) && parties_hold(a, token) && read_values(a, token);
 }
 
 static bool bad_token(struct attempt *a, enum jwt_token_fault fault)
@@ -208,10 +313,25 @@ static struct slice with_error(struct stream *s, struct slice challenge,
     return text.p ? text : challenge;
 }
 
+static enum stage_result refuse(struct attempt *a, struct slice challenge)
+{
+    const struct conf_jwt *c = a->config;
+    must(a->message || a->faults.p);
+    if (a->status == 503 && !c->anonymous)
+        return stream_answer(a->s, 503, a->message);
+    challenge = with_error(a->s, challenge, &c->realm);
+    return a->message ? auth_refuse(a->s, c->anonymous, challenge, a->message)
+                      : auth_refuse_with(a->s, c->anonymous, challenge, a->faults);
+}
+
 static enum stage_result jwt_access(struct stream *s, const void *config)
 {
     const struct conf_jwt *c = config;
-    struct attempt a = { .s = s, .config = c };
+    struct attempt a = { .s = s, .config = c, .status = 401 };
+    struct hope *h = (struct hope *)stream_awaited(s);
+    if (h && hopes(s, c, h))
+        return STAGE_WAIT;
+    a.hoped = h != NULL;
     drop_headers(s, c);
     if (auth_skips(s, c->run_on_preflight, c->anonymous))
         return STAGE_NEXT;
@@ -219,14 +339,10 @@ static enum stage_result jwt_access(struct stream *s, const void *config)
     jwt_where_find(s, c, &a.where);
     if (a.where.n == 0)
         return auth_refuse(s, c->anonymous, challenge, "Unauthorized");
-    if (authenticate(&a)) {
-        tell(&a);
-        return STAGE_NEXT;
-    }
-    challenge = with_error(s, challenge, &c->realm);
-    must(a.message || a.faults.p);
-    return a.message ? auth_refuse(s, c->anonymous, challenge, a.message)
-                     : auth_refuse_with(s, c->anonymous, challenge, a.faults);
+    if (!authenticate(&a))
+        return a.waits ? STAGE_WAIT : refuse(&a, challenge);
+    tell(&a);
+    return STAGE_NEXT;
 }
 
 const struct plugin_ops jwt_ops = {

@@ -54,21 +54,23 @@ static json_t *parse(struct slice part, char *scratch)
     return json_loadb(scratch, (size_t)n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 }
 
-static const char *known_algorithm(const json_t *header)
+static bool know_algorithm(struct jwt_token *token)
 {
-    const char *alg = json_string_value(json_object_get(header, "alg"));
+    const char *alg = json_string_value(json_object_get(token->header, "alg"));
     for (size_t i = 0; alg && i < sizeof(algorithms) / sizeof(*algorithms); i++)
-        if (strcmp(alg, algorithms[i]) == 0)
-            return alg;
-    return NULL;
+        if (strcmp(alg, algorithms[i]) == 0) {
+            token->alg = alg;
+            token->algorithm = (enum conf_jwt_algorithm)i;
+            return true;
+        }
+    return false;
 }
 
 static enum jwt_token_fault check(struct jwt_token *token, struct slice signature, char *scratch)
 {
     if (!token->header || !token->claims)
         return JWT_TOKEN_JSON;
-    token->alg = known_algorithm(token->header);
-    if (!token->alg)
+    if (!know_algorithm(token))
         return JWT_TOKEN_ALG;
     if (json_object_get(token->header, "crit"))
         return JWT_TOKEN_CRIT;
@@ -112,6 +114,24 @@ enum jwt_token_key jwt_token_key(const struct jwt_token *token, const char *clai
         return JWT_KEY_INVALID;
     *key = slice_of(json_string_value(value), json_string_length(value));
     return JWT_KEY_FOUND;
+}
+
+struct slice jwt_token_kid(const struct jwt_token *token)
+{
+    const json_t *kid = json_object_get(token->header, "kid");
+    return slice_of(json_string_value(kid), json_string_length(kid));
+}
+
+bool jwt_token_has(const struct jwt_token *token, const char *claim)
+{
+    return json_object_get(token->claims, claim) != NULL;
+}
+
+int64_t jwt_token_end(const struct jwt_token *token)
+{
+    const json_t *exp = json_object_get(token->claims, "exp");
+    double end = json_is_number(exp) ? json_number_value(exp) : (double)INT64_MAX;
+    return end >= 9e15 ? INT64_MAX : end <= 0 ? 0 : (int64_t)end;
 }
 
 static const char *const not_a_number = "must be a number";

@@ -30,6 +30,7 @@ enum jwt_token_fault {
 struct jwt_token {
     struct json_t *header, *claims; /* objects */
     const char *alg;                /* the header's, NUL-terminated */
+    enum conf_jwt_algorithm algorithm;
 };
 
 /* Reads a token. `scratch` has room for text.n bytes and is used up by the call. On JWT_TOKEN_SOUND
@@ -48,10 +49,16 @@ enum jwt_token_key { JWT_KEY_MISSING, JWT_KEY_INVALID, JWT_KEY_FOUND };
 enum jwt_token_key jwt_token_key(const struct jwt_token *token, const char *claim,
                                  struct slice *key);
 
+/* The header's name of the key; {NULL, 0}: none. Lives as long as the token. */
+struct slice jwt_token_kid(const struct jwt_token *token);
+bool jwt_token_has(const struct jwt_token *token, const char *claim);
+
 /* What is wrong with claim exp or nbf at the time `now`: "must be a number", "token expired",
  * "token not valid yet", or NULL when it holds. */
 const char *jwt_token_exp(const struct jwt_token *token, int64_t now);
 const char *jwt_token_nbf(const struct jwt_token *token, int64_t now);
+/* Claim exp in whole seconds; INT64_MAX: there is none. */
+int64_t jwt_token_end(const struct jwt_token *token);
 /* "exceeds maximum allowed expiration", or NULL when exp is at most `seconds` away. */
 const char *jwt_token_lifetime(const struct jwt_token *token, int64_t now, int seconds);
 

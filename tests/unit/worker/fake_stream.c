@@ -140,6 +140,28 @@ struct memo *stream_memo(struct stream *s)
     return &s->memo;
 }
 
+struct keyring *stream_keyring(struct stream *s)
+{
+    return &s->keyring;
+}
+
+int64_t stream_monotonic_ms(const struct stream *s)
+{
+    return s->monotonic_ms;
+}
+
+enum stage_result stream_sleep(struct stream *s, struct stream_nap *nap, int64_t ms)
+{
+    s->slept = ms;
+    return stream_await(s, &nap->wait);
+}
+
+void stream_wake_up(struct stream *s, struct stream_nap *nap)
+{
+    (void)nap;
+    stream_awaited_end(s);
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     (void)s;

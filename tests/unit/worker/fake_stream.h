@@ -6,6 +6,7 @@
 #ifndef TESTS_FAKE_STREAM_H
 #define TESTS_FAKE_STREAM_H
 
+#include "worker/base/keyring.h"
 #include "worker/base/memo.h"
 #include "worker/body_filter_whole.h"
 #include "worker/stream.h"
@@ -36,6 +37,9 @@ struct stream {
     struct extra_field answered[FAKE_FIELDS]; /* what the upstream said; a test's own */
     uint32_t seats;                           /* so many are free */
     struct memo memo;
+    struct keyring keyring; /* a test's own */
+    int64_t monotonic_ms;
+    int64_t slept;            /* ms, of the last nap; 0: none */
     struct stream_wait *wait; /* what a plugin waits for */
     struct slice captures[2]; /* 1 is called "id" */
     /* what a plugin left */
