@@ -7,7 +7,6 @@
 #include "conf/plugin_basic_auth.h"
 #include "worker/http/base64.h"
 #include "worker/plugins/auth.h"
-#include "worker/plugins/jwt_token.h"
 #include "worker/plugins/password.h"
 #include "worker/plugins/plugins.h"
 #include <openssl/crypto.h>

@@ -14,7 +14,6 @@
 #include "worker/plugins/auth.h"
 #include "worker/plugins/hmac_claim.h"
 #include "worker/plugins/hmac_digest.h"
-#include "worker/plugins/jwt_token.h"
 #include "worker/plugins/plugins.h"
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -2,8 +2,8 @@
 /* See hmac_digest.h. What fails within OpenSSL counts as a body that does not fit. */
 #include "worker/plugins/hmac_digest.h"
 
+#include "worker/http/base64.h"
 #include "worker/http/field.h"
-#include "worker/plugins/jwt_token.h"
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -12,7 +12,7 @@ enum { BASE64_SIZE = 44 }; /* of 32 bytes, with its padding */
 static bool read_one(struct slice text, unsigned char wanted[HMAC_DIGEST_SIZE])
 {
     char bytes[BASE64_SIZE];
-    if (text.n != BASE64_SIZE || jwt_token_base64(text, true, bytes) != HMAC_DIGEST_SIZE)
+    if (text.n != BASE64_SIZE || base64_decode(text, true, bytes) != HMAC_DIGEST_SIZE)
         return false;
     memcpy(wanted, bytes, HMAC_DIGEST_SIZE);
     return true;

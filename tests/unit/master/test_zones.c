@@ -198,7 +198,8 @@ static void another_master_inherits_what_it_knows(void **state)
     add_dict(&one, "other_size", 2 << 20);
     assert_true(zones_take(&one.g, NULL, &refusal));
     n = zones_list(&one.g.heritage, fds, 16);
-    assert_int_equal(n, 9); /* counters, health, roster, limits, seats, tokens, keys, two dictionaries */
+    assert_int_equal(
+        n, 9); /* counters, health, roster, limits, seats, tokens, keys, two dictionaries */
     for (size_t i = 0; i < n; i++)
         assert_true(zones_inherit(&legacy, dup(fds[i])));
     add_dict(&two, "other_size", 4 << 20);
