@@ -117,7 +117,7 @@ struct conf {
     size_t plugins_n;
     const struct conf_chain *chain_unrouted; /* global plugins, for a request that no route takes */
     const struct conf_credentials *credentials;
-    const struct conf_redis *redis; /* all that are asked, by `next`; NULL: none */
+    const struct conf_redis *redis;    /* all that are asked, by `next`; NULL: none */
     const struct conf_issuer *issuers; /* those that plugins name; a list (conf/issuer.h) */
 
     void *impl; /* the loader's: arena and what has to be destroyed */
