@@ -96,7 +96,8 @@ struct services_own {
     struct conf_text url;  /* PROTOCOL://HOST[:PORT][/PATH] */
     struct conf_text ca_certificates;
     bool tls_verify;
-    int timeout; /* ms, of each step */
+    int timeout;   /* ms, of each step */
+    int keepalive; /* ms that its connections are kept idle, if its upstream is an implied one */
     const config_setting_t *at;
     const char *key; /* the member of `at` that said the url */
 };

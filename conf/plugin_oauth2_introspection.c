@@ -18,6 +18,7 @@ struct oauth2_introspection_source {
     struct conf_text introspection_url, oauth_service_url, token_validation_endpoint;
     struct conf_text authorization_value, client_id, client_secret, ca_certificates, anonymous;
     bool tls_verify;
+    int keepalive; /* ms */
 };
 
 static const struct fields_name consumer_bys[] = { { "username", CONF_BY_USERNAME },
@@ -67,11 +68,14 @@ static const struct fields_row rows[] = {
       .doc = "Seconds that a refusal holds; 0 asks again each time." },
     { FIELDS_ROW_INT(CONFIG, as.timeout, "timeout"), .preset = "10000", .min = 1, .max = 600000,
       .doc = "Milliseconds for a question and its answer, all in all." },
+    { FIELDS_ROW_INT(CONFIG, keepalive, "keepalive"), .preset = "60000", .min = 1, .max = INT32_MAX,
+      .doc = "Milliseconds that an idle connection to the service is kept; those to one host and "
+             "port are kept alike, and those to an upstream as that says." },
     { FIELDS_ROW_BOOL(CONFIG, as.introspect_request, "introspect_request"), .preset = "false",
       .doc = "Whether the question says X-Request-Path and X-Request-Http-Method of the request; "
              "answers then hold for these alone." },
     { FIELDS_ROW_HEADERS(CONFIG, as.custom_introspection_headers, "custom_introspection_headers"),
-      .preset = "{ }", .check = value_is_probe_header,
+      .preset = "{ }", .flags = FIELDS_REFERS, .check = value_is_probe_header,
       .doc = "More fields of the question: { name = [ \"...\" ]; }." },
     { FIELDS_ROW_TEXTS(CONFIG, as.custom_claims_forward, "custom_claims_forward"), .preset = "[ ]",
       .flags = FIELDS_SET, .check = value_is_token,
@@ -148,6 +152,7 @@ static struct conf_text find_host(struct load *load, struct source_plugin *p, st
                                 .ca_certificates = config->ca_certificates,
                                 .tls_verify = config->tls_verify,
                                 .timeout = config->as.timeout,
+                                .keepalive = config->keepalive,
                                 .at = at,
                                 .key = key };
     config->as.service = services_own(load, &own);

@@ -179,5 +179,8 @@ const struct conf_service *services_own(struct load *load, const struct services
     if (!service->upstream)
         service->upstream = upstreams_implied(load, memory_lower(&load->memory, service->host),
                                               service->port, own->at, own->key);
+    if (service->upstream && service->upstream->implied)
+        ((struct conf_upstream *)service->upstream)->keepalive_idle_timeout =
+            own->keepalive / 1000.0;
     return service;
 }

@@ -65,6 +65,13 @@ static enum stage_result refuse(struct stream *s, const struct conf_oauth2_intro
     return auth_refuse(s, c->anonymous, challenge(s, c, error), message);
 }
 
+/* RFC 6750 section 3.1. */
+static enum stage_result refuse_many(struct stream *s, const struct conf_oauth2_introspection *c)
+{
+    enum stage_result r = refuse(s, c, "error=\"invalid_request\"", "Multiple tokens provided");
+    return r == STAGE_DONE ? stream_answer(s, 400, "Multiple tokens provided") : r;
+}
+
 static enum stage_result refuse_scope(struct stream *s, const struct conf_oauth2_introspection *c)
 {
     struct slice more = arena_print(stream_arena(s), "error=\"insufficient_scope\", scope=\"%s\"",
@@ -255,7 +262,7 @@ static enum stage_result oauth2_introspection_access(struct stream *s, const voi
         return auth_refuse(s, c->anonymous, auth_challenge(s, "Bearer", &c->realm),
                            "The access token is missing");
     if (found.n > 1)
-        return refuse(s, c, "error=\"invalid_request\"", "Multiple tokens provided");
+        return refuse_many(s, c);
     if (!introspection_is_token(found.token))
         return refuse(s, c, "error=\"invalid_token\"",
                       "The access token is invalid or has expired");

@@ -47,7 +47,7 @@ static void test_service(void **state)
                "); } ); } "
                ");"
                "plugins = ( { name = \"oauth2-introspection\"; config = { introspection_url = "
-               "\"https://id.example\"; tls_verify = false; }; } );");
+               "\"https://id.example\"; tls_verify = false; keepalive = 1500; }; } );");
     assert_int_equal(conf->services_n, 1);
     assert_int_equal(conf->asked_n, 2);
     for (size_t i = 0; i < conf->plugins_n; i++) {
@@ -65,6 +65,7 @@ static void test_service(void **state)
             assert_int_equal(s->protocol, CONF_HTTPS);
             assert_int_equal(s->port, 443);
             assert_false(s->tls_verify);
+            assert_true(s->upstream->keepalive_idle_timeout == 1.5);
             assert_string_equal(c->path.s, "/");
         }
     }

@@ -168,7 +168,7 @@ static void refuses(void **state)
     assert_int_equal(run("GET /\nAuthorization: Bearer a b\n"), STAGE_DONE);
     expect(401, "Bearer realm=\"r\", error=\"invalid_token\"");
     assert_int_equal(run("GET /\nAuthorization: Bearer a\nAuthorization: Bearer b\n"), STAGE_DONE);
-    expect(401, "Bearer realm=\"r\", error=\"invalid_request\"");
+    expect(400, "Bearer realm=\"r\", error=\"invalid_request\"");
     assert_int_equal(asked, 0);
     known = "inactive\n";
     assert_int_equal(run(GOOD), STAGE_DONE);
