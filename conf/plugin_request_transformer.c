@@ -36,7 +36,7 @@ static bool is_method(const char *s, size_t n, char *why, size_t size)
 #define ROWS(what)                                                                                 \
     TRANSFORM_ROW_TEXTS(headers, "headers", what),                                                 \
         TRANSFORM_ROW_TEXTS(querystring, "querystring", what),                                     \
-        TRANSFORM_ROW_TEXTS(body, "body", what " Of JSON objects and forms.")
+        TRANSFORM_ROW_TEXTS(body, "body", what " Of JSON objects, forms and multipart forms.")
 static const struct fields_row remove_rows[] = { ROWS("Names.") };
 static const struct fields_row rename_rows[] = { ROWS("\"old:new\".") };
 static const struct fields_row replace_rows[] = {
@@ -49,7 +49,7 @@ static const struct fields_row replace_rows[] = {
 static const struct fields_row add_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
 static const struct fields_row append_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
 static const struct fields_row allow_rows[] = { TRANSFORM_ROW_TEXTS(
-    body, "body", "Names. Of JSON objects and forms.") };
+    body, "body", "Names. Of JSON objects, forms and multipart forms.") };
 TRANSFORM_TABLES;
 
 #define CONFIG struct request_transformer_source
@@ -66,16 +66,15 @@ static const struct fields_row rows[] = {
 };
 static const struct fields_table table = {
     .title = "request-transformer",
-    .doc =
-        "Changes requests on their way to the upstream, in this order: remove, rename, replace, "
-        "add, append, allow. Bodies of the types application/json and "
-        "application/x-www-form-urlencoded are changed where a list names a part of them: such "
-        "a body is held back until all of it has come. What is malformed, no object, encoded or "
-        "of another type goes on as it is. Values may say $(headers.name), $(query_params.name), "
-        "$(uri_captures.name), $(headers[\"name\"]), $(uri_captures[1]), and $(a or b or "
-        "\"text\") for the first that is there, all of the request as it came; and $(env:NAME), "
-        "$(file:/path). A value that "
-        "would hold a control character is refused with 400.",
+    .doc = "Changes requests on their way to the upstream, in this order: remove, rename, replace, "
+           "add, append, allow. Bodies of the types application/json, "
+           "application/x-www-form-urlencoded and multipart/form-data are changed where a list "
+           "names a part of them: such a body is held back until all of it has come. What is "
+           "malformed, no object, encoded or of another type goes on as it is. Values may say "
+           "$(headers.name), $(query_params.name), $(uri_captures.name), $(headers[\"name\"]), "
+           "$(uri_captures[1]), and $(a or b or \"text\") for the first that is there, all of the "
+           "request as it came; and $(env:NAME), $(file:/path). A value that would hold a control "
+           "character is refused with 400.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),
     .at = SIZE_MAX

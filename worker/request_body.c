@@ -131,7 +131,7 @@ static bool replace(struct stream *s, struct slice body)
     return !s->starved;
 }
 
-bool request_body_edit(struct stream *s)
+enum edit_result request_body_edit(struct stream *s)
 {
     const struct body_edit *edit = s->body_edit;
     size_t n = s->spool_in ? (size_t)spool_size(s->spool_in) : 0;
@@ -144,10 +144,11 @@ bool request_body_edit(struct stream *s)
     arena_init(&arena, NULL, 0);
     if (text && (!s->spool_in || read_all(s->spool_in, text)))
         r = edit->edit(edit, slice_of(text, n), &arena, &out);
-    bool done = r == EDIT_SAME || (r == EDIT_DONE && replace(s, out));
+    if (r == EDIT_DONE && !replace(s, out))
+        r = EDIT_NO_MEMORY;
     arena_reset(&arena);
     free(text);
-    return done;
+    return r;
 }
 
 /* --- on its way ----------------------------------------------------------------------------- */

@@ -26,8 +26,8 @@ enum body_state {
  * WAIT; or an answer is set (DONE, FAIL). */
 enum stage_result request_body_collect(struct stream *s);
 
-/* Lets a plugin change what was collected, once. False: no memory, or the disk is full. */
-bool request_body_edit(struct stream *s);
+/* Lets a plugin change what was collected, once. NO_MEMORY also where the disk is full. */
+enum edit_result request_body_edit(struct stream *s);
 
 /* The request's head for this peer, in scratch memory; p NULL: it does not fit. */
 struct slice request_body_head(struct stream *s);

@@ -117,7 +117,10 @@ static enum stage_result collect(struct stream *s)
         if (r != STAGE_NEXT)
             return r;
     }
-    if (s->body_edit && !request_body_edit(s)) {
+    enum edit_result edited = s->body_edit ? request_body_edit(s) : EDIT_SAME;
+    if (edited == EDIT_REFUSED)
+        return stream_answer(s, 400, "Bad request");
+    if (edited == EDIT_NO_MEMORY) {
         s->cause = "no room for a body that is changed";
         return stream_answer(s, 500, "An unexpected error occurred");
     }

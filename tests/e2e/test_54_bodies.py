@@ -69,7 +69,7 @@ def test_what_cannot_be_changed_goes_on_as_it_is(origin, start):
         assert origin.last.body == text and origin.last.get("Digest") == "x"
     body = b'{"secret":1}'
     for fields in ((), ("Content-Type: text/plain",), ("Content-Type: application/jsonp",), (JSON, "Content-Encoding: gzip"),
-                   ("Content-Type: multipart/form-data; boundary=x",)):
+                   ("Content-Type: multipart/form-data",), ("Content-Type: multipart/mixed; boundary=x",)):
         assert gateway.ask("POST", "/", *fields, body=body).status == 200 and origin.last.body == body
         assert gateway.ask("POST", "/", *fields, "Transfer-Encoding: chunked", body=chunks(body)).status == 200
         assert origin.last.body == body and origin.last.get("Transfer-Encoding") == "chunked"  # it streams
@@ -117,6 +117,35 @@ def test_every_change_of_forms(origin, start):
     gateway = gateway_with(start, origin, transformer(remove={"body": ["a"]}))
     assert gateway.ask("POST", "/", FORM, body=b"a=1&a").status == 200
     assert origin.last.body == b"" and origin.last.get("Content-Length") == "0"
+
+
+# ---- request-transformer: multipart forms
+
+def part(name, text, more=""):
+    return f'--xYz\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{text}\r\n'.encode()
+
+
+def test_every_change_of_multipart_forms(origin, start):
+    gateway = gateway_with(start, origin, everything())
+    kind = 'Content-Type: multipart/form-data; boundary="xYz"'
+    file = '; filename="f.bin"\r\nContent-Type: image/png'
+    body = part("secret", "1") + part("old", "\x01\r\n--x", file) + part("there", "1", file) + part("tags", "1") + b"--xYz--\r\n"
+    for fields, text in (((), body), (("Transfer-Encoding: chunked",), chunks(body))):
+        assert gateway.ask("POST", "/", kind, "X-Org: acme", *fields, body=text).status == 200
+        assert origin.last.body == (part("new", "\x01\r\n--x", file) + part("there", "other") + part("tags", "1") + part("tenant", "acme")
+                                    + part("tags", "last") + b"--xYz--\r\n")
+        assert origin.last.get("Content-Length") == str(len(origin.last.body)) and "Transfer-Encoding" not in origin.last
+    assert gateway.ask("POST", "/", kind, body=body[:-4]).status == 200 and origin.last.body == body[:-4]  # the end is missing
+
+
+def test_no_value_makes_parts_of_its_own(origin, start):
+    gateway = gateway_with(start, origin, transformer(add={"body": ["v:$(query_params.v)"]}))
+    evil = "x%0d%0a--xYz%0d%0aContent-Disposition:%20form-data;%20name=admin%0d%0a%0d%0a1"
+    kind = "Content-Type: multipart/form-data; boundary=xYz"
+    client = gateway.client()
+    assert client.ask("POST", f"/?v={evil}", kind, body=b"--xYz--\r\n").status == 400 and origin.requests == []
+    assert client.ask("POST", "/?v=fine%0d%0a--x", kind, body=b"--xYz--\r\n").status == 200
+    assert origin.last.body == part("v", "fine\r\n--x") + b"--xYz--\r\n"
 
 
 # ---- buffering

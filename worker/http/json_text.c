@@ -202,8 +202,10 @@ bool json_text_check(struct slice text, struct slice *value)
 
 bool json_text_is_number(struct slice text)
 {
+    if (text.n == 0)
+        return false;
     struct scan s = { .p = text.p, .end = text.p + text.n };
-    return text.n > 0 && number(&s) && s.p == s.end;
+    return number(&s) && s.p == s.end;
 }
 
 /* --- what was checked ----------------------------------------------------------------------- */
@@ -236,9 +238,9 @@ static void pass_value(struct scan *s)
 
 bool json_text_next(struct slice *rest, struct json_text_member *member)
 {
-    struct scan s = { .p = rest->p, .end = rest->p + rest->n };
     if (rest->n == 0)
         return false;
+    struct scan s = { .p = rest->p, .end = rest->p + rest->n };
     s.p++; /* the brace or the comma */
     skip_space(&s);
     if (s.p == s.end || *s.p != '"')
@@ -319,6 +321,10 @@ bool json_text_means(struct slice string, struct slice name)
     const char *p = string.p + 1, *end = string.p + string.n - 1;
     size_t at = 0;
     char piece[4];
+    if ((size_t)(end - p) < name.n) /* escapes only lengthen */
+        return false;
+    if (p < end && *p != '\\' && (name.n == 0 || *p != *name.p))
+        return false;
     if (!memchr(p, '\\', (size_t)(end - p)))
         return slice_equal(slice_of(p, (size_t)(end - p)), name);
     while (p < end) {

@@ -15,6 +15,8 @@ enum changes_form changes_form(struct slice type, struct slice coding)
         return CHANGES_NONE;
     if (slice_equal_nocase(type, SLICE("application/x-www-form-urlencoded")))
         return CHANGES_FORM;
+    if (slice_equal_nocase(type, SLICE("multipart/form-data")))
+        return CHANGES_MULTIPART;
     return slice_equal_nocase(type, SLICE("application/json")) ? CHANGES_JSON : CHANGES_NONE;
 }
 

@@ -8,7 +8,7 @@
 #include "worker/stream.h"
 
 /* What a body is, by its Content-Type and Content-Encoding, as far as it can be changed. */
-enum changes_form { CHANGES_NONE, CHANGES_JSON, CHANGES_FORM };
+enum changes_form { CHANGES_NONE, CHANGES_JSON, CHANGES_FORM, CHANGES_MULTIPART };
 enum changes_form changes_form(struct slice type, struct slice coding);
 
 /* In the stream's arena. False: no memory. */

@@ -8,6 +8,7 @@
 #include "conf/plugin_request_transformer.h"
 #include "worker/http/form_edit.h"
 #include "worker/http/json_edit.h"
+#include "worker/http/multipart_edit.h"
 #include "worker/plugins/changes.h"
 #include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
@@ -139,15 +140,25 @@ static enum render_result change_all(struct stream *s, const struct conf_request
 struct editing {
     struct body_edit as; /* the first member: what the stream sees */
     struct edits edits;
-    bool form;
+    enum changes_form form;
+    struct slice boundary; /* of MULTIPART */
 };
 
 static enum edit_result edit_body(const struct body_edit *e, struct slice body, struct arena *arena,
                                   struct slice *out)
 {
     const struct editing *editing = (const struct editing *)e;
-    return editing->form ? form_edit(body, &editing->edits, arena, out)
-                         : json_edit(body, &editing->edits, arena, out);
+    switch (editing->form) {
+    case CHANGES_JSON:
+        return json_edit(body, &editing->edits, arena, out);
+    case CHANGES_FORM:
+        return form_edit(body, &editing->edits, arena, out);
+    case CHANGES_MULTIPART:
+        return multipart_edit(body, editing->boundary, &editing->edits, arena, out);
+    case CHANGES_NONE:
+        break;
+    }
+    return EDIT_SAME;
 }
 
 static enum stage_result change_body(struct stream *s, const struct conf_body_transform *c)
@@ -155,16 +166,19 @@ static enum stage_result change_body(struct stream *s, const struct conf_body_tr
     if (c->n == 0 || stream_request(s)->head->upgrade)
         return STAGE_NEXT;
     /* as they are sent upstream, so that what was set there counts */
-    enum changes_form form = changes_form(lookup_upstream(s, SLICE("Content-Type")),
-                                          lookup_upstream(s, SLICE("Content-Encoding")));
-    if (form == CHANGES_NONE)
+    struct slice type = lookup_upstream(s, SLICE("Content-Type"));
+    enum changes_form form = changes_form(type, lookup_upstream(s, SLICE("Content-Encoding")));
+    struct slice boundary =
+        form == CHANGES_MULTIPART ? multipart_edit_boundary(type) : slice_of(NULL, 0);
+    if (form == CHANGES_NONE || (form == CHANGES_MULTIPART && !boundary.n))
         return STAGE_NEXT;
     struct editing *editing = arena_take(stream_arena(s), sizeof *editing);
     if (!editing || !changes_render(s, &c->changes, &editing->edits))
         return stream_answer(s, 500, "An unexpected error occurred");
     editing->as.edit = edit_body;
     editing->edits.nested = !c->dots_in_keys;
-    editing->form = form == CHANGES_FORM;
+    editing->form = form;
+    editing->boundary = boundary;
     return stream_edit_body(s, c->max_size, &editing->as);
 }
 

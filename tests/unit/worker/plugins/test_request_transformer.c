@@ -209,6 +209,9 @@ static void bodies(void **state)
     body_becomes("{\"out\":1}", "{\"a\":{\"b\":\"\"}}");
     run("POST /\nContent-Type: application/x-www-form-urlencoded\nX: a b\n");
     body_becomes("out=1&x=2", "x=2&a.b=a%20b");
+    run("POST /\nContent-Type: multipart/form-data; boundary=B\nX: v\n");
+    body_becomes("--B\r\nContent-Disposition: form-data; name=\"out\"\r\n\r\n1\r\n--B--\r\n",
+                 "--B\r\nContent-Disposition: form-data; name=\"a.b\"\r\n\r\nv\r\n--B--\r\n");
 }
 
 static void other_bodies_stream(void **state)
@@ -216,7 +219,7 @@ static void other_bodies_stream(void **state)
     static const char *const others[] = { "POST /\n",
                                           "POST /\nContent-Type: application/json-patch+json\n",
                                           "POST /\nContent-Type: text/plain\n",
-                                          "POST /\nContent-Type: multipart/form-data; boundary=x\n",
+                                          "POST /\nContent-Type: multipart/form-data\n",
                                           "POST /\nContent-Type: application/json\n"
                                           "Content-Encoding: gzip\n" };
     (void)state;
