@@ -23,7 +23,7 @@ struct edits {
 
 enum edit_result {
     EDIT_DONE,
-    EDIT_SAME, /* there was nothing to change, or it is not of that form: it stays as it is */
+    EDIT_SAME,    /* there was nothing to change, or it is not of that form: it stays as it is */
     EDIT_REFUSED, /* a value would break out of its place: no such request is sent */
     EDIT_NO_MEMORY,
 };
