@@ -38,7 +38,9 @@ static const struct fields_row rows[] = {
       .doc = "Where counts are kept: local is shared memory, exact over all workers; redis is a "
              "Redis that several gateways share, exact over all of them." },
     { FIELDS_ROW_NUMBER(CONFIG, sync_rate, "sync_rate"), .preset = "-1", .min = -1, .max = 1000000,
-      .doc = "With policy = \"redis\": -1 asks Redis for each request." },
+      .doc = "With policy = \"redis\": -1 asks Redis for each request; otherwise each machine "
+             "counts for itself and tells Redis every so many seconds, 0.02 or more, so that "
+             "gateways together may let some more pass." },
     { FIELDS_ROW_GROUP(struct source_rate_limiting, redis, "redis", redis_fields_table),
       .doc = "Which Redis, with policy = \"redis\"." },
     { FIELDS_ROW_ENUM(CONFIG, window_type, "window_type"), .preset = "\"fixed\"", .names = windows,
@@ -96,8 +98,10 @@ static void finish(struct load *load, struct source_plugin *p)
         report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");
     if (c->policy == CONF_LIMIT_REDIS)
         c->redis = redis_fields_finish(load, &from->redis, at);
-    if (c->sync_rate != -1)
-        report_key(&load->report, at, "sync_rate", "must be -1");
+    else if (c->sync_rate != -1)
+        report_key(&load->report, at, "sync_rate", "needs policy = \"redis\"");
+    if (c->sync_rate != -1 && c->sync_rate < 0.02)
+        report_key(&load->report, at, "sync_rate", "must be -1, or 0.02 and more");
     c->id = p->as.id;
     if (c->burst && c->window_type != CONF_LIMIT_BUCKET)
         report_key(&load->report, at, "burst", "needs window_type = \"token-bucket\"");

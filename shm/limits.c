@@ -339,3 +339,26 @@ bool limits_take(struct limits *l, struct limits_claim *claims, int n, int64_t n
     }
     return true;
 }
+
+void limits_settle(struct limits *l, const struct limits_claim *claim, int64_t at, uint32_t added,
+                   uint64_t floor)
+{
+    struct calendar_window w = calendar_window(claim->unit, at);
+    bool bucket = claim->shape == LIMITS_BUCKET;
+    uint64_t fresh = bucket ? (uint64_t)at * 1000 : word_of(w.number, 0), word, next;
+    struct limits_counter_shm *c;
+    do {
+        c = counter(l, kind_key(claim, bucket ? 0 : w.number), fresh, at, &word);
+        uint64_t from = word > fresh ? word : fresh;
+        if (!bucket && window_of(word) > w.number)
+            return; /* that window is over */
+        if (bucket) {
+            next = from + added * limits_rule_each(claim, at);
+            next = next > floor ? next : floor;
+        } else {
+            uint64_t count = (uint64_t)count_of(from) + added;
+            count = count > floor ? count : floor;
+            next = word_of(w.number, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX - 1);
+        }
+    } while (next != word && !atomic_compare_exchange_weak(&c->word, &word, next));
+}

@@ -83,10 +83,11 @@ struct worker {
     uint32_t queued;     /* requests that wait for a place at a peer */
     struct loop_later places_later;
     bool places_put_off;
-    struct redis *redis;          /* clients that were made, worker/redis.h */
-    struct collapse *asleep;      /* streams that wait for another's fill */
-    struct loop_io bell;          /* that wakes them */
-    struct loop_later bell_later; /* and when it was rung by this worker */
+    struct redis_sync *redis_syncs; /* worker/redis_sync.h */
+    struct redis *redis;            /* clients that were made, worker/redis.h */
+    struct collapse *asleep;        /* streams that wait for another's fill */
+    struct loop_io bell;            /* that wakes them */
+    struct loop_later bell_later;   /* and when it was rung by this worker */
     bool bell_put_off;
     bool retiring, stopping;
     int64_t resume_at; /* ms: accepting pauses until then (EMFILE); 0 = accepts */

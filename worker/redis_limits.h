@@ -25,11 +25,20 @@ struct redis_claims {
     int n;
 };
 
-/* Asks for all claims (0 < n <= LIMITS_CLAIMS_MAX). `scope` and `who` name whose they are, in all
- * gateways alike. The stream is woken when the verdict is there. NULL: Redis is known not to answer
- * now, or there is no memory. */
-struct redis_claims *redis_limits_ask(struct stream *s, const struct conf_redis *redis,
-                                      struct slice scope, struct slice who,
-                                      const struct limits_claim *claims, int n);
+struct redis_limits {
+    const struct conf_redis *redis;
+    double sync_rate;            /* s; -1: Redis is asked for each request */
+    struct slice scope, who;     /* whose they are, in all gateways alike */
+    struct limits_claim *claims; /* 0 < n <= LIMITS_CLAIMS_MAX */
+    int n;
+};
+
+/* With a sync_rate: takes the claims, which say then what came of it, from what this machine knows.
+ * False: it does not know enough, Redis has to be asked. */
+bool redis_limits_take(struct stream *s, const struct redis_limits *l, bool *granted);
+
+/* Asks for all claims. The stream is woken when the verdict is there. NULL: Redis is known not to
+ * answer now, or there is no memory. */
+struct redis_claims *redis_limits_ask(struct stream *s, const struct redis_limits *l);
 
 #endif

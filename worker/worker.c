@@ -15,6 +15,7 @@
 #include "worker/explain.h"
 #include "worker/inquiry.h"
 #include "worker/placing.h"
+#include "worker/redis_sync.h"
 #include "worker/upstream.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -294,7 +295,7 @@ static void turn_until_done(struct worker *w)
     int64_t next = 0;
 
     clock_read(&w->loop.now); /* the start may have taken its time */
-    while (!w->stopping && !(w->retiring && !w->conns_first)) {
+    while (!w->stopping && !(w->retiring && !w->conns_first && redis_sync_finish(w))) {
         struct clock before = w->loop.now;
         loop_turn(&w->loop, patience(w));
         tell_time(&before, &w->loop.now);

@@ -289,6 +289,56 @@ def test_a_name(origin, start, redis):
         dns.end()
 
 
+# ---- batches -------------------------------------------------------------------------------------------------------
+
+def count_of(redis):
+    return sum(int(redis.ask("GET", key) or 0) for key in redis.ask("KEYS", "ratelimit:*"))
+
+
+def test_batches_ask_once_and_are_told_at_the_end(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000, sync_rate=100000), workers=1)
+    answers = [gateway.get("/") for _ in range(50)]
+    assert [remaining(answer) for answer in answers] == [str(999 - i) for i in range(50)]
+    assert count_of(redis) == 1  # the first was asked for, the others are known here alone
+    gateway.end(signal.SIGQUIT)
+    assert count_of(redis) == 50
+
+
+def test_batches_of_two_gateways_meet(origin, start, redis):
+    one, two = (gateway_with(start, origin, limiting(redis.port, year=20, sync_rate=0.05), workers=1) for _ in range(2))
+    assert remaining(one.get("/")) == "19"
+    assert remaining(two.get("/")) == "18"
+    for _ in range(5):
+        assert one.get("/").status == 200
+    wait_until(lambda: count_of(redis) == 7, "the batch in Redis")
+    while two.get("/").status == 200:  # bounded by the limit
+        pass
+    wait_until(lambda: one.get("/").status == 429, "the others' requests to count")
+    assert len(origin.requests) >= 20
+
+
+def test_batches_count_here_while_redis_is_away(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=10, sync_rate=0.05), workers=1)
+    assert remaining(gateway.get("/")) == "9"
+    redis.stop()
+    statuses = [gateway.get("/").status for _ in range(12)]
+    assert statuses == [200] * 9 + [429] * 3
+    redis.start()
+    wait_until(lambda: gateway.get("/").status == 429 and remaining(gateway.get("/")) is not None, "Redis again")
+
+
+@pytest.mark.parametrize("window", [{"window_type": "sliding"}, {"window_type": "token-bucket", "burst": 20}])
+def test_batches_in_other_windows(origin, start, redis, window):
+    one, two = (gateway_with(start, origin, limiting(redis.port, year=20, sync_rate=0.05, **window), workers=1)
+                for _ in range(2))
+    for gateway in (one, two):
+        for _ in range(5):
+            assert gateway.get("/").status == 200
+    while two.get("/").status == 200:
+        pass
+    wait_until(lambda: one.get("/").status == 429, "the others' requests to count")
+
+
 # ---- Sentinels and Clusters ----------------------------------------------------------------------------------------
 
 def behind(settings, **config):

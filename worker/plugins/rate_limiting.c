@@ -99,10 +99,10 @@ static enum stage_result do_without(struct stream *s, const struct conf_rate_lim
     return conclude(s, c, claims, 0, limits_take(stream_limits(s), claims, n, stream_now_ms(s)));
 }
 
-static struct redis_claims *ask_redis(struct stream *s, const struct conf_rate_limiting *c)
+/* False: no memory. */
+static bool describe(struct stream *s, const struct conf_rate_limiting *c,
+                     struct limits_claim *claims, struct redis_limits *out)
 {
-    struct limits_claim claims[CALENDAR_UNITS];
-    int n = make_claims(s, c, claims);
     struct counted counted = counted_as(s, &c->counted);
     struct slice scope = slice_of(c->id.s, c->id.n);
 
@@ -110,25 +110,42 @@ static struct redis_claims *ask_redis(struct stream *s, const struct conf_rate_l
         scope = arena_print(stream_arena(s), "%s:ip", c->id.s);
         counted.who = stream_client_text(s);
     }
-    if (!scope.p || !counted.who.p)
-        return NULL;
-    return redis_limits_ask(s, c->redis, scope, counted.who, claims, n);
+    *out = (struct redis_limits){ .redis = c->redis,
+                                  .sync_rate = c->sync_rate,
+                                  .scope = scope,
+                                  .who = counted.who,
+                                  .claims = claims,
+                                  .n = make_claims(s, c, claims) };
+    return scope.p && counted.who.p;
 }
 
-static enum stage_result count_in_redis(struct stream *s, const struct conf_rate_limiting *c)
+/* The answer has come, or the stream was woken for something else. */
+static enum stage_result go_on(struct stream *s, const struct conf_rate_limiting *c,
+                               struct redis_claims *asked)
 {
-    struct redis_claims *asked = (struct redis_claims *)stream_awaited(s);
-
-    if (!asked)
-        asked = ask_redis(s, c);
-    if (!asked)
-        return do_without(s, c);
     if (asked->verdict == REDIS_WAITS)
         return stream_await(s, &asked->wait);
     stream_awaited_end(s);
     if (asked->verdict == REDIS_SILENT)
         return do_without(s, c);
     return conclude(s, c, asked->claims, asked->n, asked->verdict == REDIS_GRANTED);
+}
+
+static enum stage_result count_in_redis(struct stream *s, const struct conf_rate_limiting *c)
+{
+    struct redis_claims *asked = (struct redis_claims *)stream_awaited(s);
+    struct limits_claim claims[CALENDAR_UNITS];
+    struct redis_limits limits;
+    bool granted;
+
+    if (asked)
+        return go_on(s, c, asked);
+    if (!describe(s, c, claims, &limits))
+        return do_without(s, c);
+    if (c->sync_rate > 0 && redis_limits_take(s, &limits, &granted))
+        return conclude(s, c, claims, limits.n, granted);
+    asked = redis_limits_ask(s, &limits);
+    return asked ? go_on(s, c, asked) : do_without(s, c);
 }
 
 static enum stage_result rate_limiting_access(struct stream *s, const void *config)

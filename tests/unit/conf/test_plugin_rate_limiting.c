@@ -51,7 +51,8 @@ static void test_refused(void **state)
             "t.conf:4: plugins[2].config.policy: cannot be \"cluster\": there is no database\n"
             "t.conf:5: plugins[3].config.minute: -1 is out of range, 0 to 2147483647\n"
             "t.conf:5: plugins[3].config.minute: is missing: at least one limit must be set\n"
-            "t.conf:5: plugins[3].config.sync_rate: must be -1\n");
+            "t.conf:5: plugins[3].config.sync_rate: needs policy = \"redis\"\n"
+            "t.conf:5: plugins[3].config.sync_rate: must be -1, or 0.02 and more\n");
 }
 
 int main(void)

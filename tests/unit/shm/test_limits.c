@@ -266,6 +266,34 @@ static void zones_are_told_apart_by_size(void **state)
     assert_false(limits_fits(&(struct zone){ .fd = -1 }, 65536));
 }
 
+/* What somebody else counted raises a counter and never lowers it. */
+static void settled(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_MINUTE, 10);
+    limits_settle(l, &c, NOW, 1, 5);
+    assert_true(take(&c, NOW));
+    assert_int_equal(c.left, 4);
+    limits_settle(l, &c, NOW, 0, 3);
+    limits_settle(l, &c, NOW - 60000, 0, 10); /* a window that is over */
+    assert_true(take(&c, NOW));
+    assert_int_equal(c.left, 3);
+    limits_settle(l, &c, NOW, 2, 7);
+    assert_true(take(&c, NOW));
+    assert_int_equal(c.left, 0);
+    assert_false(take(&c, NOW));
+    c = claim(2, CALENDAR_MINUTE, 10);
+    c.shape = LIMITS_SLIDING;
+    limits_settle(l, &c, calendar_window(CALENDAR_MINUTE, NOW).from - 1, 0, 10);
+    assert_false(take(&c, calendar_window(CALENDAR_MINUTE, NOW).from));
+    c = claim(3, CALENDAR_MINUTE, 10);
+    c.shape = LIMITS_BUCKET;
+    limits_settle(l, &c, NOW, 0, (uint64_t)(NOW + 30000) * 1000); /* five are gone */
+    limits_settle(l, &c, NOW, 1, 0);
+    assert_true(take(&c, NOW));
+    assert_int_equal(c.left, 3);
+}
+
 static void keys_differ(void **state)
 {
     (void)state;
@@ -290,6 +318,7 @@ int main(void)
         EACH(a_full_table_forgets_those_that_counted_least),
         EACH(a_death_inside_is_mended),
         EACH(zones_are_told_apart_by_size),
+        EACH(settled),
         EACH(keys_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,22 +18,30 @@
 static struct {
     struct redis_claims *asked; /* what is asked next gets this; NULL: Redis is down */
     int questions;
+    bool known, granted; /* this machine knows enough */
     char scope[80], who[80];
 } redis;
 
-struct redis_claims *redis_limits_ask(struct stream *stream, const struct conf_redis *conf,
-                                      struct slice scope, struct slice who,
-                                      const struct limits_claim *claims, int n)
+struct redis_claims *redis_limits_ask(struct stream *stream, const struct redis_limits *l)
 {
     (void)stream;
-    assert_non_null(conf);
+    assert_non_null(l->redis);
     redis.questions++;
-    snprintf(redis.scope, sizeof redis.scope, "%.*s", (int)scope.n, scope.p);
-    snprintf(redis.who, sizeof redis.who, "%.*s", (int)who.n, who.p);
-    assert_int_equal(n, 1);
+    snprintf(redis.scope, sizeof redis.scope, "%.*s", (int)l->scope.n, l->scope.p);
+    snprintf(redis.who, sizeof redis.who, "%.*s", (int)l->who.n, l->who.p);
+    assert_int_equal(l->n, 1);
     if (redis.asked)
-        *redis.asked->claims = *claims;
+        *redis.asked->claims = *l->claims;
     return redis.asked;
+}
+
+bool redis_limits_take(struct stream *stream, const struct redis_limits *l, bool *granted)
+{
+    (void)stream;
+    assert_true(l->sync_rate > 0);
+    l->claims->left = 7;
+    *granted = redis.granted;
+    return redis.known;
 }
 
 /* -------------------------------------------------------------------------------------------- */
@@ -201,6 +209,25 @@ static void counters_in_redis(void **state)
     assert_string_equal(redis.who, "192.0.2.7");
 }
 
+/* With a sync_rate Redis is asked for what is not known here alone. */
+static void counted_here_and_told_later(void **state)
+{
+    (void)state;
+    config.redis = (const struct conf_redis *)&config;
+    config.id = fake_text("the-id");
+    config.sync_rate = 1;
+    int before = redis.questions;
+    assert_int_equal(ask_redis(REDIS_GRANTED, 1), 0);
+    assert_int_equal(redis.questions, before + 1);
+    redis.known = redis.granted = true;
+    assert_int_equal(ask("GET /\n", &alice), 0);
+    expect("X-RateLimit-Remaining-Minute", "7");
+    redis.granted = false;
+    assert_int_equal(ask("GET /\n", &alice), 429);
+    assert_int_equal(redis.questions, before + 1);
+    redis.known = false;
+}
+
 /* Counted here instead, without a word about it; or an error. */
 static void without_redis(void **state)
 {
@@ -226,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(limited_by, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_in_redis, setup, teardown),
         cmocka_unit_test_setup_teardown(without_redis, setup, teardown),
+        cmocka_unit_test_setup_teardown(counted_here_and_told_later, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
