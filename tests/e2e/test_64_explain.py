@@ -11,7 +11,7 @@ from harness import ask, plugin, route, service
 def gateway_with_plugins(origin, start):
     return start([service(
         origin.port, route("api", ["/api"], [plugin("key-auth"), plugin("acl", allow=["staff"]), plugin("rate-limiting", minute=5),
-                                plugin("proxy-cache"), plugin("response-transformer", add={"headers": ["X-A:1"]})],
+                                plugin("proxy-cache"), plugin("security-headers")],
               hosts=["example.com"]),
         route("old", ["/old"], [plugin("redirect", location="https://new.example/")]),
         route("secure", ["/secure"], protocols=["https"], snis=["example.com"]), name="orders")],
@@ -34,7 +34,7 @@ def test_the_first_that_refuses(it, origin):
     said = explained(it, "GET http://example.com/api/1")
     assert (said["route"], said["service"], said["matched"], said["status"]) == ("api", "orders", "/api", 401)
     assert verdicts(said) == [("key-auth", "answers"), ("acl", "not reached"), ("rate-limiting", "not reached"),
-                              ("response-transformer", "sees the response"), ("proxy-cache", "not reached"),
+                              ("security-headers", "sees the response"), ("proxy-cache", "not reached"),
                               ("correlation-id", "not reached")]
     assert said["plugins"][0]["status"] == 401 and "No API key found in request" in said["plugins"][0]["body"]
     assert [p["scope"] for p in said["plugins"]][-2:] == [{"route": "api"}, {}]

@@ -207,6 +207,19 @@ def test_failing_call(faulty, faults, call, every, error):
     assert sorted(faulty.pids()) == sorted(workers), "a worker died of it"
 
 
+@pytest.mark.parametrize("error", ["ENOMEM", "ECONNRESET", "EINTR"])
+def test_a_message_of_the_master_that_cannot_be_read_is_read_again(faulty, faults, error):
+    pids = sorted(faulty.pids() + faulty.pids("checker"))
+    faults.set("receive", 3, getattr(errno, error))
+    for _ in range(12):
+        faulty.kill(signal.SIGUSR1)
+        use_roughly(faulty, 3)
+    faults.off()
+    alive(faulty)
+    assert faults.hits("receive") > 0
+    assert sorted(faulty.pids() + faulty.pids("checker")) == pids, "one of them took the master for gone"
+
+
 @pytest.mark.parametrize("call", ["accept", "poll", "connect"])
 def test_interrupted_calls_lose_no_request(faulty, faults, call):
     faults.set(call, 2, errno.EINTR)

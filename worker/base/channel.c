@@ -15,6 +15,7 @@
 enum {
     CHANNEL_HEAD = offsetof(struct channel_message, text),
     CHANNEL_PATIENCE = 64,
+    CHANNEL_ERRORS = 8, /* in a row */
     CHANNEL_TRIES = 20,
     CHANNEL_TRY_MS = 2
 };
@@ -125,16 +126,20 @@ static ssize_t channel_receive_packet(int fd, struct channel_message *message, i
 
 int channel_receive_fd(int fd, struct channel_message *message, int *passed)
 {
+    int errors = 0;
+
     if (passed)
         *passed = -1;
     for (int i = 0; i < CHANNEL_PATIENCE; i++) {
         ssize_t n = channel_receive_packet(fd, message, passed);
         if (n == 0)
             return -1;
-        if (n < 0 && errno == EINTR)
-            continue;
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n < 0 && errno != EINTR && ++errors > CHANNEL_ERRORS)
+            return -1;
         if (n < 0)
-            return errno == EAGAIN ? 0 : -1;
+            continue; /* short of memory, perhaps: whoever is gone is gone the next time too */
         if (channel_well_formed(message, (size_t)n)) {
             message->text[message->text_n] = '\0';
             return 1;
