@@ -76,7 +76,8 @@ struct conf {
     struct conf_address status_listen, admin_listen;
 
     /* the client side; times in ms, sizes in bytes */
-    int client_header_timeout, client_body_timeout, keepalive_timeout;
+    int client_header_timeout, keepalive_timeout;
+    struct conf_client_body client_body;
     int keepalive_requests;
     uint64_t client_header_buffer_size, client_request_buffer_max_size, request_body_max_size;
     const struct conf_cidr *trusted_ips;

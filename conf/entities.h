@@ -130,6 +130,14 @@ struct conf_route_header {
 /* Whether something on a route may hold a body back until all of it has come. */
 enum conf_stream { CONF_STREAM_OPTIONAL, CONF_STREAM_REQUIRED };
 
+/* How long a client may be waited for while its request's body comes. */
+struct conf_client_body {
+    int timeout;        /* ms between two reads */
+    int total_timeout;  /* ms in all; 0: no limit */
+    int min_rate_grace; /* ms that it may be slower than */
+    uint64_t min_rate;  /* bytes a second; 0: no limit */
+};
+
 struct conf_route {
     struct conf_text name, id;
     uint32_t index; /* file order: the "earlier created_at" of Kong's last tie */
@@ -146,6 +154,7 @@ struct conf_route {
     int regex_priority;
     int https_redirect_status_code; /* 426, 301, 302, 307, 308 */
     uint64_t request_body_max_size; /* bytes; UINT64_MAX: the global one holds */
+    struct conf_client_body client_body;
     const struct conf_chain *chain; /* plugins that run on this route */
     struct conf_texts tags;
 };

@@ -108,8 +108,22 @@ static const struct fields_row rows[] = {
 
     { INT(as.client_header_timeout, "client_header_timeout"), .preset = "60000", .min = 1,
       .max = FIELDS_TIME_MAX, .doc = "Milliseconds for a whole request head; 408 past it." },
-    { INT(as.client_body_timeout, "client_body_timeout"), .preset = "60000", .min = 1,
-      .max = FIELDS_TIME_MAX, .doc = "Milliseconds between two reads of a body; 408 past it." },
+    { INT(as.client_body.timeout, "client_body_timeout"), .preset = "60000", .min = 1,
+      .max = FIELDS_TIME_MAX,
+      .doc = "Milliseconds between two reads of a body; 408 past it. Of this and the three below a "
+             "route may set its own. Only time in which the client is waited for counts, not what "
+             "an upstream takes." },
+    { INT(as.client_body.total_timeout, "client_body_total_timeout"), .preset = "0",
+      .max = FIELDS_TIME_MAX,
+      .doc = "Milliseconds that a client may be waited for in all while a body comes; 408 past "
+             "them, 0 is no limit." },
+    { SIZE(as.client_body.min_rate, "client_body_min_rate"), .preset = "\"0\"",
+      .max = INT64_C(1) << 40,
+      .doc = "Bytes a second; a client that is slower for longer than client_body_min_rate_grace "
+             "gets a 408. 0 is no limit." },
+    { INT(as.client_body.min_rate_grace, "client_body_min_rate_grace"), .preset = "5000", .min = 1,
+      .max = FIELDS_TIME_MAX,
+      .doc = "Milliseconds that a client may be slower than client_body_min_rate." },
     { INT(as.keepalive_timeout, "keepalive_timeout"), .preset = "75000", .max = FIELDS_TIME_MAX,
       .doc = "Milliseconds that an idle client connection is kept." },
     { INT(as.keepalive_requests, "keepalive_requests"), .preset = "10000", .min = 1,

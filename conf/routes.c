@@ -78,6 +78,28 @@ static void check_route(struct load *load, const struct source_route *from)
         report_key(&load->report, from->at, "snis", "needs https among the protocols");
 }
 
+/* What the route does not say itself is as on the top level. */
+static void inherit(struct load *load, const struct source_route *from,
+                    struct conf_client_body *body)
+{
+    const struct conf_client_body *top = &load->conf->client_body;
+
+    if (body->timeout == 0)
+        report_key(&load->report, from->at, "client_body_timeout",
+                   "0 is out of range, 1 to 2147483647; -1 is the value of the top level");
+    if (body->min_rate_grace == 0)
+        report_key(&load->report, from->at, "client_body_min_rate_grace",
+                   "0 is out of range, 1 to 2147483647; -1 is the value of the top level");
+    if (body->timeout < 0)
+        body->timeout = top->timeout;
+    if (body->total_timeout < 0)
+        body->total_timeout = top->total_timeout;
+    if (body->min_rate == UINT64_MAX)
+        body->min_rate = top->min_rate;
+    if (body->min_rate_grace < 0)
+        body->min_rate_grace = top->min_rate_grace;
+}
+
 static void finish_route(struct load *load, struct source_route *from,
                          const struct conf_service *service, struct conf_route *out)
 {
@@ -86,6 +108,7 @@ static void finish_route(struct load *load, struct source_route *from,
     load_claim(load, &claim);
     load_id(load, &claim, &route->id);
     check_route(load, from);
+    inherit(load, from, &route->client_body);
     read_paths(load, from, route);
     route->service = service;
     route->headers = from->headers.v;

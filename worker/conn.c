@@ -317,6 +317,8 @@ static void conn_event(struct loop_io *io, uint32_t events)
     struct conn *c = (struct conn *)io;
 
     transport_event(&c->t, events);
+    if (c->t.readable && c->wait == CONN_WAIT_BODY)
+        h1_readable(c);
     conn_drive(c);
 }
 

@@ -112,19 +112,36 @@ static bool take_window(struct stream *s)
     return true;
 }
 
+/* Nothing is there: the client's turn. */
+static enum intake_result await_client(struct stream *s)
+{
+    struct conn *c = s->conn;
+    struct intake *in = &s->intake;
+    int ms = upload_wait(&in->clock, c->w->loop.now.us);
+
+    in->late = upload_late(&in->clock, c->w->loop.now.us);
+    if (in->late)
+        return INTAKE_TIMEOUT;
+    if (c->wait != CONN_WAIT_BODY || c->expired)
+        conn_deadline(c, CONN_WAIT_BODY, ms);
+    return INTAKE_WAIT;
+}
+
+void h1_readable(struct conn *c)
+{
+    upload_pause(&c->stream->intake.clock, c->w->loop.now.us);
+    conn_deadline(c, CONN_WAIT_NONE, 0);
+}
+
 static enum intake_result fill_window(struct stream *s)
 {
     struct conn *c = s->conn;
     struct intake *in = &s->intake;
 
-    if (c->expired)
-        return INTAKE_TIMEOUT;
     if (!in->continued && !ask_to_continue(s))
         return INTAKE_GONE;
-    if (!c->t.readable) {
-        conn_deadline(c, CONN_WAIT_BODY, c->w->conf->client_body_timeout);
-        return INTAKE_WAIT;
-    }
+    if (!c->t.readable)
+        return await_client(s);
     if (!take_window(s))
         return INTAKE_GONE;
     size_t room = c->cap;
@@ -135,14 +152,12 @@ static enum intake_result fill_window(struct stream *s)
         c->from = 0;
         c->to = (uint32_t)got;
         s->bytes_in += (uint64_t)got;
+        upload_pause(&in->clock, c->w->loop.now.us);
+        upload_got(&in->clock, (uint64_t)got);
         conn_deadline(c, CONN_WAIT_NONE, 0);
         return INTAKE_RUN;
     }
-    if (got < 0 && errno == EAGAIN) {
-        conn_deadline(c, CONN_WAIT_BODY, c->w->conf->client_body_timeout);
-        return INTAKE_WAIT;
-    }
-    return INTAKE_GONE;
+    return got < 0 && errno == EAGAIN ? await_client(s) : INTAKE_GONE;
 }
 
 static enum intake_result take_run(struct intake *in, struct slice *run)
@@ -434,7 +449,7 @@ static bool flushed(struct stream *s, bool *gone)
         return true;
     }
     if (c->wait != CONN_WAIT_WRITE || c->out.to - c->out.from < before)
-        conn_deadline(c, CONN_WAIT_WRITE, c->w->conf->client_body_timeout);
+        conn_deadline(c, CONN_WAIT_WRITE, c->w->conf->client_body.timeout);
     return false;
 }
 

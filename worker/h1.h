@@ -13,6 +13,8 @@ struct stream *h1_begin(struct conn *c);
 /* The request is over and the connection goes on: what was read behind it stays for the next one.
  */
 void h1_end(struct conn *c);
+/* Something can be read: the client is not waited for any more. */
+void h1_readable(struct conn *c);
 /* A client that spoke plain HTTP to a TLS port is told so in the clear. */
 void h1_refuse_plain(struct conn *c);
 

@@ -5,6 +5,7 @@
 
 #include "worker/http/chunk.h"
 #include "worker/http/head.h"
+#include "worker/http/upload.h"
 
 /* How the next piece of a request's body came out. */
 enum intake_result {
@@ -13,7 +14,7 @@ enum intake_result {
     INTAKE_END,       /* the body is complete */
     INTAKE_BAD,       /* malformed: 400, the connection is lost */
     INTAKE_TOO_LARGE, /* past request_body_max_size: 413 */
-    INTAKE_TIMEOUT,   /* client_body_timeout passed between two reads: 408 */
+    INTAKE_TIMEOUT,   /* the client was waited for too long, intake.late says by which clock: 408 */
     INTAKE_GONE,      /* the client went away */
     INTAKE_REFUSED,   /* by a plugin that watches it */
 };
@@ -27,6 +28,8 @@ struct intake {
     uint64_t received;   /* payload bytes */
     uint64_t limit;      /* request_body_max_size or a plugin's; UINT64_MAX = none */
     const char *refusal; /* what a plugin says past it; NULL: it is not the plugin's */
+    const char *late;    /* the setting whose time is over */
+    struct upload clock;
     struct chunk chunk;
 };
 

@@ -81,7 +81,9 @@ enum stage_result request_body_collect(struct stream *s)
             request_body_refuse(s);
             return STAGE_DONE;
         }
-        s->cause = "request body could not be taken";
+        s->cause = status == 408 ? s->intake.late : "request body could not be taken";
+        if (status == 408)
+            stats_add(&s->w->stats->timeouts, 1);
         stream_answer(s, status,
                       status == 400   ? "Bad request"
                       : status == 413 ? s->intake.refusal ? s->intake.refusal : "Payload too large"

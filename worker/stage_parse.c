@@ -138,6 +138,7 @@ static void begin_intake(struct stream *s)
     in->left = in->framing == FRAMING_LENGTH ? s->head.content_length : 0;
     in->done = in->framing == FRAMING_NONE || (in->framing == FRAMING_LENGTH && in->left == 0);
     in->limit = s->w->conf->request_body_max_size ? s->w->conf->request_body_max_size : UINT64_MAX;
+    upload_begin(&in->clock, &s->w->conf->client_body);
     in->continued = !(s->head.expect_continue && s->head.minor >= 1);
     if (in->framing == FRAMING_CHUNKED)
         chunk_init(&in->chunk, arena_take(&s->arena, CHUNK_TRAILERS_KEPT));

@@ -52,6 +52,7 @@ enum stage_result stage_route(struct stream *s)
     }
     s->route = s->match.route;
     s->service = s->route->service;
+    upload_begin(&s->intake.clock, &s->route->client_body);
     if (s->match.wrong_protocol)
         return redirect_to_https(s, s->route);
     if (!too_large(s))

@@ -183,7 +183,7 @@ static enum stage_result pump_request(struct stream *s, struct slice head)
         stream_answer(s, 413, s->intake.refusal ? s->intake.refusal : "Payload too large");
         break;
     case BODY_TIMEOUT:
-        s->cause = "client_body_timeout";
+        s->cause = s->intake.late;
         stats_add(&s->w->stats->timeouts, 1);
         upstream_drop(&s->up);
         stream_answer(s, 408, "Request timeout");

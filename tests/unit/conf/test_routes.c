@@ -100,10 +100,48 @@ static void test_streams(void **state)
             "back the request's body until all of it has come\n");
 }
 
+static void test_clocks(void **state)
+{
+    (void)state;
+    const struct conf *conf = loaded(
+        "client_body_timeout = 7; client_body_total_timeout = 8; client_body_min_rate = \"1k\";\n"
+        "client_body_min_rate_grace = 9;\n" SERVICE
+        "{ name = \"a\"; paths = [ \"/a\" ]; }, { name = \"b\"; paths = [ \"/b\" ]; "
+        "client_body_timeout = 1; client_body_total_timeout = 0; client_body_min_rate = \"0\"; "
+        "client_body_min_rate_grace = 2; } ); } );");
+    const struct conf_client_body *a = &conf->routes[0].client_body,
+                                  *b = &conf->routes[1].client_body;
+    assert_int_equal(a->timeout, 7);
+    assert_int_equal(a->total_timeout, 8);
+    assert_int_equal(a->min_rate, 1024);
+    assert_int_equal(a->min_rate_grace, 9);
+    assert_int_equal(b->timeout, 1);
+    assert_int_equal(b->total_timeout, 0);
+    assert_int_equal(b->min_rate, 0);
+    assert_int_equal(b->min_rate_grace, 2);
+    conf_free(&conf);
+    conf = loaded(SERVICE "{ name = \"a\"; paths = [ \"/a\" ]; } ); } );");
+    a = &conf->routes[0].client_body;
+    assert_int_equal(a->timeout, 60000);
+    assert_int_equal(a->total_timeout + (int)a->min_rate, 0);
+    assert_int_equal(a->min_rate_grace, 5000);
+    conf_free(&conf);
+    refused(
+        SERVICE "{ name = \"a\"; paths = [ \"/a\" ];\n client_body_timeout = 0;\n "
+                "client_body_total_timeout = -2;\n client_body_min_rate_grace = 0; } ); } );",
+        "t.conf:3: services[0].routes[0].client_body_timeout: 0 is out of range, 1 to 2147483647; "
+        "-1 is the value of the top level\n"
+        "t.conf:4: services[0].routes[0].client_body_total_timeout: -2 is out of range, -1 to "
+        "2147483647\n"
+        "t.conf:5: services[0].routes[0].client_body_min_rate_grace: 0 is out of range, 1 to "
+        "2147483647; -1 is the value of the top level\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_paths),
                                         cmocka_unit_test(test_file_order),
+                                        cmocka_unit_test(test_clocks),
                                         cmocka_unit_test(test_refused),
                                         cmocka_unit_test(test_streams) };
     return cmocka_run_group_tests(tests, NULL, NULL);
