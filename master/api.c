@@ -193,12 +193,19 @@ void api_result(struct api_reply *reply, uint32_t number, const char *text, size
 
 void api_reply_json(struct api_reply *reply, int status, json_t *value)
 {
-    free(reply->body);
-    reply->body = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+
     json_decref(value);
-    reply->status = reply->body != NULL ? status : 500;
-    reply->type = reply->body != NULL ? "application/json; charset=utf-8" : NULL;
-    reply->body_n = reply->body != NULL ? strlen(reply->body) : 0;
+    api_reply_text(reply, status, text, text != NULL ? strlen(text) : 0);
+}
+
+void api_reply_text(struct api_reply *reply, int status, char *json, size_t n)
+{
+    free(reply->body);
+    reply->body = json;
+    reply->status = json != NULL ? status : 500;
+    reply->type = json != NULL ? "application/json; charset=utf-8" : NULL;
+    reply->body_n = n;
 }
 
 void api_reply_message(struct api_reply *reply, int status, const char *format, ...)
@@ -222,7 +229,10 @@ void api_reply_free(struct api_reply *reply)
     *reply = (struct api_reply){ 0 };
 }
 
-bool api_parameter(const struct api_request *request, const char *name, char *out, size_t cap)
+enum parameter { PARAMETER_NONE, PARAMETER_BAD, PARAMETER_GOOD };
+
+static enum parameter read_parameter(const struct api_request *request, const char *name, char *out,
+                                     size_t cap)
 {
     struct slice rest = request->query, key, value, wanted = { name, strlen(name) };
 
@@ -230,14 +240,26 @@ bool api_parameter(const struct api_request *request, const char *name, char *ou
         if (!slice_equal(key, wanted))
             continue;
         if (value.p == NULL || value.n >= cap)
-            return false;
+            return PARAMETER_BAD;
         ptrdiff_t n = uri_decode(value, true, out, cap);
         if (n < 0 || memchr(out, '\0', (size_t)n) != NULL)
-            return false;
+            return PARAMETER_BAD;
         out[n] = '\0';
-        return true;
+        return PARAMETER_GOOD;
     }
-    return false;
+    return PARAMETER_NONE;
+}
+
+bool api_parameter(const struct api_request *request, const char *name, char *out, size_t cap)
+{
+    return read_parameter(request, name, out, cap) == PARAMETER_GOOD;
+}
+
+bool api_parameter_fits(const struct api_request *request, const char *name, size_t cap)
+{
+    char text[API_PARAMETER_MAX];
+
+    return read_parameter(request, name, text, cap) != PARAMETER_BAD;
 }
 
 json_t *api_text(const char *p, size_t n)

@@ -106,6 +106,8 @@ void api_result(struct api_reply *reply, uint32_t number, const char *text, size
 
 /* Fills a reply. api_reply_json takes over `value`; NULL (no memory on the way) becomes a 500. */
 void api_reply_json(struct api_reply *reply, int status, json_t *value);
+/* The same with JSON that is text already, malloc'd and taken over; NULL: 500. */
+void api_reply_text(struct api_reply *reply, int status, char *json, size_t n);
 void api_reply_message(struct api_reply *reply, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void api_reply_free(struct api_reply *reply);
@@ -113,6 +115,10 @@ void api_reply_free(struct api_reply *reply);
 /* A query parameter, decoded and terminated in out[0..cap). False: not there, malformed or too
  * long. */
 bool api_parameter(const struct api_request *request, const char *name, char *out, size_t cap);
+
+/* Whether api_parameter() can be trusted to say that there is none: false for one that is
+ * malformed, or does not fit in `cap` (at most API_PARAMETER_MAX) bytes. */
+bool api_parameter_fits(const struct api_request *request, const char *name, size_t cap);
 
 /* A JSON string of any bytes: what is no UTF-8 becomes U+FFFD. */
 json_t *api_text(const char *p, size_t n);

@@ -57,6 +57,12 @@ void api_cache_advise(struct api *api, const struct api_request *request, struct
     json_t *list = json_array(), *value = json_object();
     char dict[256] = "";
 
+    if (!api_parameter_fits(request, "dict", sizeof dict)) {
+        json_decref(list);
+        json_decref(value);
+        api_reply_message(reply, 400, "dict is too long");
+        return;
+    }
     (void)api_parameter(request, "dict", dict, sizeof dict);
     for (size_t i = 0; i < conf->shared_dicts_n; i++)
         if (api->caches[i] != NULL &&

@@ -3,16 +3,17 @@
  * API: a listing of stored objects, by what they are and in an order. The dictionary is walked in
  * slices, so that nobody who calls meanwhile waits for it; what fits is kept in a heap of as many
  * rows as were asked for, with nothing of an object but its id and what it is sorted by. The
- * answer is made from the objects that are still there at the end.
+ * answer is made in slices as well, from the objects that are still there at the end.
  */
 #include "master/api_object.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/reuse.h"
 #include "worker/http/tags.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, SLICE_BUCKETS = 512, NAME_MAX_TEXT = 256 };
-enum { WANTED_MAX = 32 }; /* tags */
+enum { WANTED_MAX = 32, SLICE_OBJECTS = 32 }; /* tags; objects that are written at once */
 
 enum order { ORDER_NONE, ORDER_HITS, ORDER_SIZE, ORDER_AGE };
 
@@ -30,7 +31,10 @@ struct listing {
     int status_from, status_to;
     size_t dict, limit, n, *dicts; /* dicts: of rows */
     uint64_t at;                   /* where the walk of the dictionary goes on */
-    struct slice host, path;       /* of a prefix; or the host alone */
+    FILE *out;                     /* the answer as it grows; NULL: not begun */
+    char *text;
+    size_t text_n, told, written; /* told: rows that had their turn; written: that are in it */
+    struct slice host, path;      /* of a prefix; or the host alone */
     char url_text[API_PARAMETER_MAX], prefix[API_PARAMETER_MAX];
     char path_text[4 * API_PARAMETER_MAX]; /* an escape takes three bytes */
     char name[NAME_MAX_TEXT], method[32], tag[API_PARAMETER_MAX], host_text[NAME_MAX_TEXT];
@@ -158,23 +162,60 @@ static void sort(struct listing *l)
 
 /* --- the work ------------------------------------------------------------------------------- */
 
-static void answer(struct listing *l, struct api_reply *reply)
+static bool begin_answer(struct listing *l)
 {
-    json_t *list = json_array(), *value = json_object();
-    struct cache_hit hit;
-
     if (l->order != ORDER_NONE)
         sort(l);
-    for (size_t i = 0; i < l->n; i++) {
-        struct cache *cache = l->api->caches[l->dicts[i]];
-        if (!cache_find(cache, l->rows[i].id, NULL, 0, l->api->now, &hit))
-            continue;
-        json_array_append_new(
-            list, api_object_json(l->api, l->dicts[i], l->rows[i].id, &hit, l->details));
-        cache_unpin(cache, &hit);
+    l->out = open_memstream(&l->text, &l->text_n);
+    return l->out != NULL && fputs("{\"keys\":[", l->out) >= 0;
+}
+
+/* One object, if it is still there. */
+static bool write_row(struct listing *l, size_t i)
+{
+    struct cache *cache = l->api->caches[l->dicts[i]];
+    struct cache_hit hit;
+
+    if (!cache_find(cache, l->rows[i].id, NULL, 0, l->api->now, &hit))
+        return true;
+    json_t *value = api_object_json(l->api, l->dicts[i], l->rows[i].id, &hit, l->details);
+    cache_unpin(cache, &hit);
+    char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    bool good = text != NULL && fprintf(l->out, "%s%s", l->written++ > 0 ? "," : "", text) > 0;
+    free(text);
+    json_decref(value);
+    return good;
+}
+
+/* False: no memory. */
+static bool write_some(struct listing *l)
+{
+    if (l->out == NULL && !begin_answer(l))
+        return false;
+    for (int i = 0; i < SLICE_OBJECTS && l->told < l->n; i++)
+        if (!write_row(l, l->told++))
+            return false;
+    return true;
+}
+
+/* True: the reply is filled. */
+static bool answer(struct listing *l, struct api_reply *reply)
+{
+    bool good = write_some(l);
+
+    if (good && l->told < l->n)
+        return false;
+    good = good && fputs("]}", l->out) >= 0;
+    if (l->out != NULL && fclose(l->out) != 0)
+        good = false;
+    l->out = NULL;
+    if (!good) {
+        api_reply_message(reply, 503, "No memory for a list");
+        return true;
     }
-    json_object_set_new(value, "keys", list);
-    api_reply_json(reply, 200, value);
+    api_reply_text(reply, 200, l->text, l->text_n);
+    l->text = NULL;
+    return true;
 }
 
 static bool is_wanted(const struct listing *l)
@@ -197,14 +238,16 @@ static bool step(struct api_job *job, struct api_reply *reply)
         l->at = 0;
         l->dict++;
     }
-    answer(l, reply);
-    return true;
+    return answer(l, reply);
 }
 
 static void drop(struct api_job *job)
 {
     struct listing *l = (struct listing *)job;
 
+    if (l->out != NULL)
+        (void)fclose(l->out);
+    free(l->text);
     free(l->dicts);
     free(l);
 }
@@ -216,6 +259,8 @@ static bool read_limit(const struct api_request *request, size_t *limit)
     char text[32], *end;
 
     *limit = LIMIT_DEFAULT;
+    if (!api_parameter_fits(request, "limit", sizeof text))
+        return false;
     if (!api_parameter(request, "limit", text, sizeof text))
         return true;
     unsigned long n = strtoul(text, &end, 10);
@@ -231,6 +276,8 @@ static bool read_status(const struct api_request *request, struct listing *l)
     char text[8];
 
     l->status_to = 999;
+    if (!api_parameter_fits(request, "status", sizeof text))
+        return false;
     if (!api_parameter(request, "status", text, sizeof text))
         return true;
     if (strlen(text) != 3 || text[0] < '1' || text[0] > '9')
@@ -251,6 +298,8 @@ static bool read_order(const struct api_request *request, struct listing *l)
     };
     char text[16];
 
+    if (!api_parameter_fits(request, "sort", sizeof text))
+        return false;
     if (!api_parameter(request, "sort", text, sizeof text))
         return true;
     for (l->order = ORDER_HITS; l->order <= ORDER_AGE; l->order++)
@@ -291,14 +340,36 @@ static bool read_prefix(const struct api_request *request, struct listing *l)
     return true;
 }
 
-/* NULL: fine. */
-static const char *read_all(const struct api_request *request, struct listing *l)
+/* NULL: fine. A parameter that cannot be read is not one that is not there. */
+static const char *read_plain(const struct api_request *request, struct listing *l)
 {
-    char details[8] = "";
+    char details[8] = "false";
 
+    if (!api_parameter_fits(request, "dict", sizeof l->name))
+        return "dict is too long";
+    if (!api_parameter_fits(request, "method", sizeof l->method))
+        return "method is too long";
+    if (!api_parameter_fits(request, "host", sizeof l->host_text))
+        return "host is too long";
+    if (!api_parameter_fits(request, "tag", sizeof l->tag) ||
+        !api_parameter_fits(request, "prefix", sizeof l->prefix) ||
+        !api_parameter_fits(request, "url", sizeof l->url_text))
+        return "tag, prefix or url is too long";
     (void)api_parameter(request, "dict", l->name, sizeof l->name);
+    if (!api_parameter_fits(request, "details", sizeof details))
+        return "details is true or false";
     (void)api_parameter(request, "details", details, sizeof details);
     l->details = strcmp(details, "true") == 0;
+    return l->details || strcmp(details, "false") == 0 ? NULL : "details is true or false";
+}
+
+/* The same of those that say what is listed. */
+static const char *read_all(const struct api_request *request, struct listing *l)
+{
+    const char *wrong = read_plain(request, l);
+
+    if (wrong != NULL)
+        return wrong;
     if (api_parameter(request, "method", l->method, sizeof l->method) &&
         strcmp(l->method, "HEAD") == 0)
         memcpy(l->method, "GET", sizeof "GET"); /* one object serves both */

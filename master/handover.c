@@ -8,7 +8,7 @@
  *   link 5                    descriptors, by what they are
  *   pid_file 6 /run/gateway/gateway.pid
  *   socket 7                  its address is asked of the kernel
- *   zone 8                    its kind and layout stand in its header
+ *   zone 8 5 7 cache          kind, layout, and the name of a dictionary
  *   bell 9
  *   slot 3 4712               on the board, and the process that has it
  */
@@ -56,12 +56,16 @@ bool handover_print(const struct handover *h, char *out, size_t size)
     for (size_t i = 0; i < h->sockets_n; i++)
         handover_line(&w, "socket %d\n", h->sockets[i]);
     for (size_t i = 0; i < h->zones_n; i++)
-        handover_line(&w, "zone %d\n", h->zones[i]);
+        handover_line(&w, "zone %d %u %u %s\n", h->zones[i].fd, h->zones[i].kind,
+                      h->zones[i].version, h->zones[i].name);
     for (size_t i = 0; i < h->bells_n; i++)
         handover_line(&w, "bell %d\n", h->bells[i]);
     for (size_t i = 0; i < h->slots_n; i++)
         handover_line(&w, "slot %d %d\n", h->slots[i].slot, (int)h->slots[i].pid);
-    return w.n < w.size && strpbrk(h->pid_file.fd >= 0 ? h->pid_file.path : "", "\n") == NULL;
+    bool one_line = h->pid_file.fd < 0 || strchr(h->pid_file.path, '\n') == NULL;
+    for (size_t i = 0; i < h->zones_n; i++)
+        one_line &= strchr(h->zones[i].name, '\n') == NULL;
+    return w.n < w.size && one_line;
 }
 
 /* A number that is nothing but digits; *rest: what follows it and one space. */
@@ -98,6 +102,25 @@ static bool handover_take_slot(struct handover *h, uint64_t slot, const char *re
     return true;
 }
 
+static bool handover_take_zone(struct handover *h, uint64_t fd, const char *rest)
+{
+    struct handover_zone zone = { .fd = (int)fd };
+    uint64_t kind, version;
+
+    if (h->zones_n == HANDOVER_ZONES)
+        return false;
+    if (*rest != '\0') {
+        if (!handover_number(rest, UINT32_MAX, &kind, &rest) ||
+            !handover_number(rest, UINT32_MAX, &version, &rest) || strlen(rest) >= sizeof zone.name)
+            return false;
+        zone.kind = (uint32_t)kind;
+        zone.version = (uint32_t)version;
+        strcpy(zone.name, rest);
+    }
+    h->zones[h->zones_n++] = zone;
+    return true;
+}
+
 static bool handover_take_path(struct files_pid *pid, uint64_t fd, const char *path)
 {
     if (path[0] == '\0' || strlen(path) >= sizeof pid->path)
@@ -112,7 +135,7 @@ static bool handover_take(struct handover *h, const char *word, uint64_t n, cons
     if (strcmp(word, "socket") == 0)
         return handover_add(h->sockets, &h->sockets_n, MASTER_SOCKETS, n);
     if (strcmp(word, "zone") == 0)
-        return handover_add(h->zones, &h->zones_n, HANDOVER_ZONES, n);
+        return handover_take_zone(h, n, rest);
     if (strcmp(word, "bell") == 0)
         return handover_add(h->bells, &h->bells_n, BELLS_MAX, n);
     if (strcmp(word, "slot") == 0)
@@ -186,7 +209,8 @@ bool handover_close_on_exec(const struct handover *h, bool close)
 {
     bool good = handover_flags(h->sockets, h->sockets_n, close);
 
-    good &= handover_flags(h->zones, h->zones_n, close);
+    for (size_t i = 0; i < h->zones_n; i++)
+        good &= handover_flag(h->zones[i].fd, close);
     good &= handover_flags(h->bells, h->bells_n, close);
     good &= handover_flag(h->link, close);
     return good && (h->pid_file.fd < 0 || handover_flag(h->pid_file.fd, close));

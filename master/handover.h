@@ -24,12 +24,20 @@ struct handover_slot {
     pid_t pid; /* 0: its process is being replaced */
 };
 
+/* What the older master knows of a zone, since what stands in shared memory may be anything. */
+struct handover_zone {
+    int fd;
+    uint32_t kind, version; /* enum zone_kind, and its layout; 0: not told, by an older binary */
+    char name[REGION_NAME_MAX]; /* of a dictionary, else "" */
+};
+
 struct handover {
     uint64_t generation; /* that serves */
     pid_t master;        /* who hands over */
     int link;
     struct files_pid pid_file;
-    int sockets[MASTER_SOCKETS], zones[HANDOVER_ZONES], bells[BELLS_MAX];
+    int sockets[MASTER_SOCKETS], bells[BELLS_MAX];
+    struct handover_zone zones[HANDOVER_ZONES];
     struct handover_slot slots[BOARD_SLOTS]; /* in use, not to be given to anybody */
     size_t sockets_n, zones_n, bells_n, slots_n;
 };

@@ -42,17 +42,17 @@ static void heir_take_zones(struct master *m, const struct handover *h)
     size_t n = 0;
 
     for (size_t i = 0; i < h->zones_n; i++) {
-        if (zones_inherit(legacy, h->zones[i]))
+        if (zones_inherit(legacy, &h->zones[i]))
             continue;
-        region_name(h->zones[i], name);
+        region_name(h->zones[i].fd, name);
         log_write(LOG_LEVEL_WARN,
-                  "shared memory \"%s\" has a layout that is not known here: it is "
-                  "made anew",
+                  "shared memory \"%s\" has a layout that is not known here, or says another thing "
+                  "of itself than the other master: it is made anew",
                   name);
         if (n < sizeof m->heir.dropped - 1)
             n += (size_t)snprintf(m->heir.dropped + n, sizeof m->heir.dropped - n, "%s%s",
                                   n ? ", " : "", name);
-        (void)close(h->zones[i]);
+        (void)close(h->zones[i].fd);
     }
     m->board = legacy->heritage.board;
     m->tickets = legacy->heritage.tickets;

@@ -97,7 +97,7 @@ static void upgrade_list(const struct master *m, int link, struct handover *h)
     };
     for (size_t i = 0; i < g->sockets.n; i++)
         h->sockets[h->sockets_n++] = g->sockets.v[i].fd;
-    h->zones_n = zones_list(&g->heritage, h->zones, HANDOVER_ZONES);
+    h->zones_n = zones_list(g, h->zones, HANDOVER_ZONES);
     for (uint32_t i = 0; i < m->bells.n; i++)
         h->bells[h->bells_n++] = m->bells.fd[i];
     upgrade_list_slots(m, h);

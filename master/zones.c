@@ -271,16 +271,22 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
 
 /* --- from another master --------------------------------------------------------------- */
 
-static bool zones_inherit_as(struct generation *legacy, const struct zones_kind *kind, int fd)
+static bool zones_inherit_as(struct generation *legacy, const struct zones_kind *kind,
+                             const struct handover_zone *told)
 {
+    char name[REGION_NAME_MAX];
+
     for (size_t i = 0; i < kind->n; i++) {
         struct zone *zone = zones_at(kind, &legacy->heritage, i);
         if (zone->shm)
             continue;
-        if (!region_adopt(zone, kind->kind, kind->version, fd))
+        region_name(told->fd, name);
+        if (told->name[0] != '\0' && strcmp(told->name, name) != 0)
+            return false;
+        if (!region_adopt(zone, kind->kind, kind->version, told->fd))
             return false;
         if (kind->kind == ZONE_CACHE) {
-            region_name(fd, legacy->legacy_dicts[i]);
+            memcpy(legacy->legacy_dicts[i], name, sizeof name);
             legacy->dicts[i] = legacy->legacy_dicts[i];
         }
         return true;
@@ -288,22 +294,30 @@ static bool zones_inherit_as(struct generation *legacy, const struct zones_kind 
     return false;
 }
 
-bool zones_inherit(struct generation *legacy, int fd)
+bool zones_inherit(struct generation *legacy, const struct handover_zone *told)
 {
-    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
-        if (k->use != ZONES_TWIN && zones_inherit_as(legacy, k, fd))
+    for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++) {
+        bool fits = told->kind == 0 || (told->kind == k->kind && told->version == k->version);
+        if (k->use != ZONES_TWIN && fits && zones_inherit_as(legacy, k, told))
             return true;
+    }
     return false;
 }
 
-size_t zones_list(const struct heritage *h, int *fds, size_t max)
+size_t zones_list(const struct generation *g, struct handover_zone *zones, size_t max)
 {
     size_t n = 0;
 
     for (const struct zones_kind *k = zones_table; k < zones_table + ZONES_KINDS; k++)
-        for (size_t i = 0; k->use != ZONES_TWIN && i < k->n && n < max; i++)
-            if (zones_at(k, h, i)->shm)
-                fds[n++] = zones_at(k, h, i)->fd;
+        for (size_t i = 0; k->use != ZONES_TWIN && i < k->n && n < max; i++) {
+            const struct zone *zone = zones_at(k, &g->heritage, i);
+            if (!zone->shm)
+                continue;
+            zones[n] = (struct handover_zone){ zone->fd, k->kind, k->version, "" };
+            if (k->kind == ZONE_CACHE)
+                strncpy(zones[n].name, g->dicts[i], REGION_NAME_MAX - 1);
+            n++;
+        }
     return n;
 }
 

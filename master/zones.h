@@ -4,6 +4,7 @@
 #ifndef MASTER_ZONES_H
 #define MASTER_ZONES_H
 
+#include "master/handover.h"
 #include "master/master.h"
 
 /* All zones empty, so that zones_drop() may follow at any time. */
@@ -17,12 +18,13 @@ bool zones_take(struct generation *g, const struct generation *old, struct refus
  * from another master may not. */
 bool zones_fit(const struct generation *g);
 
-/* Adopts the zone behind `fd` into a generation that another master left, if its kind and layout
- * are known; then the zone owns `fd`. False: it is none of ours, and `fd` stays the caller's. */
-bool zones_inherit(struct generation *legacy, int fd);
-/* The descriptors of all zones of a generation, board and tickets too, for whoever is to inherit
- * them. Returns how many. */
-size_t zones_list(const struct heritage *heritage, int *fds, size_t max);
+/* Adopts a zone into a generation that another master left, if its kind and layout are known, and
+ * its header says what that master says; then the zone owns the descriptor. False: it is none of
+ * ours, and the descriptor stays the caller's. */
+bool zones_inherit(struct generation *legacy, const struct handover_zone *told);
+/* All zones of a generation, board and tickets too, for whoever is to inherit them. Returns how
+ * many. */
+size_t zones_list(const struct generation *g, struct handover_zone *zones, size_t max);
 
 /* Drops the zones of `g` that no generation in the list `others` has. Board and tickets are the
  * master's. */

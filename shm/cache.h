@@ -135,6 +135,8 @@ void cache_fill_progress(struct cache_fill *fill);
 /* Pins it for its own process, which then reads it like others, beyond the fill's end. False: no
  * room. */
 bool cache_fill_pin(struct cache_fill *fill, struct cache_hit *hit);
+/* It takes the place of no other: refused where there is one with its id by then. */
+void cache_fill_yield(struct cache_fill *fill);
 /* Publishes it in place of any object with the same id, and ends the fill. False: refused (it was
  * purged while it was filled, or memory ran out), the fill is gone as well. */
 bool cache_fill_commit(struct cache_fill **fill);
@@ -181,6 +183,10 @@ bool cache_walk_some(struct cache *cache, int64_t now, uint64_t *at, uint32_t bu
                      bool (*each)(void *arg, const uint8_t id[CACHE_ID_SIZE],
                                   const struct cache_hit *hit),
                      void *arg);
+
+/* Frees what was purged and nobody has looked at since, or is past keep_until, in at most so many
+ * buckets from *at on, 0 at first. False: the last one was seen. One process a zone is enough. */
+bool cache_sweep(struct cache *cache, int64_t now, uint64_t *at, uint32_t buckets);
 
 /* Verifies the whole zone: every page accounted for, every object reachable and whole, no chunk in
  * two places. Takes the locks. Returns true, or false with the first fault in `why`. Tests and

@@ -29,6 +29,7 @@ struct cache_fill {
     uint32_t ticket;  /* others may join it; 0: no ticket */
     bool pinned;      /* by the own process */
     bool moved, main; /* from another zone; it was in the main queue there */
+    bool yields;      /* to one with the same id */
 };
 
 /* Whether a chunk of `size` bytes for `want` wastes more than it should. */
@@ -314,6 +315,20 @@ static void publish(struct cache_fill *fill)
     shard->fills += !fill->moved;
 }
 
+void cache_fill_yield(struct cache_fill *fill)
+{
+    fill->yields = true;
+}
+
+/* With the shard's lock held. */
+static bool is_needless(const struct cache_fill *fill)
+{
+    const struct cache *cache = fill->cache;
+    const struct cache_entry_shm *entry = store_entry(cache, fill->ref);
+    uint32_t old = fill->yields ? index_get(cache, entry->id) : 0;
+    return old != 0 && !evict_is_dead(cache, fill->shard, old);
+}
+
 bool cache_fill_commit(struct cache_fill **handle)
 {
     struct cache_fill *fill = *handle;
@@ -327,8 +342,8 @@ bool cache_fill_commit(struct cache_fill **handle)
     struct store_shard_shm *shard = store_lock(cache, fill->shard);
     queue_sync(cache, shard);
     /* nobody purged it meanwhile: what is dead must not take the place of what came after */
-    good =
-        good && entry->generation == shard->generation && purges_judge(cache, entry) != PURGES_DEAD;
+    good = good && entry->generation == shard->generation &&
+           purges_judge(cache, entry) != PURGES_DEAD && !is_needless(fill);
     if (good)
         publish(fill);
     else

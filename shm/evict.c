@@ -133,12 +133,35 @@ static void count_age(const struct cache *cache, struct store_shard_shm *shard,
         shard->evicted_recent += seconds - shard->evicted_recent / EVICT_RECENT_SCALE;
 }
 
+static bool is_purged(const struct cache *cache, uint32_t shard, uint32_t ref)
+{
+    return queue_of(cache, &cache->shards[shard], ref) == QUEUE_DEAD ||
+           purges_judge(cache, store_entry(cache, ref)) == PURGES_DEAD;
+}
+
+static bool is_expired(const struct cache *cache, uint32_t ref)
+{
+    return store_meta(cache, store_entry(cache, ref))->keep_until < cache->now;
+}
+
+bool evict_is_dead(const struct cache *cache, uint32_t shard, uint32_t ref)
+{
+    return is_expired(cache, ref) || is_purged(cache, shard, ref);
+}
+
+void evict_bury(struct cache *cache, uint32_t shard, uint32_t ref)
+{
+    if (!is_purged(cache, shard, ref)) /* which was counted when it was done */
+        cache->shards[shard].expired++;
+    evict_unlink(cache, shard, ref);
+}
+
 static void evict(struct cache *cache, uint32_t number, uint32_t ref)
 {
     struct store_shard_shm *shard = &cache->shards[number];
     const struct cache_entry_shm *entry = store_entry(cache, ref);
-    bool dead = queue_of(cache, shard, ref) == QUEUE_DEAD; /* counted when it was purged */
-    if (!dead && store_meta(cache, entry)->keep_until < cache->now) {
+    bool dead = is_purged(cache, number, ref); /* counted when it was purged */
+    if (!dead && is_expired(cache, ref)) {
         shard->expired++;
     } else if (!dead) {
         count_age(cache, shard, entry);

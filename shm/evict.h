@@ -20,6 +20,11 @@ void evict_unlink(struct cache *cache, uint32_t shard, uint32_t ref);
  * is given up). */
 void evict_retire(struct cache *cache, uint32_t shard, uint32_t ref);
 
+/* A published entry that no request may be answered with any more: purged, or past keep_until. */
+bool evict_is_dead(const struct cache *cache, uint32_t shard, uint32_t ref);
+/* Takes such a one out. */
+void evict_bury(struct cache *cache, uint32_t shard, uint32_t ref);
+
 /* Frees what is in limbo and not pinned. Returns how many chunks came back. */
 uint32_t evict_reclaim(struct cache *cache, uint32_t shard);
 /* The same when enough is in limbo to be worth a look at the pins. */

@@ -173,19 +173,26 @@ static void move(struct cache *cache, struct store_shard_shm *shard, uint32_t re
     queue_push(cache, shard, QUEUE_MAIN, ref);
 }
 
+/* Of no use to anybody, whatever its heat: past its time, or purged by a label. */
+static bool is_useless(const struct cache *cache, const struct cache_entry_shm *entry)
+{
+    return store_meta(cache, entry)->keep_until < cache->now ||
+           purges_judge(cache, entry) == PURGES_DEAD;
+}
+
 /* The end of the small queue: moves on, or goes and is remembered. Returns whether it goes. */
 static bool leaves_small(struct cache *cache, struct store_shard_shm *shard, uint32_t ref,
                          bool stay)
 {
     struct cache_entry_shm *entry = store_entry(cache, ref);
-    bool expired = store_meta(cache, entry)->keep_until < cache->now;
+    bool useless = is_useless(cache, entry);
     shard->ghost_clock += queue_bytes(cache, ref);
-    if (stay && !expired &&
+    if (stay && !useless &&
         atomic_load_explicit(&entry->heat, memory_order_relaxed) >= QUEUE_PROMOTE) {
         move(cache, shard, ref, 0);
         return false;
     }
-    if (!expired)
+    if (!useless)
         remember(cache, shard, entry);
     return true;
 }
@@ -194,7 +201,7 @@ static bool leaves_main(struct cache *cache, struct store_shard_shm *shard, uint
 {
     struct cache_entry_shm *entry = store_entry(cache, ref);
     uint8_t heat = atomic_load_explicit(&entry->heat, memory_order_relaxed);
-    if (!stay || heat == 0 || store_meta(cache, entry)->keep_until < cache->now)
+    if (!stay || heat == 0 || is_useless(cache, entry))
         return true;
     move(cache, shard, ref, (uint8_t)(heat - 1));
     return false;

@@ -48,6 +48,12 @@ struct service_state {
     struct tls_client *tls; /* NULL: plain HTTP */
 };
 
+/* How far a pass over a dictionary's index is (worker/sweeping.h). */
+struct sweep {
+    uint64_t at, number; /* bucket, 0 = none under way; cache_sequence() when it began */
+    int64_t next;        /* ms: the next one at the latest */
+};
+
 struct worker {
     const struct heritage *heritage;
     const struct conf *conf;
@@ -60,6 +66,7 @@ struct worker {
     struct peers peers;
     struct twins twins; /* of those that change their size */
     struct cache **dicts;
+    struct sweep sweeps[HERITAGE_DICTS_MAX];
     struct labels_queries queries;
     struct limits *limits;
     struct seats *seats;

@@ -101,8 +101,10 @@ static bool asked_often(struct stream *s)
     }
     struct cache_fill *fill =
         cache_fill_begin(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, &meta, "", 0, 0);
-    if (fill)
+    if (fill) {
+        cache_fill_yield(fill); /* another request may have stored the object meanwhile */
         cache_fill_commit(&fill);
+    }
     return false;
 }
 

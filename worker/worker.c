@@ -16,6 +16,7 @@
 #include "worker/inquiry.h"
 #include "worker/placing.h"
 #include "worker/redis_sync.h"
+#include "worker/sweeping.h"
 #include "worker/upstream.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -265,6 +266,7 @@ static void keep_house(struct worker *w)
     peers_tell(&w->peers, w->loop.now.ms);
     accesslog_flush(w->accesslog);
     upstream_sweep(w);
+    sweeping_step(w);
 }
 
 /* How long a turn may sleep. */

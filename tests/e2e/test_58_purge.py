@@ -278,3 +278,16 @@ def test_who_comes_after_a_purge_does_not_wait_for_what_was_asked_before(origins
     assert first.response().body == b"1"
     first.close()
     assert gateway.get("/x").body == b"2"
+
+
+def test_what_was_purged_by_tag_gives_its_memory_back(site):
+    """Although nobody asks for it again, and nothing else is stored."""
+    it = site(settings={"shared_dicts": ({"name": "gateway_cache", "size": "4m"},)}).says(FRESH, "Cache-Tag: a", body=b"x" * 1000)
+    for i in range(100):
+        it.get(f"/{i}")
+
+    def objects():
+        return it.gateway.control("GET", "/cache").json()["dicts"][0]["objects"]
+    assert objects() == 100
+    it.gateway.ctl("purge", "--tag", "a")
+    wait_until(lambda: objects() == 0, "the sweep of what was purged")

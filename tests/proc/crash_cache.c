@@ -14,6 +14,7 @@ static void crash_point(const char *file, int line);
 #include "shm/cache_audit.c"
 #include "shm/cache_body.c"
 #include "shm/cache_fill.c"
+#include "shm/cache_sweep.c"
 #include "shm/cache_ticket.c"
 #include "shm/cache_update.c"
 #include "shm/cache_walk.c"
@@ -206,6 +207,9 @@ static void work(struct cache *cache)
     objects_id(cache, 220, id);
     cache_purge(cache, id);
     cache_purge_all(cache);
+    uint64_t swept = 0;
+    while (cache_sweep(cache, OBJECTS_NOW, &swept, 16) && swept < 64)
+        continue;
     for (uint32_t i = 300; i < 340; i++)
         objects_put(cache, i, 1, 3000, 3000);
     for (uint32_t i = 400; i < 410; i++)

@@ -108,6 +108,17 @@ static void test_filters(void **state)
     assert_string_equal(sizes(*state, "?dict=gateway_cache&sort=age"), "4321");
 }
 
+static void expect_400(struct fixture *f, const char *query)
+{
+    static char line[9100];
+
+    snprintf(line, sizeof line, "GET /cache/keys?%s", query);
+    char *answer = fixture_ask_for(f, line, "");
+    if (fixture_status(answer) != 400)
+        fail_msg("%.64s: %s", query, answer);
+    free(answer);
+}
+
 static void test_what_is_refused(void **state)
 {
     static const char *const queries[] = { "limit=0",
@@ -121,15 +132,29 @@ static void test_what_is_refused(void **state)
                                            "url=/no-host",
                                            "tag=a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
                                            "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a" };
-    char line[256];
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        expect_400(*state, queries[i]);
+}
 
-    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
-        snprintf(line, sizeof line, "GET /cache/keys?%s", queries[i]);
-        char *answer = fixture_ask_for(*state, line, "");
-        if (fixture_status(answer) != 400)
-            fail_msg("%s: %s", queries[i], answer);
-        free(answer);
+/* What is too long to be read is not taken for what is not there: that would list everything. */
+static void test_what_is_too_long(void **state)
+{
+    static const struct {
+        const char *name;
+        int n;
+    } parameters[] = {
+        { "method", 32 }, { "host", 256 }, { "dict", 256 }, { "details", 8 }, { "sort", 16 }
+    };
+    static char query[9000];
+
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
+        int n = snprintf(query, sizeof query, "%s=", parameters[i].name);
+        memset(query + n, '1', (size_t)parameters[i].n);
+        query[n + parameters[i].n] = '\0';
+        expect_400(*state, query);
     }
+    expect_400(*state, "details=maybe");
+    expect_400(*state, "method=%zz");
 }
 
 /* The heap keeps the heaviest of many, whatever their order. */
@@ -146,17 +171,16 @@ static void test_many(void **state)
     assert_int_equal(strlen(sizes(f, "?sort=size&limit=50")), 50);
 }
 
-/* One slice a call of control_http_run(): another conversation is served in between. */
-static void test_slices(void **state)
+/* How many calls of control_http_run() it takes: another conversation is served in between. */
+static int slices_of(struct fixture *f)
 {
-    static const char request[] = "GET /cache/keys?sort=size HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static const char request[] =
+        "GET /cache/keys?limit=1000&details=true HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const struct api_caller caller = { .door = API_DOOR_CONTROL };
-    struct fixture *f = *state;
     struct control_http *h = malloc(sizeof *h);
     size_t room;
     int slices = 0;
 
-    fill(f);
     control_http_init(h, &caller);
     memcpy(control_http_room(h, &room), request, sizeof request - 1);
     control_http_take(h, sizeof request - 1);
@@ -164,9 +188,24 @@ static void test_slices(void **state)
     for (; h->state == CONTROL_HTTP_WORK; slices++)
         control_http_run(h, &f->api);
     assert_int_equal(h->state, CONTROL_HTTP_SEND);
-    assert_true(slices >= 2);
     control_http_free(h);
     free(h);
+    return slices;
+}
+
+/* The walk comes in slices, and what is found is written in slices as well. */
+static void test_slices(void **state)
+{
+    struct fixture *f = *state;
+    char path[32];
+
+    int empty = slices_of(f);
+    assert_true(empty >= 2);
+    for (int i = 0; i < 320; i++) {
+        snprintf(path, sizeof path, "/%d", i);
+        store(f, 1, "h.example", path, 200, "x");
+    }
+    assert_true(slices_of(f) >= empty + 9);
 }
 
 int main(void)
@@ -175,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
         cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slices, setup, teardown),
     };

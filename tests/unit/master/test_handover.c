@@ -28,8 +28,8 @@ static void comes_back_as_it_went(void **state)
                              .pid_file = { 6, "/run/a gateway/gateway.pid" },
                              .sockets = { 7, 8 },
                              .sockets_n = 2,
-                             .zones = { 9 },
-                             .zones_n = 1,
+                             .zones = { { 9, 5, 7, "a cache" }, { 10, 1, 2, "" } },
+                             .zones_n = 2,
                              .bells_n = BELLS_MAX,
                              .slots_n = BOARD_SLOTS };
     for (int i = 0; i < BELLS_MAX; i++)
@@ -71,6 +71,9 @@ static void reads_what_it_knows(void **state)
         { "gateway 1\nlink 3\n", false },
         { "gateway 1\nmaster 2\nlink 3\nzone\n", false },
         { "gateway 1\nmaster 2\nlink 3\nzone -1\n", false },
+        { "gateway 1\nmaster 2\nlink 3\nzone 4\n", true },
+        { "gateway 1\nmaster 2\nlink 3\nzone 4 x\n", false },
+        { "gateway 1\nmaster 2\nlink 3\nzone 4 5\n", false },
         { "gateway 1\nmaster 2\nlink 3\nzone 1x\n", false },
         { "gateway 1\nmaster 2\nlink 3\nzone 99999999999\n", false },
         { "gateway 1\nmaster 2\nlink 3\nslot 256 1\n", false },
@@ -102,14 +105,14 @@ static void descriptors_pass_exec_or_do_not(void **state)
     (void)state;
     out = (struct handover){ .link = open("/dev/null", O_RDONLY | O_CLOEXEC),
                              .pid_file = { .fd = -1 },
-                             .zones = { open("/dev/null", O_RDONLY | O_CLOEXEC) },
+                             .zones = { { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) } },
                              .zones_n = 1 };
     assert_true(handover_close_on_exec(&out, false));
-    assert_int_equal(fcntl(out.zones[0], F_GETFD), 0);
+    assert_int_equal(fcntl(out.zones[0].fd, F_GETFD), 0);
     assert_int_equal(fcntl(out.link, F_GETFD), 0);
     assert_true(handover_close_on_exec(&out, true));
-    assert_int_equal(fcntl(out.zones[0], F_GETFD), FD_CLOEXEC);
-    close(out.zones[0]);
+    assert_int_equal(fcntl(out.zones[0].fd, F_GETFD), FD_CLOEXEC);
+    close(out.zones[0].fd);
     assert_false(handover_close_on_exec(&out, true));
     close(out.link);
 }

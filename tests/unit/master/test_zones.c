@@ -189,7 +189,7 @@ static void the_dead_leave_nothing(void **state)
 
 static void another_master_inherits_what_it_knows(void **state)
 {
-    int fds[16];
+    struct handover_zone told[16];
     size_t n;
     struct zone strange;
 
@@ -197,11 +197,13 @@ static void another_master_inherits_what_it_knows(void **state)
     add_dict(&one, "kept", 2 << 20);
     add_dict(&one, "other_size", 2 << 20);
     assert_true(zones_take(&one.g, NULL, &refusal));
-    n = zones_list(&one.g.heritage, fds, 16);
+    n = zones_list(&one.g, told, 16);
     assert_int_equal(
         n, 9); /* counters, health, roster, limits, seats, tokens, keys, two dictionaries */
-    for (size_t i = 0; i < n; i++)
-        assert_true(zones_inherit(&legacy, dup(fds[i])));
+    for (size_t i = 0; i < n; i++) {
+        told[i].fd = dup(told[i].fd);
+        assert_true(zones_inherit(&legacy, &told[i]));
+    }
     add_dict(&two, "other_size", 4 << 20);
     add_dict(&two, "kept", 2 << 20);
     assert_true(zones_take(&two.g, &legacy, &refusal));
@@ -213,9 +215,40 @@ static void another_master_inherits_what_it_knows(void **state)
     assert_false(zones_fit(&two.g));
     assert_true(zones_fit(&one.g));
     assert_true(region_make(&strange, ZONE_CACHE, CACHE_VERSION + 1, "kept", 2 << 20));
-    assert_false(zones_inherit(&legacy, strange.fd));
+    assert_false(zones_inherit(&legacy, &(struct handover_zone){ strange.fd, 0, 0, "" }));
     region_drop(&strange);
     zones_drop(&legacy, &two.g);
+}
+
+/* What stands in the header of a zone was written by whoever could: it has to say what the other
+ * master says. */
+static void a_header_that_was_changed_is_not_believed(void **state)
+{
+    struct handover_zone told[16];
+    size_t n;
+
+    (void)state;
+    add_dict(&one, "mine", 2 << 20);
+    add_dict(&one, "yours", 2 << 20);
+    assert_true(zones_take(&one.g, NULL, &refusal));
+    n = zones_list(&one.g, told, 16);
+    assert_string_equal(told[n - 2].name, "mine");
+    assert_int_equal(told[n - 1].kind, ZONE_CACHE);
+    strcpy(one.g.heritage.dicts[0].shm->name, "yours");
+    one.g.heritage.health.shm->kind = ZONE_CACHE;
+    one.g.heritage.health.shm->version = CACHE_VERSION;
+    for (size_t i = 0; i < n; i++) {
+        bool sound =
+            told[i].fd != one.g.heritage.dicts[0].fd && told[i].fd != one.g.heritage.health.fd;
+        told[i].fd = dup(told[i].fd);
+        assert_int_equal(zones_inherit(&legacy, &told[i]), sound);
+        if (!sound)
+            close(told[i].fd);
+    }
+    assert_string_equal(legacy.dicts[0], "yours");
+    assert_null(legacy.heritage.dicts[1].shm);
+    assert_null(legacy.heritage.health.shm);
+    zones_drop(&legacy, NULL);
 }
 
 static void what_was_not_inherited_is_made_anew(void **state)
@@ -240,6 +273,7 @@ int main(void)
         TEST(too_many_routes_get_a_larger_zone_with_the_old_counts),
         TEST(the_dead_leave_nothing),
         TEST(another_master_inherits_what_it_knows),
+        TEST(a_header_that_was_changed_is_not_believed),
         TEST(what_was_not_inherited_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,12 +102,37 @@ static void test_later_commit_wins(void **state)
     fixture_drop(&f);
 }
 
+/* One that yields takes no other's place, but that of a dead one. */
+static void test_yields(void **state)
+{
+    struct fixture f = fixture_make(2 << 20);
+    struct cache_hit hit;
+    uint8_t id[CACHE_ID_SIZE];
+    (void)state;
+    struct cache_fill *a = objects_begin(f.cache, 1, 1, 0, 0);
+    cache_fill_yield(a);
+    assert_true(objects_put(f.cache, 1, 2, 200, 200));
+    assert_false(cache_fill_commit(&a));
+    assert_true(objects_find(f.cache, 1, &hit));
+    assert_int_equal(hit.body_n, 200);
+    cache_unpin(f.cache, &hit);
+    objects_id(f.cache, 1, id);
+    cache_purge_all(f.cache);
+    a = objects_begin(f.cache, 1, 3, 0, 0);
+    cache_fill_yield(a);
+    assert_true(cache_fill_commit(&a));
+    assert_true(objects_find(f.cache, 1, &hit));
+    assert_int_equal(hit.body_n, 0);
+    cache_unpin(f.cache, &hit);
+    fixture_drop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_little_waste),      cmocka_unit_test(test_wrong_hints),
         cmocka_unit_test(test_nearly_too_long),   cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_later_commit_wins),
+        cmocka_unit_test(test_later_commit_wins), cmocka_unit_test(test_yields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
