@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 HAMMER_SECONDS ?= 600
 
 PYTHON := /usr/bin/python3
-LIBS   := -lm -lconfig -lpcre2-8 -lssl -lcrypto -ljansson -lcares -lcrypt -lhiredis
+LIBS   := -lm -lconfig -lpcre2-8 -lssl -lcrypto -ljansson -lcares -lcrypt -lhiredis -lz -lbrotlienc
 FLAGS  := -std=gnu17 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion $(WERROR) \
           -fPIE -fstack-protector-strong -fno-common -ffunction-sections -I. -DGATEWAY_VERSION='"$(VERSION)"'
 ifeq ($(SANITIZE),)

@@ -16,7 +16,7 @@ extern const struct load_kind plugin_ip_restriction_kind, plugin_bot_detection_k
     plugin_request_transformer_kind, plugin_request_size_limiting_kind,
     plugin_concurrency_limiting_kind, plugin_rate_limiting_kind, plugin_security_headers_kind,
     plugin_redirect_kind, plugin_proxy_cache_kind, plugin_request_termination_kind,
-    plugin_correlation_id_kind, plugin_oauth2_introspection_kind;
+    plugin_correlation_id_kind, plugin_oauth2_introspection_kind, plugin_compression_kind;
 
 static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_IP_RESTRICTION] = &plugin_ip_restriction_kind,
@@ -36,6 +36,7 @@ static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_SECURITY_HEADERS] = &plugin_security_headers_kind,
     [CONF_PLUGIN_REDIRECT] = &plugin_redirect_kind,
     [CONF_PLUGIN_PROXY_CACHE] = &plugin_proxy_cache_kind,
+    [CONF_PLUGIN_COMPRESSION] = &plugin_compression_kind,
     [CONF_PLUGIN_REQUEST_TERMINATION] = &plugin_request_termination_kind,
     [CONF_PLUGIN_CORRELATION_ID] = &plugin_correlation_id_kind,
 };

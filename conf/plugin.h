@@ -29,6 +29,7 @@
     X(SECURITY_HEADERS, "security-headers", 790)                                                   \
     X(REDIRECT, "redirect", 779)                                                                   \
     X(PROXY_CACHE, "proxy-cache", 100)                                                             \
+    X(COMPRESSION, "compression", 90)                                                              \
     X(REQUEST_TERMINATION, "request-termination", 2)                                               \
     X(CORRELATION_ID, "correlation-id", 1)
 

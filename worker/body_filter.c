@@ -8,8 +8,11 @@
 #include "worker/body_filter_life.h"
 
 #include "shm/assert.h"
+#include "worker/coded.h"
 #include "worker/own_fields.h"
 #include "worker/replying.h"
+
+enum { FILTER_COST = 7 };
 
 static void release(struct stream *s, struct body_filter *f)
 {
@@ -23,8 +26,21 @@ static bool to_carrier(struct stream *s, bool head, struct iovec *iov, int n, bo
     for (int i = 0; i < n; i++)
         s->filters->sent += iov[i].iov_len;
     s->filters->closed |= end;
+    if (s->filters->fill)
+        coded_append(s, iov, n, end);
     s->reply.extra = s->response_extra;
     return s->carrier->send(s, head ? &s->reply : NULL, iov, n, end);
+}
+
+void body_filter_ask(struct stream *s, struct body_filter *f)
+{
+    if (f->asked)
+        return;
+    f->asked = true;
+    f->off = s->reply.upgrade || !f->ops->head(s, f->state, &s->reply) ||
+             s->reply.length == REPLY_NO_BODY;
+    if (f->off)
+        release(s, f);
 }
 
 static bool give(struct stream *s, struct body_filter *f, bool head, struct iovec *iov, int n,
@@ -32,11 +48,8 @@ static bool give(struct stream *s, struct body_filter *f, bool head, struct iove
 {
     for (; f; f = f->next) {
         if (head) {
-            f->off = s->reply.upgrade || !f->ops->head(s, f->state, &s->reply) ||
-                     s->reply.length == REPLY_NO_BODY;
+            body_filter_ask(s, f);
             f->pending = !f->off;
-            if (f->off)
-                release(s, f);
         }
         if (f->off)
             continue;
@@ -58,6 +71,11 @@ bool body_filter_pass(struct stream *s, struct body_filter *f, struct iovec *iov
     if (end)
         release(s, f); /* not before: the bytes may be of its state */
     return ok;
+}
+
+void body_filter_keep(struct stream *s)
+{
+    coded_keep(s);
 }
 
 bool body_filter_refuse(struct stream *s, struct body_filter *f, int status, const char *message)
@@ -105,15 +123,47 @@ static struct extra_field *copy_fields(struct stream *s)
     return first;
 }
 
+static bool is_held(const struct stream *s)
+{
+    for (const struct body_filter *f = s->filters->first; f; f = f->next)
+        if (f->pending)
+            return true;
+    return false;
+}
+
+/* The head of an upstream lies where its body will be read to, and is parsed into what all streams
+ * share. */
+static bool hold_head(struct stream *s)
+{
+    struct head *copy;
+
+    if (!s->reply.head || s->filters->held || !is_held(s))
+        return true;
+    copy = arena_take(&s->arena, sizeof *copy);
+    if (!copy || !stream_copy_head(copy, s->reply.head, &s->arena))
+        return false;
+    s->reply.head = copy;
+    s->reply.reason = copy->reason;
+    s->filters->held = true;
+    return true;
+}
+
 bool body_filter_send(struct stream *s, bool head, struct iovec *iov, int n, bool end)
 {
+    size_t bytes = 0;
+
     if (s->left || s->filters->closed) /* nobody listens, or a filter said all */
         return true;
+    for (int i = 0; i < n; i++)
+        bytes += iov[i].iov_len;
     if (head && !s->filters->saved) {
         s->filters->before = copy_fields(s);
         s->filters->saved = true;
     }
-    return give(s, s->filters->first, head, iov, n, end);
+    bool ok = give(s, s->filters->first, head, iov, n, end);
+    if (ok && !end) /* work on a byte is not a byte moved: others have their turn sooner */
+        (void)stream_may_go_on(s, bytes * FILTER_COST);
+    return ok && hold_head(s);
 }
 
 bool body_filter_flush(struct stream *s)
@@ -133,11 +183,7 @@ bool body_filter_flush(struct stream *s)
 
 bool body_filter_retract(struct stream *s)
 {
-    bool held = false;
-
-    for (struct body_filter *f = s->filters->first; f; f = f->next)
-        held |= f->pending;
-    if (!held)
+    if (!is_held(s))
         return false;
     s->response_extra = s->filters->before;
     body_filter_end(s);
@@ -145,8 +191,16 @@ bool body_filter_retract(struct stream *s)
     return true;
 }
 
+void body_filter_drop(struct stream *s)
+{
+    s->reply.extra = s->response_extra;
+    body_filter_end(s);
+    s->filters = NULL;
+}
+
 void body_filter_end(struct stream *s)
 {
+    coded_abort(s);
     for (struct body_filter *f = s->filters->first; f; f = f->next)
         release(s, f);
 }

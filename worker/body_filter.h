@@ -32,20 +32,27 @@ struct body_filter_ops {
      * calls; the last one has to say `end`. False: the client is gone, as body_filter_pass() said.
      */
     bool (*body)(struct stream *s, struct body_filter *f, struct iovec *iov, int n, bool end);
-    /* The source has nothing more right now: passes on what should not wait for it. NULL: holds
-     * everything back that it likes. */
+    /* The source has nothing more right now, perhaps not even a first byte: passes on what should
+     * not wait for it; the head leaves in any case. NULL: holds everything back that it likes. */
     bool (*flush)(struct stream *s, struct body_filter *f);
     /* Exactly once: the end was passed on, or the stream dies, or the filter left the response
      * alone. May be NULL. */
     void (*end)(struct stream *s, void *state);
+    /* For filters whose work can be stored, NULL for others. After head() was true: a number for
+     * what it makes, another one for other bytes. */
+    uint8_t (*code)(const void *state);
+    /* That was found in the cache: changes the head as if it had been made now; end() follows. */
+    void (*stored)(struct stream *s, void *state);
 };
 
 struct body_filter {
     struct body_filter *next; /* towards the client */
     const struct body_filter_ops *ops;
     void *state;
-    bool off, pending,
-        ended; /* not for this response; the head was not passed on; end() was called */
+    bool asked;   /* head() was called */
+    bool off;     /* not for this response */
+    bool pending; /* the head was not passed on */
+    bool ended;   /* end() was called */
 };
 
 /* From header_filter. False: no memory, nothing was added and `end` is not called. */
@@ -53,6 +60,10 @@ bool body_filter_add(struct stream *s, const struct body_filter_ops *ops, void *
 
 /* Passes bytes and the end on to the next filter or the client. False: the client is gone. */
 bool body_filter_pass(struct stream *s, struct body_filter *f, struct iovec *iov, int n, bool end);
+
+/* Before the first body_filter_pass(): what is passed on is what code() stands for, and may be
+ * stored where the response came from the cache. */
+void body_filter_keep(struct stream *s);
 
 /* Instead of the response, whose head must still be held: an answer as stream_answer() makes it;
  * what else comes of the response is dropped. Returns what body() has to return. */

@@ -11,7 +11,11 @@ struct body_filters {
     struct body_filter *first;  /* the source's neighbour */
     struct extra_field *before; /* the response's fields before a filter changed any */
     uint64_t sent;              /* body bytes given to the carrier */
-    bool saved, closed;         /* `before` is set; the end went to the carrier */
+    bool saved, held, closed;   /* `before` is set; the head is a copy; the end was sent */
+    /* of what is passed on: where it is stored (coded.h), n 0: nowhere */
+    struct slice key;
+    uint8_t id[CACHE_ID_SIZE];
+    struct cache_fill *fill;
 };
 
 /* As carrier->send(), through the filters. */
@@ -26,6 +30,10 @@ static inline bool body_filter_closed(const struct stream *s)
 /* The response fails. True: nothing of it went out, filters and their changes are gone, the answer
  * may be another one. */
 bool body_filter_retract(struct stream *s);
+/* Asks the filter what it thinks of the head, if nobody did. */
+void body_filter_ask(struct stream *s, struct body_filter *f);
+/* None is needed: the answer goes out without them, with the fields that they set. */
+void body_filter_drop(struct stream *s);
 /* Lets go of what filters hold. */
 void body_filter_end(struct stream *s);
 

@@ -10,6 +10,7 @@
 #include "shm/stats.h"
 #include "worker/accesslog.h"
 #include "worker/balance/balance.h"
+#include "worker/base/encoder.h"
 #include "worker/base/fitness.h"
 #include "worker/base/heritage.h"
 #include "worker/base/keyring.h"
@@ -29,6 +30,7 @@ struct route_state {
     struct stats_route_shm *stats; /* NULL: nothing was counted yet */
     int row;                       /* where it is to be had; -1: none */
     bool cached;                   /* the chain holds a proxy-cache instance */
+    bool encoded;                  /* and one of compression */
 };
 
 struct upstream_state {
@@ -73,6 +75,7 @@ struct worker {
     struct memo memo;
     struct inquiries *inquiries; /* worker/inquiry.c */
     struct keyring keyring;
+    struct encoders encoders;
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

@@ -7,6 +7,7 @@
 #include "worker/refreshing.h"
 
 #include "worker/asking.h"
+#include "worker/coded.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/lines.h"
@@ -134,7 +135,10 @@ static char *own_lines(const struct stream *s, const struct head *h, char *to, c
 
     if (s->cache_config->strip_cache_tags && tags_any(h)) {
         to = tags_keep(to, end, h);
+        struct slice mark = coded_marked(own);
         own = tags_behind(own);
+        if (to && mark.n && (size_t)(end - to) >= mark.n)
+            to = build_slice(to, mark);
     }
     return to && (size_t)(end - to) >= own.n ? build_slice(to, own) : NULL;
 }

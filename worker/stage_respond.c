@@ -7,6 +7,7 @@
 #include "shm/cache_ticket.h"
 #include "worker/ahead.h"
 #include "worker/body_filter_life.h"
+#include "worker/coded.h"
 #include "worker/collapsing.h"
 #include "worker/conn.h"
 #include "worker/detached.h"
@@ -131,6 +132,8 @@ static enum stage_result begin(struct stream *s)
         break;
     }
     replying_complete(s);
+    if (s->filters && s->step == STEP_CACHED)
+        coded_begin(s);
     return STAGE_NEXT;
 }
 

@@ -7,6 +7,7 @@
 
 #include "shm/cache_ticket.h"
 #include "worker/asking.h"
+#include "worker/coded.h"
 #include "worker/collapsing.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
@@ -112,13 +113,15 @@ static bool asked_often(struct stream *s)
 
 /* The own lines, *own_n bytes of them, and those of the response, in scratch memory; p NULL where
  * they do not fit. */
-static struct slice stored_head(const struct stream *s, const struct head *h,
+static struct slice stored_head(struct stream *s, const struct head *h,
                                 const struct storable *verdict, size_t *own_n)
 {
     char *start = s->w->scratch, *end = start + WORKER_SCRATCH, *p = start;
 
     if (s->cache_config->strip_cache_tags)
         p = tags_keep(p, end, h);
+    if (p && end - p > CODED_MARK && s->w->routes[s->route->index].encoded)
+        p = coded_mark(s, p);
     if (!p || (size_t)(end - p) < s->snapshot.n)
         return (struct slice){ NULL, 0 };
     p = build_slice(p, s->snapshot);

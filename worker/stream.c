@@ -277,6 +277,11 @@ int64_t stream_monotonic_ms(const struct stream *s)
     return s->w->loop.now.ms;
 }
 
+struct encoders *stream_encoders(struct stream *s)
+{
+    return &s->w->encoders;
+}
+
 uint32_t stream_worker_index(const struct stream *s)
 {
     return s->w->heritage->index;

@@ -48,10 +48,10 @@ void worker_dismiss(struct worker *w)
 
 /* --- start ---------------------------------------------------------------------------------- */
 
-static bool has_cache(const struct conf_chain *chain)
+static bool has(const struct conf_chain *chain, enum conf_plugin_kind kind)
 {
     for (size_t i = 0; i < chain->links_n; i++)
-        if (chain->links[i].kind == CONF_PLUGIN_PROXY_CACHE)
+        if (chain->links[i].kind == kind)
             return true;
     return false;
 }
@@ -64,7 +64,8 @@ static bool make_routes(struct worker *w)
     for (size_t i = 0; w->routes && i < w->conf->routes_n; i++) {
         const struct conf_route *route = &w->conf->routes[i];
         w->routes[i].row = stats_row(&h->stats, route->id.s);
-        w->routes[i].cached = has_cache(route->chain);
+        w->routes[i].cached = has(route->chain, CONF_PLUGIN_PROXY_CACHE);
+        w->routes[i].encoded = has(route->chain, CONF_PLUGIN_COMPRESSION);
     }
     w->router = router_make(w->conf);
     return w->routes && w->router;

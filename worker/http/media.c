@@ -61,3 +61,23 @@ bool media_matches(const struct conf_mime *m, struct slice value)
             return false;
     return true;
 }
+
+static bool ends_with(struct slice text, struct slice end)
+{
+    return text.n > end.n && slice_equal_nocase(slice_of(text.p + text.n - end.n, end.n), end);
+}
+
+bool media_is_kind(const struct conf_mime *m, struct slice value)
+{
+    struct slice subtype = field_trim(field_cut(&value, ';'));
+    struct slice type = field_trim(field_cut(&subtype, '/')), wanted = text(&m->subtype);
+
+    subtype = field_trim(subtype);
+    if (type.n == 0 || subtype.n == 0)
+        return false;
+    if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
+        return false;
+    if (wanted.n > 2 && wanted.p[0] == '*' && wanted.p[1] == '+')
+        return ends_with(subtype, slice_of(wanted.p + 1, wanted.n - 1));
+    return slice_equal(wanted, SLICE("*")) || slice_equal_nocase(wanted, subtype);
+}

@@ -8,4 +8,8 @@
 
 bool media_matches(const struct conf_mime *m, struct slice value);
 
+/* The same without parameters, and with suffixes: a subtype "*+json" fits "ld+json" and
+ * "problem+json". */
+bool media_is_kind(const struct conf_mime *m, struct slice value);
+
 #endif

@@ -23,6 +23,7 @@ const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_JWT] = &jwt_ops,
     [CONF_PLUGIN_KEY_AUTH] = &key_auth_ops,
     [CONF_PLUGIN_PROXY_CACHE] = &proxy_cache,
+    [CONF_PLUGIN_COMPRESSION] = &compression_ops,
     [CONF_PLUGIN_REQUEST_TERMINATION] = &request_termination_ops,
     [CONF_PLUGIN_CORRELATION_ID] = &correlation_id_ops,
 };

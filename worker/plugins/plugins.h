@@ -19,6 +19,7 @@ extern const struct plugin_ops acl_ops;                  /* worker/plugins/acl.c
 extern const struct plugin_ops concurrency_limiting_ops; /* worker/plugins/concurrency_limiting.c */
 extern const struct plugin_ops rate_limiting_ops;        /* worker/plugins/rate_limiting.c */
 extern const struct plugin_ops security_headers_ops;     /* worker/plugins/security_headers.c */
+extern const struct plugin_ops compression_ops;          /* worker/plugins/compression.c */
 extern const struct plugin_ops redirect_ops;             /* worker/plugins/redirect.c */
 extern const struct plugin_ops oauth2_introspection_ops; /* worker/plugins/oauth2_introspection.c */
 extern const struct plugin_ops jwt_ops;                  /* worker/plugins/jwt.c */

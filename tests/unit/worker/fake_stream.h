@@ -6,6 +6,7 @@
 #ifndef TESTS_FAKE_STREAM_H
 #define TESTS_FAKE_STREAM_H
 
+#include "worker/base/encoder.h"
 #include "worker/base/keyring.h"
 #include "worker/base/memo.h"
 #include "worker/body_filter_whole.h"
@@ -39,7 +40,8 @@ struct stream {
     struct memo memo;
     struct keyring keyring; /* a test's own */
     int64_t monotonic_ms;
-    int64_t slept;            /* ms, of the last nap; 0: none */
+    int64_t slept; /* ms, of the last nap; 0: none */
+    struct encoders encoders;
     struct stream_wait *wait; /* what a plugin waits for */
     struct slice captures[2]; /* 1 is called "id" */
     /* what a plugin left */

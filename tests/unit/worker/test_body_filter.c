@@ -146,6 +146,48 @@ static void one_that_holds_stops_flushes(void **state)
     fixture_end(&s);
 }
 
+/* An upstream's head is parsed into memory that the next read uses. */
+static void a_head_that_waits_is_a_copy(void **state)
+{
+    static struct head parsed;
+    char text[] = "Name: value";
+    struct keeper a = { .mark = 'a' };
+
+    (void)state;
+    fixture_begin(&s, REPLY_UNKNOWN, 0);
+    parsed.fields[0] =
+        (struct field){ .name = text, .name_n = 4, .value = text + 6, .value_n = 5 };
+    parsed.fields_n = 1;
+    parsed.reason = slice_of(text, 4);
+    s.reply.head = &parsed;
+    s.reply.reason = parsed.reason;
+    body_filter_add(&s, &keeper_ops, &a);
+    assert_true(fixture_text(&s, true, "1", false));
+    memset(text, 'x', sizeof text - 1);
+    memset(&parsed, 0, sizeof parsed);
+    assert_true(body_filter_flush(&s));
+    assert_int_equal(s.reply.head->fields_n, 1);
+    assert_memory_equal(s.reply.head->fields[0].value, "value", 5);
+    assert_memory_equal(s.reply.reason.p, "Name", 4);
+    fixture_end(&s);
+}
+
+static void a_flush_sends_the_head(void **state)
+{
+    struct keeper a = { .mark = 'a' };
+
+    (void)state;
+    fixture_begin(&s, REPLY_UNKNOWN, 0);
+    body_filter_add(&s, &keeper_ops, &a);
+    assert_true(body_filter_send(&s, true, NULL, 0, false));
+    assert_int_equal(wire.heads, 0);
+    assert_true(body_filter_flush(&s));
+    assert_int_equal(wire.heads, 1);
+    assert_true(body_filter_flush(&s));
+    assert_int_equal(wire.heads, 1);
+    fixture_end(&s);
+}
+
 static void no_body_no_filter(void **state)
 {
     struct keeper a = { .mark = 'a' };
@@ -224,6 +266,8 @@ int main(void)
         cmocka_unit_test(the_head_waits_for_the_first_bytes),
         cmocka_unit_test(a_row_in_order),
         cmocka_unit_test(one_that_holds_stops_flushes),
+        cmocka_unit_test(a_head_that_waits_is_a_copy),
+        cmocka_unit_test(a_flush_sends_the_head),
         cmocka_unit_test(no_body_no_filter),
         cmocka_unit_test(what_is_retracted_leaves_nothing),
         cmocka_unit_test(a_refusal_is_the_whole_answer),

@@ -54,10 +54,33 @@ static void fits_or_not(void **state)
             fail_msg("%s", rows[i].value);
 }
 
+static void kinds_have_no_parameters(void **state)
+{
+    static const struct {
+        const char *subtype, *value;
+        bool fits;
+    } cases[] = {
+        { "*", "text/html; charset=utf-8", true }, { "html", "TEXT/Html ;q=1", true },
+        { "html", "text/htm", false },             { "*+xml", "text/atom+XML; a=b", true },
+        { "*+xml", "text/+xml", false },           { "*+xml", "text/xml", false },
+        { "*", "text/", false },                   { "*", "text", false },
+        { "*", "image/png", false },               { "*", "", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct conf_mime m = { .type = { "text", 4 },
+                               .subtype = { cases[i].subtype, strlen(cases[i].subtype) } };
+        if (media_is_kind(&m, slice_of(cases[i].value, strlen(cases[i].value))) != cases[i].fits)
+            fail_msg("%s %s", cases[i].subtype, cases[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fits_or_not),
+        cmocka_unit_test(kinds_have_no_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
