@@ -36,8 +36,8 @@ struct encoder *encoder_take(struct encoders *pool, enum encoder_kind kind, int 
 /* Gives it back, wherever it is in its stream. */
 void encoder_give(struct encoders *pool, struct encoder **encoder);
 
-/* Encodes from *in, which moves on, to out[0..*room), of which *room is what was written afterwards.
- * ENCODER_FLUSH needs more than 6 bytes of room to be done. */
+/* Encodes from *in, which moves on, to out[0..*room), of which *room is what was written
+ * afterwards. ENCODER_FLUSH needs more than 6 bytes of room to be done. */
 enum encoder_result encoder_run(struct encoder *e, enum encoder_step step, const void **in,
                                 size_t *in_n, void *out, size_t *room);
 

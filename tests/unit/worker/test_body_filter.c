@@ -155,8 +155,7 @@ static void a_head_that_waits_is_a_copy(void **state)
 
     (void)state;
     fixture_begin(&s, REPLY_UNKNOWN, 0);
-    parsed.fields[0] =
-        (struct field){ .name = text, .name_n = 4, .value = text + 6, .value_n = 5 };
+    parsed.fields[0] = (struct field){ .name = text, .name_n = 4, .value = text + 6, .value_n = 5 };
     parsed.fields_n = 1;
     parsed.reason = slice_of(text, 4);
     s.reply.head = &parsed;

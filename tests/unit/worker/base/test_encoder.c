@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoders: what goes in comes out of zlib and brotli again, in any pieces, after any use before. */
+/* Encoders: what goes in comes out of zlib and brotli again, in any pieces, after any use before.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -60,11 +60,16 @@ static void kinds_have_no_parameters(void **state)
         const char *subtype, *value;
         bool fits;
     } cases[] = {
-        { "*", "text/html; charset=utf-8", true }, { "html", "TEXT/Html ;q=1", true },
-        { "html", "text/htm", false },             { "*+xml", "text/atom+XML; a=b", true },
-        { "*+xml", "text/+xml", false },           { "*+xml", "text/xml", false },
-        { "*", "text/", false },                   { "*", "text", false },
-        { "*", "image/png", false },               { "*", "", false },
+        { "*", "text/html; charset=utf-8", true },
+        { "html", "TEXT/Html ;q=1", true },
+        { "html", "text/htm", false },
+        { "*+xml", "text/atom+XML; a=b", true },
+        { "*+xml", "text/+xml", false },
+        { "*+xml", "text/xml", false },
+        { "*", "text/", false },
+        { "*", "text", false },
+        { "*", "image/png", false },
+        { "*", "", false },
     };
 
     (void)state;

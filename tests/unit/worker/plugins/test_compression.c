@@ -174,7 +174,8 @@ static void codes_tell_settings_apart(void **state)
     for (int i = 0; i < 3; i++) {
         config.gzip_level = i == 2 ? 6 : 4;
         answer(200, 100, LINES("Content-Type: text/html"));
-        fake_request(&s, i == 1 ? "GET /\nAccept-Encoding: br\n" : "GET /\nAccept-Encoding: gzip\n");
+        fake_request(&s,
+                     i == 1 ? "GET /\nAccept-Encoding: br\n" : "GET /\nAccept-Encoding: gzip\n");
         assert_true(wanted());
         codes[i] = s.filter->code(s.filter_state);
     }
