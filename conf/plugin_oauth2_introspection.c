@@ -264,6 +264,9 @@ static struct conf_text fingerprint(struct load *load, const CONFIG *config)
         &load->scratch, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%d", (int)c->way, config->introspection_url.s,
         config->oauth_service_url.s, c->path.s, c->query.s, c->authorization.s,
         c->token_type_hint.s, (int)c->introspect_request);
+    /* nor is an answer for one who would have asked again by now, or trusts others */
+    text = memory_format(&load->scratch, "%s\n%.17g\n%.17g\n%d\n%s", text.s, c->ttl,
+                         c->negative_ttl, (int)config->tls_verify, config->ca_certificates.s);
     text = join(load, text, c->custom_claims_forward);
     for (size_t i = 0; i < c->custom_introspection_headers.n; i++)
         text = join(load, memory_format(&load->scratch, "%s\n\n%s", text.s, headers[i].name.s),

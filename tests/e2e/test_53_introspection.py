@@ -4,6 +4,7 @@ all workers until the token's exp, and all who ask at the same time ask once."""
 import base64
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -83,7 +84,7 @@ def crowd(gateway, it, token, n):
     """n clients or more, in more than one worker, that wait for what is said of a token."""
     clients = []
     while len(clients) < n or sum(s > 1 for s in streams(gateway)) < 2:
-        assert len(clients) < 5 * n, streams(gateway)
+        assert len(clients) < 10 * n, streams(gateway)
         for _ in range(n // 2):
             clients.append(gateway.client(timeout=3 * PATIENCE))
             clients[-1].request("GET", "/", bearer(token))
@@ -411,6 +412,36 @@ def test_death_of_the_worker_that_asks(origin, authority, start):
     assert set(statuses) <= {200, None} and 200 in statuses
     assert it.asked("good") == 2
     assert gateway.get("/", bearer("good")).status == 200 and it.asked("good") == 2
+
+
+def test_a_worker_that_stands_still(origin, authority, start):
+    """Who waits for what a stopped worker asks waits no longer than timeout."""
+    it = authority()
+    it.tokens["good"] = {"active": True}
+    gateway = gateway_with(start, origin, it, timeout=8000, settings={"workers": 3})
+    it.go.clear()
+    clients = crowd(gateway, it, "good", 30)
+    stopped = worker_of(gateway, it.origin.connections[-1])
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        wait_until(lambda: select.select([c.sock for c in clients], [], [], 0)[0], "an answer of another worker", 3 * PATIENCE)
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    assert {client.response().status for client in clients} == {503}
+    for client in clients:
+        client.close()
+
+
+def test_instances_that_differ_do_not_share(origin, authority, start):
+    """What one keeps for an hour is not known to one that asks every time."""
+    it = authority()
+    it.tokens["good"] = {"active": True}
+    gateway = start([service(origin.port, *(
+        route(name, (f"/{name}",), (plugin("oauth2-introspection", introspection_url=it.url, ttl=ttl),))
+        for name, ttl in (("long", 3600), ("none", 0), ("same", 3600))))])
+    for path in ("/long", "/none", "/same", "/none", "/long"):
+        assert gateway.get(path, bearer("good")).status == 200
+    assert it.asked("good") == 3
 
 
 # ---- services that fail -------------------------------------------------------------------------------------------

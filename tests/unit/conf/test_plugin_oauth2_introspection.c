@@ -103,11 +103,15 @@ static void test_fields(void **state)
 /* It changes with all that an answer depends on, and with nothing else. */
 static void test_fingerprint(void **state)
 {
-    static const char *const others[] = {
-        "token_type_hint = \"h\";", "authorization_value = \"x\";", "introspect_request = true;",
-        "custom_claims_forward = [ \"x\" ];", "custom_introspection_headers = { x = [ \"y\" ]; };"
-    };
-    static const char *const same[] = { "ttl = 7;", "scopes_required = [ \"x\" ];",
+    static const char *const others[] = { "token_type_hint = \"h\";",
+                                          "ttl = 7;",
+                                          "negative_ttl = 7;",
+                                          "tls_verify = false;",
+                                          "authorization_value = \"x\";",
+                                          "introspect_request = true;",
+                                          "custom_claims_forward = [ \"x\" ];",
+                                          "custom_introspection_headers = { x = [ \"y\" ]; };" };
+    static const char *const same[] = { "timeout = 7;", "scopes_required = [ \"x\" ];",
                                         "on_error = \"allow\";", "anonymous = \"guest\";" };
     const struct conf *base = with(""), *conf;
     (void)state;
