@@ -79,8 +79,8 @@ static const struct fields_name probe_types[] = { { "http", CONF_PROBE_HTTP },
 #define ACTIVE struct conf_active
 static const struct fields_row active_rows[] = {
     { FIELDS_ROW_ENUM(ACTIVE, type, "type"), .preset = "\"http\"", .names = probe_types,
-      .doc =
-          "What a probe is: a request, or for tcp a connection alone. grpc is not available yet." },
+      .doc = "What a probe is: a request, or for tcp a connection alone. grpc needs HTTP/2 to "
+             "targets and may follow with it." },
     { FIELDS_ROW_TEXT(ACTIVE, http_method, "http_method"), .preset = "\"GET\"",
       .flags = FIELDS_FILLED, .check = value_is_method, .doc = "The probe's method." },
     { FIELDS_ROW_TEXT(ACTIVE, http_path, "http_path"), .preset = "\"/\"", .flags = FIELDS_FILLED,
@@ -131,7 +131,9 @@ static const struct fields_name on_unhealthy[] = { { "fail", CONF_UNHEALTHY_FAIL
 #define CHECKS struct conf_healthchecks
 static const struct fields_row check_rows[] = {
     { FIELDS_ROW_NUMBER(CHECKS, threshold, "threshold"), .preset = "0.0", .max = 100,
-      .doc = "Percent of weight that must be available for the upstream to be healthy." },
+      .doc =
+          "Percent of weight that must be available for the upstream to be healthy; backups do not "
+          "count while another target is available." },
     { FIELDS_ROW_ENUM(CHECKS, on_unhealthy, "on_unhealthy"), .preset = "\"fail\"",
       .names = on_unhealthy,
       .doc = "What an upstream below the threshold does: answer 503, or use all its targets, "

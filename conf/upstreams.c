@@ -107,7 +107,8 @@ static void check_probes(struct load *load, const struct source_upstream *from)
         config_setting_lookup((config_setting_t *)(uintptr_t)from->at, "healthchecks.active");
     if (active && from->as.healthchecks.active.type == CONF_PROBE_GRPC)
         report_key(&load->report, active, "type",
-                   "\"grpc\" is not available yet: http, https and tcp are");
+                   "\"grpc\" probes need HTTP/2 to targets, which is not available yet: http, "
+                   "https and tcp are");
 }
 
 void upstreams_finish(struct load *load)

@@ -418,6 +418,35 @@ static void dict_reports(const struct source *s)
     free(reports);
 }
 
+/* --- upstreams ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name, *help;
+    enum health_count count;
+} upstream_values[] = {
+    { "gateway_upstream_active", "Requests under way to the upstream.", HEALTH_ACTIVE },
+    { "gateway_upstream_retrying", "Of them, retries.", HEALTH_RETRIES },
+    { "gateway_upstream_queue_length", "Requests that wait for a place at a target.",
+      HEALTH_WAITING },
+};
+
+static void upstreams(const struct source *s)
+{
+    const struct heritage *h = s->api->heritage;
+
+    for (size_t kind = 0; kind < sizeof upstream_values / sizeof upstream_values[0]; kind++) {
+        family(s->out, upstream_values[kind].name, "gauge", upstream_values[kind].help);
+        for (size_t i = 0; i < h->conf->upstreams_n; i++) {
+            const struct peer_set *set = peers_of(&s->api->peers, &h->conf->upstreams[i]);
+            struct health_tally tally;
+            health_tally_upstream(&h->health, set->row, upstream_values[kind].count, &tally);
+            fprintf(s->out, "%s{", upstream_values[kind].name);
+            metrics_label(s->out, "upstream", set->upstream->name.s);
+            fprintf(s->out, "} %" PRIu64 "\n", health_tally_sum(&tally));
+        }
+    }
+}
+
 /* --- targets -------------------------------------------------------------------------------- */
 
 static uint64_t target_up(const struct zone *zone, const struct health_peer_shm *row)
@@ -510,6 +539,7 @@ bool metrics_write(const struct api *api, FILE *out)
         routes(&s);
         dicts(&s);
         dict_reports(&s);
+        upstreams(&s);
         targets(&s);
     }
     for (size_t i = 0; i < s.lines_n; i++)

@@ -154,6 +154,44 @@ static json_t *dicts_json(const struct api *api)
     return list;
 }
 
+static json_t *targets_json(const struct peer_set *set)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < set->n; i++) {
+        const struct peer *p = set->v[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "target", api_conf_text(p->text));
+        json_object_set_new(o, "weight", json_integer(p->weight));
+        json_object_set_new(o, "state",
+                            p->row != NULL ? json_string(health_state_name(health_state(p->row)))
+                                           : json_null());
+        json_object_set_new(o, "in_flight", number(health_tally_sum(&p->tally)));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+/* Each upstream by its name. */
+static json_t *upstreams_json(const struct api *api)
+{
+    const struct heritage *h = api->heritage;
+    json_t *all = json_object();
+
+    for (size_t i = 0; i < h->conf->upstreams_n; i++) {
+        const struct peer_set *set = peers_of(&api->peers, &h->conf->upstreams[i]);
+        struct health_tally active, waiting;
+        json_t *o = json_object();
+        health_tally_upstream(&h->health, set->row, HEALTH_ACTIVE, &active);
+        health_tally_upstream(&h->health, set->row, HEALTH_WAITING, &waiting);
+        json_object_set_new(o, "active", number(health_tally_sum(&active)));
+        json_object_set_new(o, "queue_length", number(health_tally_sum(&waiting)));
+        json_object_set_new(o, "targets", targets_json(set));
+        json_object_set_new(all, set->upstream->name.s, o);
+    }
+    return all;
+}
+
 static json_t *upstream_json(const struct api *api, const struct status_sums *sums)
 {
     const struct conf *conf = api->heritage->conf;
@@ -192,6 +230,7 @@ void status_get(struct api *api, const struct api_request *request, struct api_r
     json_object_set_new(o, "cache", cache_json(&sums.routes));
     json_object_set_new(o, "shared_dicts", dicts_json(api));
     json_object_set_new(o, "upstream", upstream_json(api, &sums));
+    json_object_set_new(o, "upstreams", upstreams_json(api));
     json_object_set_new(o, "out_of_memory", number(sums.process.out_of_memory));
     json_object_set_new(o, "log_failures", number(sums.process.log_failures));
     api_reply_json(reply, 200, o);

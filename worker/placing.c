@@ -10,7 +10,8 @@
  * Nobody sleeps while a place is free: who joins the queue counts himself first and asks once more
  * then, who gives a place back looks at the queue after it, each with a full barrier between; so at
  * least one of the two sees the other. Who leaves the queue without a place passes the word on. A
- * worker that dies gives back without a word: the first in each queue asks again every second too.
+ * worker that dies gives back without a word: the master rings for it when its counts are gone (and
+ * should nobody ring, the first in each queue asks again every second).
  */
 #include "worker/placing.h"
 #include "shm/assert.h"

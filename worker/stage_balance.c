@@ -135,7 +135,8 @@ enum stage_result stage_balance(struct stream *s)
 
     if (s->same_peer) {
         s->same_peer = false;
-        return STAGE_NEXT;
+        if (s->trial || fitness_may_use(s->peer, 0)) /* others may have found it dead meanwhile */
+            return STAGE_NEXT;
     }
     if (peers_stale(&w->peers))
         peers_renew(&w->peers);

@@ -132,7 +132,7 @@ static enum stage_result connect_peer(struct stream *s)
 {
     s->up_began = s->w->loop.now.us;
     s->tries++;
-    s->up = s->retried_free ? NULL : upstream_reuse(s);
+    s->up = s->retried_free ? NULL : upstream_reuse(s, !idempotent(method_of(s)));
     if (s->up) {
         s->up->connected = true;
         s->step = STEP_SEND;

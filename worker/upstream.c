@@ -166,17 +166,41 @@ static uint64_t hash_of(struct slice name)
     return h;
 }
 
-struct upconn *upstream_reuse(struct stream *s)
+/* The newest one of that name that is young enough; NULL: if there are others, the next sweep closes
+ * them. */
+static struct upconn *find_idle(const struct stream *s, uint64_t sni)
 {
     const struct peer_pool *pool = pool_of(s);
     struct upconn *u = pool ? pool->newest : NULL;
-    uint64_t sni = hash_of(sni_of(s));
-    int64_t now = s->w->loop.now.ms, limit = ageing_limit(&s->peer->ageing, now);
+    int64_t now = s->w->loop.now.ms;
 
     for (int i = 0; u && u->sni != sni; i++)
         u = i < REUSE_LOOKS ? u->older : NULL;
-    if (!u || now - u->idle_since >= limit)
-        return NULL; /* the newest is too old, so all are: the next sweep closes them */
+    return u && now - u->idle_since < ageing_limit(&s->peer->ageing, now) ? u : NULL;
+}
+
+/* Nothing to read: neither the end nor anything else. Its event may still be in the kernel. */
+static bool is_silent(const struct upconn *u)
+{
+    char byte;
+
+    return recv(u->t.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+struct upconn *upstream_reuse(struct stream *s, bool sure)
+{
+    uint64_t sni = hash_of(sni_of(s));
+    struct upconn *u = find_idle(s, sni);
+
+    while (u && sure && !is_silent(u)) {
+        int64_t now = s->w->loop.now.ms;
+        ageing_closed(&u->peer->ageing, now - u->idle_since, now);
+        unlink_idle(u);
+        destroy(u);
+        u = find_idle(s, sni);
+    }
+    if (!u)
+        return NULL;
     unlink_idle(u);
     engage(u, s);
     u->reused = true;

@@ -33,8 +33,9 @@ struct upconn {
     bool write_broken;  /* the peer takes no more; what it said may still be read */
 };
 
-/* An idle connection to the stream's peer, or NULL. */
-struct upconn *upstream_reuse(struct stream *s);
+/* An idle connection to the stream's peer, or NULL. `sure`: the kernel is asked at the last moment
+ * whether the peer has closed it, for a request that cannot be sent twice. */
+struct upconn *upstream_reuse(struct stream *s, bool sure);
 /* A new one, on its way; NULL: errno says why not. */
 struct upconn *upstream_connect(struct stream *s);
 /* Back to the idle ones: the exchange ended cleanly. Closes it when there is no room. */

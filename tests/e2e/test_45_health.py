@@ -422,7 +422,8 @@ def test_checks_that_are_switched_off_leave_nobody_out():
 def test_grpc_probes_are_refused_at_load():
     said = check('upstreams = ( { name = "u"; healthchecks = { active = {\n type = "grpc"; }; }; } );')
     assert said.returncode != 0
-    assert 'gateway.conf:2: upstreams[0].healthchecks.active.type: "grpc" is not available yet' in said.stdout + said.stderr
+    assert 'gateway.conf:2: upstreams[0].healthchecks.active.type: "grpc" probes need HTTP/2 to targets, which is not available yet: ' \
+        'http, https and tcp are' in said.stdout + said.stderr
 
 
 # ---- what the operator sees and says -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 """Who gets a request: the algorithms, weights, backups, slow starts, places and their queue, retries and their budget,
 and connections that targets close."""
 import collections
+import contextlib
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import time
 
 import pytest
 from harness import Gateway, plugin, reply, route, service, wait_until
-from test_45_health import Target, gateway, upstream
+from test_45_health import Target, checks, error, gateway, probing, upstream, wait_state
 
 
 class Named(Target):
@@ -200,15 +201,52 @@ def test_weight_0_drains_and_backups_stand_by(three, algorithm):
         assert not b.origin.requests
 
 
+def eased(n, others, part):
+    """The most of n requests that a target may get that counts for `part` of one, beside others that count in full."""
+    part = min(part, 1)
+    return n * part / (others + part) + 10
+
+
+@pytest.mark.parametrize("algorithm", ["round-robin", "least-connections", "latency"])
+def test_a_recovered_target_starts_slowly(three, algorithm):
+    """What was out comes back with a share that grows; a reload does not begin that anew."""
+    a, b, _ = three
+    fields = {"algorithm": algorithm, "healthchecks": checks(probing())}
+    with gateway(targets((a, {}), (b, {}), slow_start=30, **fields), workers=2) as g:
+        a.mode = error
+        wait_state(g, a.port, "down")
+        assert {who(g) for _ in range(10)} == {"b"}
+        began = time.monotonic()
+        a.mode = None
+        wait_state(g, a.port, "up")
+        got = collections.Counter(who(g) for _ in range(100))
+        part = (time.monotonic() - began) / 30      # by latency, the better of two wins whenever it may
+        assert got["a"] <= (100 * part + 10 if algorithm == "latency" else eased(100, 1, part)), got
+        g.write(upstreams=(targets((a, {}), (b, {}), slow_start=2, **fields),))
+        g.reload()
+        if algorithm != "round-robin":
+            wait_until(lambda: collections.Counter(who(g) for _ in range(60))["a"] >= 15, "its share to grow", 30)
+            return
+        wait_until(lambda: collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}, "its share to grow", 30)
+        g.write(upstreams=(targets((a, {}), (b, {}), slow_start=3600, **fields),))
+        g.reload()
+        assert collections.Counter(who(g) for _ in range(40))["a"] < 20       # as long as it has been back, of an hour
+        g.write(upstreams=(targets((a, {}), (b, {}), **fields),))
+        g.reload()
+        assert collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}
+
+
 def test_a_new_target_starts_slowly_and_one_that_stays_does_not(three):
     a, b, c = three
     with gateway(targets((a, {}), (b, {}), slow_start=30), workers=2) as g:
         assert collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}      # came with their upstream
         time.sleep(5.2)                                                                 # what comes from here on came later
         g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=30),))
+        began = time.monotonic()
         g.reload()
         got = collections.Counter(who(g) for _ in range(150))
-        assert got["c"] <= 15 and abs(got["a"] - got["b"]) <= 10, got
+        assert got["c"] <= eased(150, 2, (time.monotonic() - began) / 30), got
+        assert abs(got["a"] - got["b"]) <= 10, got
         g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=1),))
         g.reload()
         time.sleep(1.1)
@@ -323,6 +361,46 @@ def test_a_killed_worker_gives_its_places_back(three):
         wait_until(lambda: g.pids() and g.get("/x").status == 200, "a new worker")
         for client in load:
             client.close()
+
+
+def test_who_waits_for_a_dead_workers_places_gets_them(three):
+    """Two workers share four places; what one of them held is the other's when it dies."""
+    a = three[0]
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 4}), queue_timeout=60), workers=2) as g:
+        g.expect_alarms = True
+        clients = [g.client() for _ in range(16)]
+        for client in clients:
+            client.request()
+
+        def queue():
+            return g.metrics()['gateway_upstream_queue_length{upstream="orders"}']
+        wait_until(lambda: a.now == 4 and queue() == 12, "four under way and twelve that wait")
+        shown = g.status().json()["upstreams"]["orders"]
+        assert (shown["active"], shown["queue_length"]) == (4, 12)
+        assert shown["targets"] == [{"target": f"127.0.0.1:{a.port}", "weight": 100, "state": "up", "in_flight": 4}]
+        os.kill(g.pids()[0], signal.SIGKILL)
+        wait_until(lambda: any(gone(c) for c in clients), "its connections to be gone")
+        alive = [c for c in clients if not gone(c)]
+        wait_until(lambda: in_flight(g) == min(4, len(alive)) and queue() == max(0, len(alive) - 4), "places to be taken")
+        a.gate = None
+        gate.set()
+        assert {c.response().status for c in alive} <= {200}
+        for client in clients:
+            client.close()
+
+
+def gone(client):
+    """Whether the other side has ended the connection, on which nothing was said."""
+    client.sock.setblocking(False)
+    try:
+        return client.sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        client.sock.settimeout(10)
 
 
 # ---- retries --------------------------------------------------------------------------------------------------------
@@ -468,6 +546,25 @@ def test_what_a_target_says_about_keeping_is_heard():
     t.listener.close()
 
 
+def test_a_post_goes_to_no_connection_that_was_closed(three):
+    """The target closes while the worker is busy with something else, and a POST comes before it has heard of that."""
+    a = three[0]
+    with gateway(upstream(a.port), workers=1, retries=0) as g:
+        pid = g.pids()[0]
+        client = g.client()
+        for _ in range(5):
+            assert client.ask("GET", "/x").status == 200
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                a.origin.connections[-1].sock.shutdown(socket.SHUT_RDWR)
+                client.request("POST", "/x", body=b"once")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert client.response().status == 200
+        assert [r.method for r in a.origin.requests].count("POST") == 5
+        client.close()
+
+
 def test_a_stale_connection_costs_a_new_one_and_no_error(three):
     """The target ends every connection with the second request on it, before it answers."""
     a = three[0]
@@ -491,7 +588,7 @@ class Counting:
     """A fast target: counts requests, answers each with two bytes, as many as come in one read with one write."""
 
     def __init__(self):
-        self.n, self.lock = 0, threading.Lock()
+        self.n, self.lock, self.socks = 0, threading.Lock(), []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -502,9 +599,22 @@ class Counting:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
+            self.socks.append(sock)
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
+    def die(self):
+        """At once, whatever is under way."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for sock in self.socks:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
     def serve(self, sock):
+        with contextlib.suppress(OSError):
+            self.answer(sock)
+
+    def answer(self, sock):
         data = b""
         while more := sock.recv(65536):
             *whole, data = (data + more).split(b"\r\n\r\n")
@@ -533,6 +643,41 @@ def test_100000_requests_are_shared_out_by_weight():
             t.join()
     assert a.n + b.n == many and c.n == 0
     assert abs(a.n - many * 2 / 3) < many / 100 and abs(b.n - many / 3) < many / 100, (a.n, b.n)
+
+
+@pytest.mark.seconds(120)
+def test_a_target_that_dies_under_thousands_of_requests_a_second():
+    """Pipelined, as fast as this machine can: at most 3 + workers failed tries, and no client hears of it."""
+    workers, clients = 4, 24
+    a, b = Counting(), Counting()
+    up = upstream(a.port, b.port, healthchecks=checks(passive=({"successes": 0}, {"tcp_failures": 3, "timeouts": 3, "retry_after": 0})))
+    with gateway(up, workers=workers) as g:
+        wrong, stopping = [], threading.Event()
+
+        def run():
+            client = g.client(timeout=60)
+            while not stopping.is_set():
+                client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+                for _ in range(20):
+                    answer = client.response()
+                    if answer.status != 200:
+                        wrong.append(answer)
+            client.close()
+        threads = [threading.Thread(target=run) for _ in range(clients)]
+        for t in threads:
+            t.start()
+        try:
+            wait_until(lambda: a.n > 2000, "load", 60)
+            a.die()
+            wait_state(g, a.port, "down", 30)
+            n = b.n
+            wait_until(lambda: b.n > n + 2000, "load without it", 60)
+        finally:
+            stopping.set()
+            for t in threads:
+                t.join()
+        assert wrong == []
+        assert 3 <= g.metrics()["gateway_upstream_retries_total"] <= 3 + workers
 
 
 def test_least_connections_with_one_target_ten_times_slower(three):

@@ -112,22 +112,29 @@ static struct peer *draw(struct latency *l)
     return l->set->v[low];
 }
 
-/* One that may be used and is not `but`, NULL: there is none. */
+/* A peer that starts slowly is given up so often; `luck` is the request's, so that more draws are
+ * no more chances. */
+static bool given_up(const struct peer *p, const struct balance_query *q, uint64_t luck)
+{
+    return p->upstream->slow_start > 0 &&
+           balance_mix(luck ^ p->identity) % BALANCE_WHOLE >= balance_ease(p, q);
+}
+
+/* One that may be used and is not `but`, NULL: there is none. What starts slowly is only taken
+ * against its luck where there is nothing to compare it with. */
 static struct peer *draw_usable(struct latency *l, const struct balance_query *q,
-                                const struct peer *but)
+                                const struct peer *but, uint64_t luck)
 {
     size_t n = l->set->n, from;
     for (int i = 0; i < DRAWS; i++) {
         struct peer *p = draw(l);
-        bool given_up = p->upstream->slow_start > 0 &&
-                        balance_random(&l->random) % BALANCE_WHOLE >= balance_ease(p, q);
-        if (p != but && !given_up && balance_may_take(p, q))
+        if (p != but && !given_up(p, q, luck) && balance_may_take(p, q))
             return p;
     }
     from = balance_random(&l->random) % n;
     for (size_t i = 0; i < n; i++) {
         struct peer *p = l->set->v[(from + i) % n];
-        if (p != but && balance_may_take(p, q))
+        if (p != but && balance_may_take(p, q) && !(but && given_up(p, q, luck)))
             return p;
     }
     return NULL;
@@ -148,8 +155,9 @@ static struct peer *latency_pick(void *state, const struct balance_query *q)
     struct latency *l = state;
     if (l->up_to[l->set->n - 1] == 0)
         return NULL;
-    struct peer *one = draw_usable(l, q, NULL);
-    struct peer *two = one && l->set->n > 1 ? draw_usable(l, q, one) : NULL;
+    uint64_t luck = balance_random(&l->random);
+    struct peer *one = draw_usable(l, q, NULL, luck);
+    struct peer *two = one && l->set->n > 1 ? draw_usable(l, q, one, luck) : NULL;
     return two && cost(l, two, q) < cost(l, one, q) ? two : one;
 }
 

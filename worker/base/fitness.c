@@ -4,6 +4,9 @@
  * stay out as long as their weights together keep within max_ejection_percent, the others are
  * spared, that is used as if they were up. What is out by hand is never spared, and counts neither
  * way.
+ *
+ * The threshold is about who serves: backups do not count beside others, however many are up; once
+ * no other is left, they are what serves, and are measured for themselves.
  */
 #include "worker/base/fitness.h"
 #include <stdlib.h>
@@ -74,6 +77,20 @@ static void weigh(struct fitness *f, const struct peer_set *set)
     }
 }
 
+static bool is_unhealthy(const struct peer_set *set, double threshold)
+{
+    uint64_t total[2] = { 0, 0 }, available[2] = { 0, 0 }; /* of backups: [1] */
+    for (size_t i = 0; i < set->n; i++) {
+        const struct peer *p = set->v[i];
+        bool backup = p->tier >= PEERS_BACKUP;
+        total[backup] += weight_of(p);
+        available[backup] += !is_out(p) || p->spared ? weight_of(p) : 0;
+    }
+    bool serve = available[0] == 0; /* backups do */
+    return available[serve] == 0 ||
+           (double)available[serve] * 100 < threshold * (double)total[serve];
+}
+
 void fitness_look(struct fitness *f, const struct peer_set *set, uint64_t changes)
 {
     const struct conf_healthchecks *checks = &set->upstream->healthchecks;
@@ -86,8 +103,7 @@ void fitness_look(struct fitness *f, const struct peer_set *set, uint64_t change
         spare(set, f->total * (uint64_t)checks->max_ejection_percent / 100);
         weigh(f, set);
     }
-    f->unhealthy =
-        f->available == 0 || (double)f->available * 100 < checks->threshold * (double)f->total;
+    f->unhealthy = is_unhealthy(set, checks->threshold);
     f->closed = f->unhealthy && checks->on_unhealthy == CONF_UNHEALTHY_FAIL;
     if (f->unhealthy && checks->on_unhealthy == CONF_UNHEALTHY_PANIC)
         spare_all(set);

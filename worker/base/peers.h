@@ -15,7 +15,7 @@
 #include "shm/roster.h"
 #include "worker/base/heritage.h"
 
-enum { PEERS_GONE = UINT32_MAX };
+enum { PEERS_GONE = UINT32_MAX, PEERS_BACKUP = 1 << 16 /* tiers from there on are of backups */ };
 
 /* Idle connections of one kind, newest first; the worker's. */
 struct peer_pool {

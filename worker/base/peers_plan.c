@@ -10,13 +10,13 @@
 #include "shm/roster.h"
 #include "worker/base/answer.h"
 #include "worker/base/override.h"
+#include "worker/base/peers.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     PLAN_WEIGHT = 100,
     PLAN_WEIGHT_MAX = 1 << 24,
-    PLAN_BACKUP = 1 << 16 /* its tier, behind all others */
 };
 
 /* --- items by identity ---------------------------------------------------------------------- */
@@ -132,7 +132,7 @@ static bool add_name(struct merge *m, const struct conf_target *target, struct p
         item.weight = a->srv ? srv_weight(place, target->weight) : target->weight;
         if (i > 0 && a->srv && place->priority != a->places[i - 1].priority)
             item.tier++;
-        if (!kept.p || item.tier - base >= PLAN_BACKUP || !add_place(m, &item))
+        if (!kept.p || item.tier - base >= PEERS_BACKUP || !add_place(m, &item))
             return false;
     }
     return true;
@@ -143,7 +143,7 @@ static bool add_target(struct merge *m, const struct conf_target *target)
     struct peers_item item = { .target = target->target,
                                .weight = target->weight,
                                .max_connections = target->max_connections,
-                               .tier = target->backup ? PLAN_BACKUP : 0 };
+                               .tier = target->backup ? PEERS_BACKUP : 0 };
     if (target->places_n == 0)
         return add_name(m, target, item);
     for (size_t i = 0; i < target->places_n; i++) {

@@ -109,6 +109,26 @@ static void below_the_threshold_it_is_closed(void **state)
     assert_string_equal(usable(s), "034");
 }
 
+static void backups_do_not_count_beside_others(void **state)
+{
+    struct site *s = *state;
+    s->upstream.healthchecks.threshold = 60;
+    s->peers[3].tier = s->peers[4].tier = PEERS_BACKUP;
+    assert_string_equal(usable(s), "01234");
+    fell(s, 0, 1);
+    assert_string_equal(usable(s), "1234"); /* 66 % of three */
+    fell(s, 1, 2);
+    assert_string_equal(usable(s), "234!"); /* 33 %; with the backups it would be 60 */
+    fell(s, 2, 3);
+    assert_string_equal(usable(s), "34"); /* now they serve */
+    fell(s, 3, 4);
+    assert_string_equal(usable(s), "4!");
+    by_hand(s, 0, HEALTH_UP);
+    by_hand(s, 1, HEALTH_UP);
+    fell(s, 4, 5);
+    assert_string_equal(usable(s), "01"); /* two of three, whatever the backups are */
+}
+
 static void with_nobody_left_it_is_closed(void **state)
 {
     struct site *s = *state;
@@ -167,6 +187,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_up_may_be_used, setup, teardown),
         cmocka_unit_test_setup_teardown(a_peer_without_a_row_is_up, setup, teardown),
         cmocka_unit_test_setup_teardown(below_the_threshold_it_is_closed, setup, teardown),
+        cmocka_unit_test_setup_teardown(backups_do_not_count_beside_others, setup, teardown),
         cmocka_unit_test_setup_teardown(with_nobody_left_it_is_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(panic_uses_all_but_those_out_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(the_first_that_fell_stay_out, setup, teardown),
