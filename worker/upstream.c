@@ -166,8 +166,8 @@ static uint64_t hash_of(struct slice name)
     return h;
 }
 
-/* The newest one of that name that is young enough; NULL: if there are others, the next sweep closes
- * them. */
+/* The newest one of that name that is young enough; NULL: if there are others, the next sweep
+ * closes them. */
 static struct upconn *find_idle(const struct stream *s, uint64_t sni)
 {
     const struct peer_pool *pool = pool_of(s);
