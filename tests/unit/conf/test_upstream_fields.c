@@ -103,8 +103,8 @@ static void test_refused(void **state)
         "known one is \"successes\"\n");
     refused(
         "upstreams = ( { name = \"a\";\n healthchecks = { active = {\n type = \"grpc\"; }; }; } );",
-        "t.conf:3: upstreams[0].healthchecks.active.type: \"grpc\" is not available yet: http, "
-        "https and tcp are\n");
+        "t.conf:3: upstreams[0].healthchecks.active.type: \"grpc\" probes need HTTP/2 to targets, "
+        "which is not available yet: http, https and tcp are\n");
     refused(
         "upstreams = ( { name = \"a\"; healthchecks = { active = { headers = { te = [ \"x\" ];\n "
         "a = [ \"x\\r\\ny: z\" ]; }; }; }; } );",
