@@ -182,7 +182,7 @@ class Sentinels:
         """What a gateway that asks the first n of them is told."""
         nodes = tuple({"host": "127.0.0.1", "port": s.port} for s in self.sentinels[:n])
         secret = {"password": self.password} if self.password else {}
-        return {"host": "", "sentinel_master": "limits", "sentinel_nodes": nodes, **secret}
+        return {"sentinel_master": "limits", "sentinel_nodes": nodes, **secret}
 
     def __enter__(self):
         return self

@@ -25,6 +25,10 @@ def limiting(port, **config):
     return plugin("rate-limiting", **{"limit_by": "ip", "policy": "redis", "redis": settings, **config})
 
 
+def behind(settings, **config):
+    return plugin("rate-limiting", limit_by="ip", policy="redis", redis=settings, **config)
+
+
 def gateway_with(start, origin, *plugins, **settings):
     free = route(name="free", paths=("/free",))
     return start([service(origin.port, route(plugins=plugins), free)], **settings)
@@ -222,6 +226,8 @@ HOSTILE = {
     "more than was asked": says(b"*3\r\n:1\r\n:0\r\n:0\r\n" * 5),
     "half an answer, then a reset": says(b"*3\r\n:1\r\n:", reset),
     "half an answer, then an end": says(b"*3\r\n:1\r\n:", lambda sock: None),
+    "it is a replica now": says(b"-READONLY You can't write against a read only replica.\r\n"),
+    "no greeting": lambda sock: sock.recv(65536) and sock.recv(65536),
     "it is loading": says(b"-LOADING Redis is loading the dataset in memory\r\n"),
 }
 
@@ -277,6 +283,29 @@ def test_tls(origin, start, certs):
         confused = gateway_with(start, origin, limiting(plain.port, year=9, redis={"ssl": True, "ssl_verify": False}))
         assert remaining(confused.get("/")) is None
         confused.wait_log("redis 127.0.0.1")
+
+
+def test_a_unix_socket(origin, start, redis):
+    with Redis(unixsocketperm=777, unixsocket="redis.sock") as server:
+        gateway = gateway_with(start, origin, behind({"host": f"unix:{server.dir}/redis.sock"}, year=9))
+        assert remaining(gateway.get("/")) == "8"
+
+
+def test_the_sentinels_password_is_another(origin, start, redis):
+    heard = []
+
+    def name_it(sock):
+        stream = sock.makefile("rb")
+        heard.append(read_reply(stream))
+        sock.sendall(b"+OK\r\n")
+        heard.append(read_reply(stream))
+        sock.sendall(b"*2\r\n$9\r\n127.0.0.1\r\n$5\r\n%d\r\n" % redis.port)
+    with FakeRedis(name_it) as fake:
+        settings = {"sentinel_master": "limits", "sentinel_addresses": [f"127.0.0.1:{fake.port}"], "sentinel_username": "me",
+                    "sentinel_password": "word"}
+        gateway = gateway_with(start, origin, behind(settings, year=9), workers=1)
+        assert remaining(gateway.get("/")) == "8"
+        assert heard == [["AUTH", "me", "word"], ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "limits"]]
 
 
 def test_a_name(origin, start, redis):
@@ -340,11 +369,6 @@ def test_batches_in_other_windows(origin, start, redis, window):
 
 
 # ---- Sentinels and Clusters ----------------------------------------------------------------------------------------
-
-def behind(settings, **config):
-    return plugin("rate-limiting", limit_by="ip", policy="redis",
-                  redis={name: value for name, value in settings.items() if value != ""}, **config)
-
 
 @pytest.mark.seconds(150)
 def test_sentinels_and_a_failover(origin, start):

@@ -90,6 +90,27 @@ static void shared(void **state)
     conf_free(&conf);
 }
 
+/* As Kong's users wrote it before there was the group. */
+static void old_names(void **state)
+{
+    (void)state;
+    const struct conf *conf =
+        loaded("plugins = ( { name = \"rate-limiting\"; config = { minute = 5; policy = \"redis\"; "
+               "redis_host = \"127.0.0.1\"; redis_port = 7; redis_password = \"word\"; "
+               "redis_timeout = 50; redis_database = 3; redis = { ssl_verify = false; }; }; } );");
+    const struct conf_redis *r = redis_of(conf, 0);
+    assert_string_equal(r->nodes[0].text.s, "127.0.0.1:7");
+    assert_string_equal(r->password.s, "word");
+    assert_true(r->timeout == 50 && r->database == 3 && !r->ssl && !r->ssl_verify);
+    char *text = printed(conf);
+    assert_null(strstr(text, "redis_host"));
+    free(text);
+    conf_free(&conf);
+    refused("plugins = ( { name = \"rate-limiting\"; config = { minute = 5; policy = \"redis\"; "
+            "redis_host = \"a\"; redis = { host = \"b\"; }; }; } );",
+            "t.conf:1: plugins[0].config.redis_host: is said by redis.host already\n");
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -117,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(single),
                                         cmocka_unit_test(sentinels_and_clusters),
-                                        cmocka_unit_test(shared), cmocka_unit_test(refusals) };
+                                        cmocka_unit_test(shared), cmocka_unit_test(old_names),
+                                        cmocka_unit_test(refusals) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
