@@ -450,8 +450,8 @@ static const char *ended(struct redis_node *n, ssize_t got)
 
     if (got < 0 && why != ECONNABORTED)
         return n->t.tls && why == EPROTO ? tls_error(n->t.tls) : strerror(why);
-    if (n->state == REDIS_OPEN && !n->sent.first && !n->waiting.first) {
-        redis_node_close(n); /* it may, when nothing is asked */
+    if (n->state == REDIS_OPEN && !n->sent.first && !n->waiting.first && !n->down_since) {
+        redis_node_close(n); /* it may, when nothing is asked, and it is known to answer */
         return NULL;
     }
     return "it closed the connection";

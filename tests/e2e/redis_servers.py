@@ -50,7 +50,7 @@ class Redis:
         lines += [f"sentinel {words}" for words in sentinel] or ['save ""', "appendonly no"]
         if cluster:
             self.bus = free_port()
-            lines += ["cluster-enabled yes", "cluster-node-timeout 1000", f"cluster-port {self.bus}",
+            lines += ["cluster-enabled yes", "cluster-node-timeout 5000", f"cluster-port {self.bus}",
                       "cluster-require-full-coverage no"]
         for name, values in settings.items():
             for value in values if isinstance(values, list) else [values]:
@@ -166,10 +166,10 @@ class Sentinels:
         self.servers = [Redis(**protected)]
         self.servers.append(Redis(replicaof=f"127.0.0.1 {self.servers[0].port}", repl_diskless_sync_delay=0, **protected))
         watch = ["monitor limits 127.0.0.1 %d %d" % (self.servers[0].port, n // 2 + 1),
-                 "down-after-milliseconds limits 500", "failover-timeout limits 3000"]
+                 "down-after-milliseconds limits 2000", "failover-timeout limits 3000"]
         watch += [f"auth-pass limits {password}"] if password else []
         self.sentinels = [Redis(sentinel=watch) for _ in range(n)]
-        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 30)
+        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 60)
 
     def knows_all(self, sentinel):
         state = sentinel.tries("SENTINEL", "MASTER", "limits")
@@ -204,7 +204,7 @@ class Cluster:
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for node in self.nodes[1:]:
             node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].bus)
-        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count("connected") == len(self.nodes) for node in self.nodes),
+        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(" connected") == len(self.nodes) for node in self.nodes),
                    "the nodes to meet", 30)
         for i, node in enumerate(self.nodes[n:]):
             wait_until(lambda: node.ask("CLUSTER", "REPLICATE", self.masters[i].ask("CLUSTER", "MYID")) == "OK", "a replica", 30)
