@@ -52,7 +52,7 @@ PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-plugins bench-purge bench-burst install man clean bench-balance bench-probes
+.PHONY: all help run test unit proc e2e tests hammer asan asan-gateway fuzz fuzz-targets lint format bench bench-evict bench-hits bench-plugins bench-purge bench-burst bench-scale install man clean bench-balance bench-probes
 
 # A changed compiler, flag or list of sources rebuilds what depends on it; an unchanged one touches nothing.
 define remember
@@ -154,6 +154,10 @@ bench-probes: all
 bench-burst: all $(BUILD)/bench/burst
 	@$(BUILD)/bench/burst $(BUILD)/gateway $(ARGS)
 
+## make bench-scale  CPU, cycles and instructions of a hit among 1 object and among 1,000,000 (a minute, 2 GB)
+bench-scale: all $(BUILD)/bench/scale
+	@$(BUILD)/bench/scale $(BUILD)/gateway $(ARGS)
+
 ## make install    DESTDIR and PREFIX (/usr/local): programs, configuration, systemd unit, manual pages
 install: all man
 	install -D -m 755 $(BUILD)/gateway $(DESTDIR)$(PREFIX)/sbin/gateway
@@ -239,4 +243,4 @@ $(BUILD)/e2e/gateway-%: $(BUILD)/gateway $(OTHER_VERSION) $(OTHER_LAYOUT)
 	      $(if $(findstring layout,$@),$(patsubst $(BUILD)/layout/%,$(BUILD)/obj/%,$(OTHER_LAYOUT))),$(OBJECTS)) $(LIBS)
 
 -include $(OTHER_VERSION:.o=.d) $(OTHER_LAYOUT:.o=.d)
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d $(BUILD)/bench/burst.d
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d $(BUILD)/bench/burst.d $(BUILD)/bench/scale.d

@@ -38,10 +38,12 @@ struct conf_cidr {
 };
 
 struct conf_issuer; /* conf/issuer.h */
+enum conf_huge_pages { CONF_HUGE_OFF, CONF_HUGE_TRY };
 
 struct conf_dict {
     struct conf_text name;
-    uint64_t size; /* bytes */
+    uint64_t size; /* bytes; with huge_pages a whole number of them */
+    enum conf_huge_pages huge_pages;
 };
 
 enum conf_log_level {

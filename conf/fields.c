@@ -49,11 +49,21 @@ static const struct fields_table listen_fields = { .title = "proxy_listen",
                                                    .size = sizeof(struct source_listen),
                                                    .at = offsetof(struct source_listen, at) };
 
+static const struct fields_name huge_pages[] = { { "off", CONF_HUGE_OFF },
+                                                 { "try", CONF_HUGE_TRY },
+                                                 { NULL, 0 } };
 static const struct fields_row dict_rows[] = {
     { FIELDS_ROW_TEXT(struct source_dict, as.name, "name"), .flags = FIELDS_REQUIRED,
       .check = value_is_name, .doc = "What a proxy-cache calls it in memory.dictionary_name." },
     { FIELDS_ROW_SIZE(struct source_dict, as.size, "size"), .flags = FIELDS_REQUIRED,
       .min = 1 << 20, .max = (int64_t)1 << 46, .doc = "Bytes of memory that it takes." },
+    { FIELDS_ROW_ENUM(struct source_dict, as.huge_pages, "huge_pages"), .preset = "\"off\"",
+      .names = huge_pages,
+      .doc =
+          "try: memory from the pool of huge pages (vm.nr_hugepages), the size rounded up to "
+          "whole ones, and ordinary memory, with a warning, where the pool has not enough; a hit "
+          "among very many objects costs less. off: transparent huge pages, where Linux gives "
+          "them to shared memory. Counts when the dictionary is made." },
 };
 static const struct fields_table dict_fields = {
     .title = "shared_dicts",

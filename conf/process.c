@@ -193,6 +193,8 @@ static void read_name_servers(struct load *load)
         report_key(&load->report, load->root, "jwks_min_ttl", "is larger than jwks_max_ttl");
 }
 
+static const uint64_t huge_page = UINT64_C(2) << 20;
+
 static void read_dicts(struct load *load)
 {
     const struct source_dict *from = load->source->shared_dicts.v;
@@ -206,6 +208,8 @@ static void read_dicts(struct load *load)
                                     from[i].as.name, &out[i],      from[i].at };
         load_claim(load, &claim);
         out[i] = from[i].as;
+        if (out[i].huge_pages == CONF_HUGE_TRY)
+            out[i].size = (out[i].size + huge_page - 1) / huge_page * huge_page;
         bool fits = total <= memory;
         total += out[i].size;
         if (fits && total > memory)

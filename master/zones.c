@@ -219,6 +219,24 @@ static const struct zone *zones_find_dict(const struct generation *old, const ch
     return NULL;
 }
 
+static bool zones_make_dict(struct zone *zone, const struct conf_dict *d)
+{
+    unsigned long long pages = d->size >> 21;
+
+    if (d->huge_pages == CONF_HUGE_TRY) {
+        if (region_make_huge(zone, ZONE_CACHE, CACHE_VERSION, d->name.s, d->size)) {
+            log_write(LOG_LEVEL_NOTICE, "shared dict %s: %llu huge pages of 2 MiB", d->name.s,
+                      pages);
+            return true;
+        }
+        log_errno(LOG_LEVEL_WARN,
+                  "shared dict %s gets ordinary memory: no %llu free huge pages of 2 MiB "
+                  "(vm.nr_hugepages)",
+                  d->name.s, pages);
+    }
+    return region_make(zone, ZONE_CACHE, CACHE_VERSION, d->name.s, d->size);
+}
+
 static bool zones_take_dict(struct generation *g, size_t i, const struct generation *old,
                             struct refusal *refusal)
 {
@@ -232,7 +250,7 @@ static bool zones_take_dict(struct generation *g, size_t i, const struct generat
         *zone = *kept;
         return true;
     }
-    if (!region_make(zone, ZONE_CACHE, CACHE_VERSION, d->name.s, d->size))
+    if (!zones_make_dict(zone, d))
         return refusal_errno(refusal, "no shared memory for the dictionary \"%s\" of %llu bytes",
                              d->name.s, (unsigned long long)d->size);
     if (!cache_format(zone))

@@ -7,6 +7,7 @@
 #include "shm/region.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -45,27 +46,55 @@ static bool region_map(struct zone *zone, int fd, uint64_t size)
     return true;
 }
 
-bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
-                 uint64_t size)
+/* With flags of memfd_create(). All of a huge zone is set aside by mmap(): it fails here, and not
+ * at the first touch. */
+static bool region_build(struct zone *zone, const char *name, uint64_t size, unsigned flags)
 {
     *zone = (struct zone){ .fd = -1 };
     if (size > INT64_MAX / 2) {
         errno = EFBIG;
         return false;
     }
-    size = region_size(size);
-    zone->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    zone->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
     if (zone->fd < 0 || ftruncate(zone->fd, (off_t)size) < 0 ||
         fcntl(zone->fd, F_ADD_SEALS, REGION_SEALS) < 0 || !region_map(zone, zone->fd, size))
         return region_fail(zone);
-    /* Counters and boards are sparse: a huge page would make them resident as a whole. */
-    if (kind == ZONE_CACHE && size >= region_huge)
-        (void)madvise(zone->shm, size, MADV_HUGEPAGE);
+    return true;
+}
+
+static void region_head(const struct zone *zone, enum zone_kind kind, uint32_t version,
+                        const char *name)
+{
     zone->shm->magic = REGION_MAGIC;
     zone->shm->kind = (uint32_t)kind;
     zone->shm->version = version;
-    zone->shm->size = size;
+    zone->shm->size = zone->size;
     strncpy(zone->shm->name, name, REGION_NAME_MAX - 1);
+}
+
+bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
+                 uint64_t size)
+{
+    if (!region_build(zone, name, region_size(size), 0))
+        return false;
+    /* Counters and boards are sparse: a huge page would make them resident as a whole. */
+    if (kind == ZONE_CACHE && zone->size >= region_huge)
+        (void)madvise(zone->shm, zone->size, MADV_HUGEPAGE);
+    region_head(zone, kind, version, name);
+    return true;
+}
+
+bool region_make_huge(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
+                      uint64_t size)
+{
+    if (size == 0 || size % region_huge != 0) {
+        *zone = (struct zone){ .fd = -1 };
+        errno = EINVAL;
+        return false;
+    }
+    if (!region_build(zone, name, size, MFD_HUGETLB | MFD_HUGE_2MB))
+        return false;
+    region_head(zone, kind, version, name);
     return true;
 }
 

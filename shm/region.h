@@ -49,6 +49,11 @@ struct zone {             /* process-local; copied by fork */
 bool region_make(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
                  uint64_t size);
 
+/* The same in huge pages of 2 MiB, of which `size` is a multiple, from the pool that the machine
+ * sets aside for them. False: it has not so many (ENOMEM), or none of them (other errnos). */
+bool region_make_huge(struct zone *zone, enum zone_kind kind, uint32_t version, const char *name,
+                      uint64_t size);
+
 /* n random bytes, for the secrets that zones begin with. False: the kernel gave none; errno. */
 bool region_random(void *out, size_t n);
 

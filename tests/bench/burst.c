@@ -12,86 +12,16 @@
  *
  *   burst build/gateway [rounds [busy]]
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <signal.h>
+#include "tests/bench/staged.h"
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { CLIENTS = 1000, WORKERS = 4, BODY = 1000, ORIGIN_MS = 300, ROUNDS = 20, ROUNDS_MAX = 1000 };
 
 static bool busy;
 static _Atomic uint32_t *asked; /* requests that the origin saw */
-
-static void must(bool ok, const char *what)
-{
-    if (ok)
-        return;
-    perror(what);
-    exit(1);
-}
-
-static void sleep_ms(long ms)
-{
-    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-    while (nanosleep(&t, &t) < 0 && errno == EINTR)
-        continue;
-}
-
-static double ms_of(struct timespec t)
-{
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int listen_on(uint16_t *port)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    must(fd >= 0 && bind(fd, (struct sockaddr *)&at, n) == 0 && listen(fd, CLIENTS) == 0 &&
-             getsockname(fd, (struct sockaddr *)&at, &n) == 0,
-         "listen");
-    *port = ntohs(at.sin_port);
-    return fd;
-}
-
-static int connect_to(uint16_t port)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-
-    must(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0, "socket");
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static pid_t begin_child(void)
-{
-    pid_t pid = fork();
-
-    must(pid >= 0, "fork");
-    if (pid == 0)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
 
 /* --- the origin ----------------------------------------------------------------------------- */
 
@@ -132,41 +62,6 @@ static pid_t begin_origin(uint16_t *port)
         close(client);
     }
     close(fd);
-    return pid;
-}
-
-/* --- the gateway ---------------------------------------------------------------------------- */
-
-static pid_t begin_gateway(const char *program, char *dir, uint16_t origin, uint16_t *port)
-{
-    char path[64];
-
-    must(mkdtemp(dir) && chmod(dir, 0755) == 0, "mkdtemp");
-    close(listen_on(port));
-    snprintf(path, sizeof path, "%s/gw.conf", dir);
-    FILE *f = fopen(path, "w");
-    must(f != NULL, path);
-    fprintf(f,
-            "prefix = \"%s\"; user = \"root\"; workers = %d; status_listen = \"off\";\n"
-            "log_level = \"warn\"; error_log = \"error.log\"; worker_connections = 4096;\n"
-            "proxy_listen = ( { address = \"127.0.0.1:%u\"; } );\n"
-            "services = ( { name = \"o\"; url = \"http://127.0.0.1:%u/\"; retries = 0; routes = (\n"
-            "  { name = \"r\"; paths = [ \"/\" ]; plugins = ( { name = \"proxy-cache\";\n"
-            "    config = { strategy = \"memory\"; cache_control = true; }; } ); } ); } );\n",
-            dir, WORKERS, *port, origin);
-    must(fclose(f) == 0, path);
-    pid_t pid = begin_child();
-    if (pid == 0) {
-        execl(program, program, "-c", path, (char *)NULL);
-        must(false, program);
-    }
-    for (int i = 0, fd = -1; fd < 0; i++) {
-        must(i < 500, "the gateway does not listen");
-        sleep_ms(20);
-        fd = connect_to(*port);
-        if (fd >= 0)
-            close(fd);
-    }
     return pid;
 }
 
@@ -326,7 +221,7 @@ int main(int argc, char **argv)
     asked = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(asked != MAP_FAILED, "mmap");
     pid_t origin_pid = begin_origin(&origin);
-    pid_t gateway = begin_gateway(argv[1], dir, origin, &port);
+    pid_t gateway = begin_gateway(argv[1], dir, WORKERS, "size = \"32m\";", origin, &port);
     for (int i = 0; i < rounds; i++) {
         ours[i] = burst(port, i);
         floor[i] = bare();
@@ -335,8 +230,7 @@ int main(int argc, char **argv)
            rounds, busy ? ", a busy client" : "", atomic_load(asked));
     print("gateway", ours, rounds);
     print("sendmsg", floor, rounds);
-    kill(gateway, SIGTERM);
+    end_gateway(gateway, dir);
     kill(origin_pid, SIGKILL);
-    sleep_ms(300);
     return atomic_load(asked) == (uint32_t)rounds ? 0 : 1;
 }
