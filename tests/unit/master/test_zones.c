@@ -62,7 +62,7 @@ static void begin(struct world *w, uint64_t generation)
 
 static void add_dict(struct world *w, const char *name, uint64_t size)
 {
-    w->dicts[w->conf.shared_dicts_n++] = (struct conf_dict){ text(name), size };
+    w->dicts[w->conf.shared_dicts_n++] = (struct conf_dict){ .name = text(name), .size = size };
 }
 
 static int setup(void **state)
