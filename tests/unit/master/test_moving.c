@@ -29,8 +29,8 @@ static struct channel_message heard;
 /* Generation i: two dictionaries, of these sizes. */
 static void load(int i, uint64_t first, uint64_t second)
 {
-    dicts[i][0] = (struct conf_dict){ { "first", 5 }, first };
-    dicts[i][1] = (struct conf_dict){ { "second", 6 }, second };
+    dicts[i][0] = (struct conf_dict){ .name = { "first", 5 }, .size = first };
+    dicts[i][1] = (struct conf_dict){ .name = { "second", 6 }, .size = second };
     confs[i] = (struct conf){ .shared_dicts = dicts[i], .shared_dicts_n = 2 };
     g[i] = calloc(1, sizeof *g[i]);
     g[i]->conf = &confs[i];
