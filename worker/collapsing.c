@@ -317,6 +317,11 @@ int collapsing_next(struct stream *s, struct iovec *iov, int max, size_t most, b
     return n;
 }
 
+bool collapsing_is_passed(const struct stream *s)
+{
+    return s->collapse->seen.state == CACHE_TICKET_PASSED;
+}
+
 /* --- the one who asks ----------------------------------------------------------------------- */
 
 void collapsing_end(struct stream *s, int state, int64_t detail)

@@ -34,6 +34,8 @@ void collapsing_reply(struct stream *s);
 /* What has come of its body behind s->cached_at: vectors, *end with the last ones. -1: there will
  * not be more, though it is not complete. */
 int collapsing_next(struct stream *s, struct iovec *iov, int max, size_t most, bool *end);
+/* After that: because it is not for the cache. */
+bool collapsing_is_passed(const struct stream *s);
 /* True: the stream is woken when there is more. False: there is. */
 bool collapsing_sleep(struct stream *s);
 

@@ -17,6 +17,7 @@
 #include "worker/replying.h"
 #include "worker/request_body.h"
 #include "worker/response_body.h"
+#include "worker/resuming.h"
 #include "worker/serving.h"
 #include "worker/storing.h"
 #include "worker/tunnel.h"
@@ -31,6 +32,7 @@ enum step {
     STEP_OWN,
     STEP_CACHED,
     STEP_JOINED,
+    STEP_RESUME,
     STEP_STREAM,
     STEP_AHEAD,
     STEP_SPOOLED,
@@ -86,17 +88,14 @@ static void tell_waiters(struct stream *s)
         collapsing_end(s, status < 500 ? CACHE_TICKET_LOST : CACHE_TICKET_PASSED, 0);
 }
 
-static enum stage_result widen(struct stream *s)
-{
-    enum widening_result r = widening_answered(s, s->w->reply_head);
-
-    return r == WIDENING_LOOK ? STAGE_LOOK : r == WIDENING_RETRY ? STAGE_RETRY : STAGE_NEXT;
-}
-
 static enum stage_result begin(struct stream *s)
 {
     enum stage_result r;
 
+    if (s->resuming) {
+        s->step = STEP_RESUME;
+        return resuming_answered(s);
+    }
     if (s->answer == ANSWER_UPSTREAM) {
         response_body_begin(s, s->w->reply_head);
         s->cache_forward_status = s->w->reply_head->status;
@@ -114,7 +113,7 @@ static enum stage_result begin(struct stream *s)
         if (s->left && !s->fill)
             return STAGE_FAIL; /* it went on for the cache's sake */
         s->step = s->reply.upgrade ? STEP_TUNNEL : STEP_STREAM;
-        if (s->wide && (r = widen(s)) != STAGE_NEXT)
+        if (s->wide && (r = widening_answered(s, s->w->reply_head)) != STAGE_NEXT)
             return r;
         if (s->route->response_buffering && s->reply.length != REPLY_NO_BODY)
             return hold_back(s);
@@ -290,8 +289,9 @@ static enum stage_result send_joined(struct stream *s)
         int n = collapsing_next(s, iov, RESPOND_CACHE_IOV, RESPOND_PIECE, &end);
         if (n < 0) {
             s->cause = "the fill that was read along ended early";
-            return cut_short(s);
+            return resuming_begin(s) ? STAGE_RETRY : cut_short(s);
         }
+        resuming_note(s, iov, n);
         if (n == 0 && !end && s->head_sent) {
             if (s->carrier->abandoned(s) || !push(s))
                 return gone(s);
@@ -363,6 +363,34 @@ static enum stage_result wait_for_more(struct stream *s, bool for_client)
     }
     upstream_deadline(s->up, for_client ? 0 : s->service->read_timeout);
     return STAGE_WAIT;
+}
+
+/* An object outgrew the cache while it was read along: its reader asks for itself, and goes on
+ * where it was. */
+static enum stage_result send_resumed(struct stream *s)
+{
+    struct slice run;
+    size_t skipped;
+
+    while (!resuming_done(s)) {
+        switch (resuming_next(s, &run, &skipped)) {
+        case RESPONSE_RUN:
+            break;
+        case RESPONSE_WAIT:
+            return wait_for_more(s, false);
+        default:
+            s->cause = "what was read along is not what comes now";
+            return resuming_failed(s);
+        }
+        struct iovec iov = { (void *)(uintptr_t)run.p, run.n };
+        if (run.n > 0 && !give(s, &iov, 1, false))
+            return gone(s);
+        if (!resuming_done(s) && !stream_may_go_on(s, skipped))
+            return wait_for_more(s, false);
+    }
+    if (s->step == STEP_RESUME)
+        s->step = STEP_STREAM;
+    return STAGE_NEXT;
 }
 
 static enum stage_result end_stream(struct stream *s, struct iovec *iov, int n)
@@ -556,10 +584,10 @@ static enum stage_result flush(struct stream *s)
 enum stage_result stage_respond(struct stream *s)
 {
     static enum stage_result (*const steps[])(struct stream *) = {
-        [STEP_HEAD] = begin,         [STEP_COLLECT] = collect,    [STEP_OWN] = send_own,
-        [STEP_CACHED] = send_cached, [STEP_STREAM] = send_stream, [STEP_SPOOLED] = send_spooled,
-        [STEP_JOINED] = send_joined, [STEP_AHEAD] = send_ahead,   [STEP_TUNNEL] = open_tunnel,
-        [STEP_FLUSH] = flush,
+        [STEP_HEAD] = begin,         [STEP_COLLECT] = collect,     [STEP_OWN] = send_own,
+        [STEP_CACHED] = send_cached, [STEP_STREAM] = send_stream,  [STEP_SPOOLED] = send_spooled,
+        [STEP_JOINED] = send_joined, [STEP_AHEAD] = send_ahead,    [STEP_TUNNEL] = open_tunnel,
+        [STEP_FLUSH] = flush,        [STEP_RESUME] = send_resumed,
     };
 
     for (;;) {

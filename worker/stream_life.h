@@ -76,6 +76,8 @@ struct stream {
     uint8_t ticket_id[CACHE_ID_SIZE];
     struct collapse *collapse; /* this one waits, or did; NULL: no */
     struct ahead *ahead;       /* the fill goes on before the client; NULL: it does not */
+    struct resume *resume; /* what a reader along has sent; NULL: nothing, or its length is known */
+    bool resuming;         /* it goes on with an answer of its own */
     bool joined;               /* s->hit is still being filled */
     bool widened, wide; /* widening.h: the whole was asked for where the client asked for a part;
                            and that is under way */

@@ -47,7 +47,7 @@ static void end(struct stream *s)
     }
 }
 
-static enum widening_result ask_again(struct stream *s)
+static enum stage_result ask_again(struct stream *s)
 {
     if (s->fill)
         cache_fill_abort(&s->fill);
@@ -55,24 +55,24 @@ static enum widening_result ask_again(struct stream *s)
     s->same_peer = true; /* which it stays placed at */
     s->tries--;
     upstream_drop(&s->up);
-    return WIDENING_RETRY;
+    return STAGE_RETRY;
 }
 
-enum widening_result widening_answered(struct stream *s, const struct head *h)
+enum stage_result widening_answered(struct stream *s, const struct head *h)
 {
     if (h->status != 200)
-        return WIDENING_PASS;
+        return STAGE_NEXT;
     if (!s->fill || !s->ticket)
         return ask_again(s);
     if (!background_take_over(s))
-        return WIDENING_PASS; /* no memory: the client gets more than it asked for */
+        return STAGE_NEXT; /* no memory: the client gets more than it asked for */
     end(s);
     if (s->hit.entry)
         cache_unpin(s->cache, &s->hit);
     s->hit.entry = NULL;
     s->answer = ANSWER_NONE;
     s->reply = (struct reply){ 0 };
-    return WIDENING_LOOK;
+    return STAGE_LOOK;
 }
 
 uint64_t widening_from(const struct stream *s, uint64_t size)

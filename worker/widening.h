@@ -10,12 +10,6 @@
 #include "worker/http/freshness.h"
 #include "worker/stream_life.h"
 
-enum widening_result {
-    WIDENING_PASS,  /* what came is the answer, as it is */
-    WIDENING_LOOK,  /* a stream without a client fills from here on: the cache is asked again */
-    WIDENING_RETRY, /* it is not for the cache: the peer is asked for the part */
-};
-
 /* Whether the whole should be asked for: one range, and an answer that others could use. Once a
  * stream. */
 bool widening_may(const struct stream *s, const struct cache_control *cc);
@@ -23,8 +17,9 @@ bool widening_may(const struct stream *s, const struct cache_control *cc);
 void widening_begin(struct stream *s);
 
 /* The origin's head came to a stream that is `wide`; s->step is where one that takes it from here
- * begins. */
-enum widening_result widening_answered(struct stream *s, const struct head *h);
+ * begins. NEXT: what came is the answer, as it is. LOOK: a stream without a client fills from here
+ * on. RETRY: it is not for the cache, and the peer is asked for the part. */
+enum stage_result widening_answered(struct stream *s, const struct head *h);
 
 /* Where in a body of `size` bytes the part begins that is asked for: how much of a body that grows
  * has to be there. 0 where all is sent, or nothing; UINT64_MAX: several parts. */

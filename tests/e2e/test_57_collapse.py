@@ -318,6 +318,51 @@ def test_crawling_client_of_what_outgrows_the_cache(stage):
     assert it.gateway.get("/x").body == body
 
 
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_readers_along_of_what_outgrows_the_cache(stage, version, same):
+    """They ask for themselves, and go on where they were: each has every byte, unless what comes now is another body; then each
+    sees that it has not."""
+    size, half = 12 << 20, 1 << 20
+    it = stage(settings={"shared_dicts": ({"name": "gateway_cache", "size": "4m"},)})
+    body = bytes(i % 251 for i in range(65536)) * (size // 65536)
+    more = threading.Event()
+
+    def answer(connection, _request):
+        first = it.asked == 1
+        data = body if first or same else b"y" + body[1:]
+        connection.send(f"HTTP/1.1 200 OK\r\n{TEXT}\r\nConnection: close\r\n\r\n")
+        connection.send(data[:half])
+        if first:
+            more.wait(PATIENCE)
+        connection.send(data[half:])
+        return False
+    it.answer = answer
+    it.go.set()
+    first = it.first()
+    readers = [it.gateway.client() for _ in range(4)]
+    it.clients += readers
+    for reader in readers:
+        reader.request("GET", "/x", version=version)
+    began = [reader.response(body=False) for reader in readers]         # each has a head: it reads along
+    assert it.asked == 1
+    more.set()
+    whole = first.response()
+    assert whole.complete and whole.body == body
+    for reader, message in zip(readers, began):
+        if version == "1.1":
+            reader.read_body(message)
+            assert message.complete == same and (not same or message.body == body)
+        elif same:
+            reader.read_body(message)
+            assert message.body == body
+        else:
+            with pytest.raises(ConnectionResetError):
+                while reader.sock.recv(262144):
+                    pass
+    assert it.asked == 5
+
+
 def test_endless_answer_ends_with_its_client(stage):
     """What outgrows the cache is not fetched for nobody."""
     it = stage(settings={"shared_dicts": ({"name": "gateway_cache", "size": "2m"},)})
