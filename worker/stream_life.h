@@ -78,9 +78,9 @@ struct stream {
     struct ahead *ahead;       /* the fill goes on before the client; NULL: it does not */
     struct resume *resume; /* what a reader along has sent; NULL: nothing, or its length is known */
     bool resuming;         /* it goes on with an answer of its own */
-    bool joined;               /* s->hit is still being filled */
-    bool widened, wide; /* widening.h: the whole was asked for where the client asked for a part;
-                           and that is under way */
+    bool joined;           /* s->hit is still being filled */
+    bool widened, wide;    /* widening.h: the whole was asked for where the client asked for a part;
+                              and that is under way */
     const struct carrier *left; /* the client is gone, the fill goes on: what carried it */
 
     const struct body_edit *body_edit; /* to be done still; NULL: none */
