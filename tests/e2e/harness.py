@@ -365,25 +365,25 @@ def status_of(data):
 # ---- a name server ------------------------------------------------------------------------------------------------
 
 class NameServer:
-    """dnsmasq on a port of 127.0.0.1, the authority for the names below .test, with a TTL of a second.
+    """dnsmasq on a port of 127.0.0.1 (or of `host`), the authority for the names below .test, with a TTL of a second.
 
     records: {"web.test": ["127.0.0.2", "::1"], "_http._tcp.web.test": [(priority, weight, port, "web.test")]}"""
 
-    def __init__(self, records=None, ttl=1):
+    def __init__(self, records=None, ttl=1, host="127.0.0.1", port=None):
         self.directory = scratch()
-        self.port = free_port()
+        self.host, self.port = host, port or free_port()
         self.ttl = ttl
         self.process = None
         self.set(records or {})
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def set(self, records):
         """The records from now on; those of before are gone."""
         self.stop()
-        lines = [f"port={self.port}", "listen-address=127.0.0.1", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
+        lines = [f"port={self.port}", f"listen-address={self.host}", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
                  "local=/test/", f"local-ttl={self.ttl}", f"user={pwd.getpwuid(os.getuid()).pw_name}",
                  f"pid-file={self.directory}/pid"]
         for name, values in records.items():
@@ -403,7 +403,7 @@ class NameServer:
         assert self.process.poll() is None, (self.directory / "log").read_text()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.settimeout(0.2)
-            probe.connect(("127.0.0.1", self.port))
+            probe.connect((self.host, self.port))
             with contextlib.suppress(OSError):
                 probe.send(b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04none\x04test\x00\x00\x01\x00\x01")
                 return probe.recv(512)

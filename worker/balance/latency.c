@@ -126,6 +126,7 @@ static struct peer *draw_usable(struct latency *l, const struct balance_query *q
                                 const struct peer *but, uint64_t luck)
 {
     size_t n = l->set->n, from;
+    struct peer *slow = NULL;
     for (int i = 0; i < DRAWS; i++) {
         struct peer *p = draw(l);
         if (p != but && !given_up(p, q, luck) && balance_may_take(p, q))
@@ -134,10 +135,13 @@ static struct peer *draw_usable(struct latency *l, const struct balance_query *q
     from = balance_random(&l->random) % n;
     for (size_t i = 0; i < n; i++) {
         struct peer *p = l->set->v[(from + i) % n];
-        if (p != but && balance_may_take(p, q) && !(but && given_up(p, q, luck)))
+        if (p == but || !balance_may_take(p, q))
+            continue;
+        if (!given_up(p, q, luck))
             return p;
+        slow = p;
     }
-    return NULL;
+    return but ? NULL : slow;
 }
 
 static double cost(const struct latency *l, const struct peer *p, const struct balance_query *q)

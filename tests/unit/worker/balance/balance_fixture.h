@@ -13,6 +13,7 @@
 #include "shm/health.h"
 #include "worker/balance/balance.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum { PEERS_MAX = 2000 };
 
@@ -44,9 +45,10 @@ static inline void site_balance(struct site *s, size_t n, long without)
 
 static inline struct site *site_new(enum conf_algorithm algorithm, const int *weights, size_t n)
 {
-    struct site *s = calloc(1, sizeof(*s));
+    struct site *s = aligned_alloc(_Alignof(struct site), sizeof(*s));
     struct health_tally active;
     assert_non_null(s);
+    memset(s, 0, sizeof(*s));
     assert_true(health_make(&s->heritage.health, PEERS_MAX, 1));
     s->upstream = (struct conf_upstream){
         .name = { "orders", 6 }, .id = { "0a-1b", 5 }, .algorithm = algorithm, .slots = 10000

@@ -98,6 +98,28 @@ static void shares(void **state)
     site_free(s);
 }
 
+/* Of two: one that has been back for a twentieth of its slow start, and of which nothing is known.
+ */
+static void who_starts_slowly_has_one_chance(void **state)
+{
+    struct site *s = SITE(CONF_LATENCY, 1, 1);
+    struct balance_query q = at(5000);
+    int got = 0;
+    (void)state;
+    s->upstream.slow_start = 100;
+    q.real = 1000000;
+    atomic_store(&s->peers[0].row->since, (uint64_t)q.real - 5000);
+    latency_answered(&s->peers[1], 3000, 5000);
+    for (int i = 0; i < 10000; i++)
+        got += site_pick(s, &q) == 0;
+    assert_in_range(got, 350, 650);
+    q.no_trials = true;
+    s->peers[1].weight = 0; /* nobody else is left: it takes all */
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(site_pick(s, &q), 0);
+    site_free(s);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -106,6 +128,7 @@ int main(void)
         cmocka_unit_test(the_faster_of_two_takes_it),
         cmocka_unit_test(who_fails_fast_is_not_fast),
         cmocka_unit_test(shares),
+        cmocka_unit_test(who_starts_slowly_has_one_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
