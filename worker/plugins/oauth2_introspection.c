@@ -165,24 +165,44 @@ static enum inquiry_result ask(struct stream *s, const struct conf_oauth2_intros
 
 /* --- the answer ----------------------------------------------------------------------------- */
 
-static void tell_member(struct stream *s, struct slice name, struct slice value)
+/* The field for a member that was asked for: X-Credential- and its name. */
+static struct slice custom_field(struct stream *s, struct slice name)
+{
+    static const struct slice prefix = { "X-Credential-", 13 };
+    char *field = arena_take(stream_arena(s), prefix.n + name.n);
+    if (!field)
+        return slice_of(NULL, 0);
+    memcpy(field, prefix.p, prefix.n);
+    memcpy(field + prefix.n, name.p, name.n);
+    return slice_of(field, prefix.n + name.n);
+}
+
+static bool tell_member(struct stream *s, struct slice name, struct slice value)
 {
     static const struct {
-        struct slice member, suffix;
+        struct slice member, field;
     } known[] = {
-        { SLICE("scope"), SLICE("Scope") },       { SLICE("client_id"), SLICE("Client-ID") },
-        { SLICE("username"), SLICE("Username") }, { SLICE("token_type"), SLICE("Token-Type") },
-        { SLICE("exp"), SLICE("Exp") },           { SLICE("iat"), SLICE("Iat") },
-        { SLICE("nbf"), SLICE("Nbf") },           { SLICE("sub"), SLICE("Sub") },
-        { SLICE("aud"), SLICE("Aud") },           { SLICE("iss"), SLICE("Iss") },
-        { SLICE("jti"), SLICE("Jti") },
+        { SLICE("scope"), SLICE("X-Credential-Scope") },
+        { SLICE("client_id"), SLICE("X-Credential-Client-ID") },
+        { SLICE("username"), SLICE("X-Credential-Username") },
+        { SLICE("token_type"), SLICE("X-Credential-Token-Type") },
+        { SLICE("exp"), SLICE("X-Credential-Exp") },
+        { SLICE("iat"), SLICE("X-Credential-Iat") },
+        { SLICE("nbf"), SLICE("X-Credential-Nbf") },
+        { SLICE("sub"), SLICE("X-Credential-Sub") },
+        { SLICE("aud"), SLICE("X-Credential-Aud") },
+        { SLICE("iss"), SLICE("X-Credential-Iss") },
+        { SLICE("jti"), SLICE("X-Credential-Jti") },
     };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    struct slice field = { NULL, 0 };
+    for (size_t i = 0; !field.p && i < sizeof known / sizeof *known; i++)
         if (slice_equal(known[i].member, name))
-            name = known[i].suffix;
-    struct slice field = arena_print(stream_arena(s), "X-Credential-%.*s", (int)name.n, name.p);
+            field = known[i].field;
+    if (!field.p)
+        field = custom_field(s, name);
     if (field.p)
         stream_set_upstream(s, field, value);
+    return field.p != NULL;
 }
 
 /* Who that is, for limits and caches that tell credentials apart: what the service calls him, or
@@ -222,7 +242,8 @@ static enum stage_result decide(struct stream *s, const struct conf_oauth2_intro
     if (!introspection_suffices(introspection_member(lines, "scope"), &c->scopes_required))
         return refuse_scope(s, c);
     while (introspection_next(&rest, &name, &value))
-        tell_member(s, name, value);
+        if (!tell_member(s, name, value))
+            return stream_answer(s, 500, "An unexpected error occurred");
     stream_authenticate(s, consumer_of(s, lines, c->consumer_by), credential_of(s, lines, id),
                         false);
     return STAGE_NEXT;
