@@ -291,7 +291,9 @@ def test_no_way_around_a_removal(origin, start):
         assert answer.get("ETag") == 'W/"v1"'
     assert "Range" not in origin.requests[0] and "Accept-Encoding" not in origin.requests[0] and len(origin.requests) == 1
     answer = gateway.get("/", 'If-None-Match: W/"v1"')
-    assert answer.status == 304 and answer.body == b""
+    assert answer.status == 304 and answer.body == b"" and answer.get("ETag") == 'W/"v1"'
+    answer = gateway.get("/", 'If-None-Match: "v0", "v1"')
+    assert answer.status == 304 and answer.get("ETag") == '"v1"'  # of what it says that it has
 
 
 def test_what_is_stored_is_what_came(origin, start):

@@ -123,6 +123,15 @@ static bool is_allowed(const struct edits *edits, struct slice name)
     return !any || named;
 }
 
+/* UTF-8 without a NUL: what a name may be in that library. */
+static bool is_name(struct slice text)
+{
+    json_t *string = json_stringn(text.p, text.n);
+    bool is = string && !(text.n && memchr(text.p, 0, text.n));
+    json_decref(string);
+    return is;
+}
+
 /* False: a name or a value cannot be had in that library. */
 static bool twin(json_t *tree, const struct edits *edits)
 {
@@ -132,11 +141,7 @@ static bool twin(json_t *tree, const struct edits *edits)
     json_t *value;
     for (size_t i = 0; i < edits->n; i++) {
         const struct edit *e = &edits->v[i];
-        json_t *text = json_stringn(e->name.p, e->name.n),
-               *to = json_stringn(e->value.p, e->value.n);
-        bool named = text && (e->kind != CONF_CHANGE_RENAME || to);
-        json_decref(text);
-        json_decref(to);
+        bool named = is_name(e->name) && (e->kind != CONF_CHANGE_RENAME || is_name(e->value));
         value = value_of(e);
         bool valued = e->kind >= CONF_CHANGE_REPLACE && e->kind <= CONF_CHANGE_APPEND;
         if (named && valued && !value && e->type == CONF_JSON_NUMBER &&
@@ -207,7 +212,7 @@ static void check_form(struct slice body, const struct edit *e)
         check(!is && was == (r == EDIT_DONE));
         break;
     case CONF_CHANGE_RENAME:
-        check(!was || is_there(out, e, e->value, false));
+        check(!was || !e->value.n || is_there(out, e, e->value, false));
         check(!is || slice_equal(e->name, e->value));
         break;
     case CONF_CHANGE_REPLACE:
@@ -230,7 +235,9 @@ static void check_form(struct slice body, const struct edit *e)
 /* What was well-formed stays so, and a second time nothing is left to take out. */
 static void check_multipart(struct slice body, const struct edits *edits)
 {
-    const struct edit nothing = { .kind = CONF_CHANGE_APPEND, .name = SLICE("\x01none") };
+    const struct edit nothing = { .kind = CONF_CHANGE_APPEND,
+                                  .name = SLICE("n"),
+                                  .value = SLICE("") };
     struct arena arena;
     struct slice out = { NULL, 0 }, again;
     arena_init(&arena, NULL, 0);
