@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins that look at bodies: request-transformer on JSON and forms, response-transformer on JSON, hmac-auth on digests."""
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -307,6 +308,18 @@ def test_what_is_stored_is_what_came(origin, start):
     gateway = gateway_with(start, origin, answer_transformer(add={"json": ["b:2"]}), plugin("request-termination", status_code=403, message="no"))
     answer = gateway.get("/")
     assert answer.status == 403 and answer.json()["message"] == "no" and answer.json()["b"] == "2"  # the gateway's own as well
+
+
+def test_changed_then_compressed_and_stored_as_it_came(origin, start):
+    answers(origin, b'{"a":1,"b":"%s"}' % (b"x" * 5000), 'ETag: "v1"')
+    gateway = gateway_with(start, origin, answer_transformer(remove={"json": ["a"]}), plugin("compression", algorithms=["gzip"]),
+                           proxy_cache(content_type=["application/json"]))
+    for state in ("Miss", "Hit", "Hit"):
+        answer = gateway.get("/", "Accept-Encoding: gzip")
+        assert answer.get("X-Cache-Status") == state and answer.get("Content-Encoding") == "gzip" and answer.get("ETag") == 'W/"v1"'
+        assert json.loads(gzip.decompress(answer.body)) == {"b": "x" * 5000}
+        answer = gateway.get("/")
+        assert "Content-Encoding" not in answer and answer.json() == {"b": "x" * 5000}
 
 
 # ---- hmac-auth: validate_request_body

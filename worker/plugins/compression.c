@@ -14,6 +14,7 @@
 #include "worker/http/accept_encoding.h"
 #include "worker/http/media.h"
 #include "worker/plugins/plugins.h"
+#include "worker/plugins/weak_tag.h"
 
 enum { COMPRESSION_LINES = 8 };
 
@@ -152,48 +153,15 @@ static void add_vary(struct stream *s, const struct conf_compression *c)
         stream_add_response(s, SLICE("Vary"), SLICE("Accept-Encoding"));
 }
 
-static void weaken_tag(struct stream *s)
-{
-    struct slice tag;
-
-    if (stream_get_response(s, SLICE("ETag"), &tag, 1) == 0 || tag.n == 0 || tag.p[0] != '"')
-        return;
-    tag = arena_print(stream_arena(s), "W/%.*s", (int)tag.n, tag.p);
-    if (tag.p)
-        stream_set_response(s, SLICE("ETag"), tag);
-}
-
 /* What the response is from here on. */
 static void change_head(struct stream *s, const struct compression *c)
 {
     stream_set_response(s, SLICE("Content-Encoding"),
                         c->coding == CONF_CODING_GZIP ? SLICE("gzip") : SLICE("br"));
     stream_drop_response(s, SLICE("Accept-Ranges"));
-    weaken_tag(s);
+    weak_tag_set(s);
     c->reply->length = c->reply->length == REPLY_NO_BODY ? REPLY_NO_BODY : REPLY_UNKNOWN;
     c->reply->announce = false;
-}
-
-/* The tag in a 304 is the one that the client holds: the weak one if it was told that and no other,
- * so that it finds what it has stored (RFC 9111 section 4.3.4). */
-static void answer_condition(struct stream *s)
-{
-    const struct head *h = stream_request(s)->head;
-    struct slice tag;
-    bool weak = false, strong = false;
-
-    if (stream_get_response(s, SLICE("ETag"), &tag, 1) == 0 || tag.n == 0 || tag.p[0] != '"')
-        return;
-    for (const struct field *f = head_field(h, FIELD_IF_NONE_MATCH); f; f = head_next(h, f)) {
-        struct slice rest = field_value(f);
-        while (rest.n) {
-            struct slice held = field_trim(field_cut_tag(&rest));
-            strong |= slice_equal(held, tag);
-            weak |= held.n == tag.n + 2 && slice_equal(slice_of(held.p + 2, tag.n), tag);
-        }
-    }
-    if (weak && !strong)
-        weaken_tag(s);
 }
 
 /* --- the filter ----------------------------------------------------------------------------- */
@@ -205,7 +173,7 @@ static bool compression_head(struct stream *s, void *state, struct reply *reply)
 
     c->reply = reply;
     if (reply->status == 304) {
-        answer_condition(s);
+        weak_tag_answer(s);
         add_vary(s, c->conf);
     }
     if (reply->status == 304 || !may_encode(s, c->conf, reply->status))

@@ -10,6 +10,7 @@
 #include "worker/http/json_edit.h"
 #include "worker/plugins/changes.h"
 #include "worker/plugins/plugins.h"
+#include "worker/plugins/weak_tag.h"
 #include "worker/stream.h"
 
 enum { RESPONSE_TRANSFORMER_LINES = 32 }; /* of one name; a rename leaves out what is more */
@@ -63,37 +64,11 @@ static struct slice only(struct stream *s, struct slice name)
     return n == 0 ? slice_of(NULL, 0) : n == 1 ? values[0] : SLICE("?");
 }
 
-static void weaken_tag(struct stream *s)
-{
-    struct slice tag = only(s, SLICE("ETag"));
-    if (tag.n && *tag.p == '"')
-        tag = arena_print(stream_arena(s), "W/%.*s", (int)tag.n, tag.p);
-    stream_drop_response(s, SLICE("ETag"));
-    if (tag.p)
-        stream_set_response(s, SLICE("ETag"), tag);
-}
-
-/* Whether the client has what was made of that: it says so by the tag that it was given. */
-static bool has_changed_one(struct stream *s)
-{
-    const struct head *head = stream_request(s)->head;
-    struct slice tag = only(s, SLICE("ETag"));
-    const struct field *f = head_find(head, SLICE("If-None-Match"));
-    for (; f && tag.n; f = head_next(head, f)) {
-        struct slice rest = field_value(f), known;
-        while (rest.n && (known = field_trim(field_cut_tag(&rest))).p)
-            if (known.n == tag.n + 2 && memcmp(known.p, "W/", 2) == 0 &&
-                slice_equal(slice_of(known.p + 2, tag.n), tag))
-                return true;
-    }
-    return false;
-}
-
 static bool wanted(struct stream *s, const void *config, struct reply *reply)
 {
     (void)config;
-    if (reply->status == 304 && has_changed_one(s))
-        weaken_tag(s);
+    if (reply->status == 304)
+        weak_tag_answer(s);
     return reply->status != 206 && reply->status != 304 &&
            changes_form(only(s, SLICE("Content-Type")), only(s, SLICE("Content-Encoding"))) ==
                CHANGES_JSON;
@@ -108,7 +83,7 @@ static void tell_of_change(struct stream *s)
                                           SLICE("Accept-Ranges") };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         stream_drop_response(s, names[i]);
-    weaken_tag(s);
+    weak_tag_set(s);
 }
 
 static bool replace(struct stream *s, const void *config, struct slice body, struct slice *out)
