@@ -77,7 +77,7 @@ static const struct fields_row rows[] = {
           "Whether Accept-Encoding is kept from upstreams, so that they leave compressing to the "
           "gateway and its cache holds one object for all clients." },
     { FIELDS_ROW_INT(CONFIG, as.max_encoders, "max_encoders"), .preset = "256", .max = 65536,
-      .doc = "Responses that a worker encodes at the same time, each with up to 2 MiB of memory; "
+      .doc = "Responses that a worker encodes at the same time, each with up to 3 MiB of memory; "
              "those beyond stay as they are." },
 };
 static const struct fields_table table = {

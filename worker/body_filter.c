@@ -9,6 +9,7 @@
 
 #include "shm/assert.h"
 #include "worker/coded.h"
+#include "worker/conn.h"
 #include "worker/own_fields.h"
 #include "worker/replying.h"
 
@@ -96,6 +97,8 @@ bool body_filter_add(struct stream *s, const struct body_filter_ops *ops, void *
 
     if (!row || !f)
         return false;
+    if (s->conn->t.io.fd < 0) /* a refresh in the background: nobody is sent anything */
+        return true;
     if (!s->filters)
         *row = (struct body_filters){ 0 };
     s->filters = row;

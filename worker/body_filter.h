@@ -55,7 +55,7 @@ struct body_filter {
     bool ended;   /* end() was called */
 };
 
-/* From header_filter. False: no memory, nothing was added and `end` is not called. */
+/* From header_filter. False: no memory. `end` is not called where nothing was added. */
 bool body_filter_add(struct stream *s, const struct body_filter_ops *ops, void *state);
 
 /* Passes bytes and the end on to the next filter or the client. False: the client is gone. */

@@ -4,6 +4,7 @@
 #define TESTS_FILTER_FIXTURE_H
 
 #include "worker/body_filter_life.h"
+#include "worker/conn.h"
 #include <string.h>
 
 static struct fixture {
@@ -16,6 +17,7 @@ static struct fixture {
 } wire;
 
 static struct worker fixture_worker;
+static struct conn fixture_conn;
 static struct conf fixture_conf;
 
 static inline bool fixture_send(struct stream *s, const struct reply *reply, struct iovec *iov,
@@ -54,6 +56,7 @@ static inline void fixture_begin(struct stream *s, enum reply_length framing, ui
     memset(s, 0, sizeof *s);
     fixture_worker.conf = &fixture_conf;
     s->w = &fixture_worker;
+    s->conn = &fixture_conn;
     s->carrier = &fixture_carrier;
     s->answer = ANSWER_UPSTREAM;
     s->intake.done = true;

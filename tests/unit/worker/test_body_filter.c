@@ -187,6 +187,19 @@ static void a_flush_sends_the_head(void **state)
     fixture_end(&s);
 }
 
+static void no_filter_for_nobody(void **state)
+{
+    struct keeper a = { .mark = 'a' };
+
+    (void)state;
+    fixture_begin(&s, REPLY_UNKNOWN, 0);
+    fixture_conn.t.io.fd = -1;
+    assert_true(body_filter_add(&s, &keeper_ops, &a));
+    fixture_conn.t.io.fd = 0;
+    assert_null(s.filters);
+    fixture_end(&s);
+}
+
 static void no_body_no_filter(void **state)
 {
     struct keeper a = { .mark = 'a' };
@@ -267,6 +280,7 @@ int main(void)
         cmocka_unit_test(one_that_holds_stops_flushes),
         cmocka_unit_test(a_head_that_waits_is_a_copy),
         cmocka_unit_test(a_flush_sends_the_head),
+        cmocka_unit_test(no_filter_for_nobody),
         cmocka_unit_test(no_body_no_filter),
         cmocka_unit_test(what_is_retracted_leaves_nothing),
         cmocka_unit_test(a_refusal_is_the_whole_answer),
