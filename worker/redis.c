@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NODES_MAX = 256, NO_NODE = UINT16_MAX, REFRESH_MS = 250 };
+enum { NODES_MAX = 256, NO_NODE = UINT16_MAX, REFRESH_MS = 250, AGAIN_MS = 50 };
 
 struct redis {
     struct redis *next; /* of the worker's */
@@ -28,6 +28,9 @@ struct redis {
     bool looking;           /* for the master */
     uint16_t *map;          /* a Cluster's: index of the node, by slot */
     int64_t refresh_at;     /* not before that, ms */
+    struct redis_question
+        *again; /* keys that move between nodes: asked for once more in a moment */
+    struct timer timer;
 };
 
 static struct redis *of(const struct redis_node *node)
@@ -275,6 +278,37 @@ static bool redirect(struct redis_node *from, struct redis_question *q,
     return true;
 }
 
+static void ask_again(struct timer *timer)
+{
+    struct redis *r = (struct redis *)((char *)timer - offsetof(struct redis, timer));
+    struct redis_question *q = r->again, *next;
+
+    r->again = NULL;
+    for (; q; q = next) {
+        struct redis_node *node = q->done ? node_of_slot(r, q->slot) : NULL;
+        next = q->next;
+        if (node)
+            redis_node_ask(node, q);
+        else
+            finish(q, NULL);
+    }
+}
+
+/* False: there is no time left. */
+static bool put_off(struct redis *r, struct redis_question *q)
+{
+    int64_t now = r->w->loop.now.ms;
+
+    if (!r->map || now + AGAIN_MS >= q->due)
+        return false;
+    if (!r->again)
+        timer_set(&r->w->loop.timers, &r->timer, now + AGAIN_MS, ask_again);
+    q->redirections = 0;
+    q->next = r->again;
+    r->again = q;
+    return true;
+}
+
 /* --- what nodes tell ------------------------------------------------------------------------ */
 
 static void lost(struct redis_node *node)
@@ -316,6 +350,8 @@ static void answered(struct redis_node *node, struct redis_question *q,
     } else if (error == REDIS_ERROR_MOVED || error == REDIS_ERROR_ASK) {
         if (redirect(node, q, reply, error == REDIS_ERROR_MOVED))
             return;
+    } else if (error == REDIS_ERROR_AGAIN && put_off(of(node), q)) {
+        return;
     }
     if (error == REDIS_ERROR_LOST) {
         snprintf(why, sizeof why, "it cannot count: %s", redis_answer_text(reply, text));

@@ -17,9 +17,9 @@ enum redis_error redis_answer_error(const struct redis_reply *reply)
         const char *word;
         enum redis_error error;
     } words[] = { { "NOSCRIPT", REDIS_ERROR_NOSCRIPT }, { "MOVED", REDIS_ERROR_MOVED },
-                  { "ASK", REDIS_ERROR_ASK },           { "READONLY", REDIS_ERROR_LOST },
-                  { "LOADING", REDIS_ERROR_LOST },      { "NOAUTH", REDIS_ERROR_LOST },
-                  { "MASTERDOWN", REDIS_ERROR_LOST } };
+                  { "ASK", REDIS_ERROR_ASK },           { "TRYAGAIN", REDIS_ERROR_AGAIN },
+                  { "READONLY", REDIS_ERROR_LOST },     { "LOADING", REDIS_ERROR_LOST },
+                  { "NOAUTH", REDIS_ERROR_LOST },       { "MASTERDOWN", REDIS_ERROR_LOST } };
 
     if (reply->kind != REDIS_ERROR)
         return REDIS_ERROR_NONE;

@@ -15,7 +15,8 @@ enum redis_error {
     REDIS_ERROR_NOSCRIPT,
     REDIS_ERROR_MOVED,
     REDIS_ERROR_ASK,
-    REDIS_ERROR_LOST /* READONLY, LOADING, MASTERDOWN, NOAUTH: not the server to be asked, now */
+    REDIS_ERROR_AGAIN, /* TRYAGAIN: some keys of a slot that moves are here, some there */
+    REDIS_ERROR_LOST   /* READONLY, LOADING, MASTERDOWN, NOAUTH: not the server to be asked, now */
 };
 enum redis_error redis_answer_error(const struct redis_reply *reply);
 

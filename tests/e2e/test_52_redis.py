@@ -470,6 +470,29 @@ def move_slot(cluster, slot, gateway, field):
     assert remaining(gateway.get("/", field)) == "997"
 
 
+@pytest.mark.seconds(120)
+def test_cluster_with_half_of_the_keys_moved(origin, start):
+    with Cluster() as cluster:
+        addresses = [node.address for node in cluster.nodes]
+        gateway = gateway_with(start, origin, by_header({"cluster_addresses": addresses}, month=10, year=1000), workers=1)
+        assert remaining(gateway.get("/", "X-Who: me")) == "999"
+        month = next(key for key in cluster.keys() if ":month:" in key)
+        slot = cluster.nodes[0].ask("CLUSTER", "KEYSLOT", month)
+        source = next(node for node in cluster.nodes if slot in node.slots)
+        target = next(node for node in cluster.nodes if node is not source)
+        source.ask("DEL", month)
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.ask("CLUSTER", "MYID"))
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.ask("CLUSTER", "MYID"))
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *source.ask("CLUSTER", "GETKEYSINSLOT", slot, 9))
+        client = gateway.client()
+        client.send("GET / HTTP/1.1\r\nHost: h\r\nX-Who: me\r\n\r\n")
+        wait_until(lambda: "TRYAGAIN" in target.ask("INFO", "errorstats"), "the node to be asked")
+        for node in (target, source):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.ask("CLUSTER", "MYID"))
+        answer = client.response()
+        assert remaining(answer) == "998" and answer.get("X-RateLimit-Remaining-Month") == "9"
+
+
 @pytest.mark.seconds(240)
 def test_cluster_failover(origin, start):
     with Cluster(replicas=True) as cluster:

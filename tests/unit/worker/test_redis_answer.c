@@ -48,6 +48,7 @@ static void errors(void **state)
     assert_int_equal(redis_answer_error(reply("-NOSCRIPTS\r\n")), REDIS_ERROR_OTHER);
     assert_int_equal(redis_answer_error(reply("-MOVED 1 a:1\r\n")), REDIS_ERROR_MOVED);
     assert_int_equal(redis_answer_error(reply("-ASK 1 a:1\r\n")), REDIS_ERROR_ASK);
+    assert_int_equal(redis_answer_error(reply("-TRYAGAIN Multiple\r\n")), REDIS_ERROR_AGAIN);
     assert_int_equal(redis_answer_error(reply("-READONLY You\r\n")), REDIS_ERROR_LOST);
     assert_int_equal(redis_answer_error(reply("-LOADING Redis\r\n")), REDIS_ERROR_LOST);
 }
