@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from harness import NameServer, plugin, route, service, wait_until
+from harness import PATIENCE, NameServer, plugin, reply, route, service, wait_until
 from redis_servers import Cluster, FakeRedis, Redis, Sentinels, read_reply
 from test_52_rate_limiting import flood
 
@@ -182,6 +182,42 @@ def test_a_worker_dies_with_questions_under_way(origin, start, redis):
     assert int(remaining(gateway.get("/"))) in range(993, 999)  # what was asked may have been counted, no more
     for client in clients:
         client.close()
+
+
+def test_a_reload_leaves_those_who_wait_alone(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=1)
+    assert remaining(gateway.get("/")) == "999"
+    old = gateway.pids("worker")[0]
+    redis.freeze()
+    client = gateway.client()
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    wait_until(lambda: waiting_requests(gateway) == 1, "the request to wait")
+    gateway.reload()
+    assert gateway.pids("worker") != [old]
+    redis.thaw()
+    assert remaining(client.response()) == "998"
+    assert remaining(gateway.get("/")) == "997"
+
+
+def test_two_plugins_that_wait(origin, origins, start, redis):
+    go = threading.Event()
+
+    def authority(connection, request):
+        go.wait(PATIENCE)
+        connection.send(reply(200, "Content-Type: application/json", body=b'{"active": true, "client_id": "c"}'))
+    service_port = origins(authority).port
+    introspection = plugin("oauth2-introspection", introspection_url=f"http://127.0.0.1:{service_port}/introspect",
+                           authorization_value="Basic eDp5", anonymous="nobody", consumer_by="client_id")
+    gateway = gateway_with(start, origin, introspection, limiting(redis.port, year=1000), workers=1,
+                           consumers=({"username": "nobody", "custom_id": "c"},))
+    redis.freeze()
+    client = gateway.client()
+    client.send("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer abc\r\n\r\n")
+    wait_until(lambda: waiting_requests(gateway) > 0, "the request to wait")
+    go.set()
+    redis.thaw()
+    answer = client.response()
+    assert answer.status == 200 and remaining(answer) == "999" and len(origin.requests) == 1
 
 
 # ---- what a Redis can say ------------------------------------------------------------------------------------------
