@@ -88,6 +88,9 @@ static const struct fields_row rows[] = {
       .flags = FIELDS_SET, .check = is_scopes,
       .doc = "Scopes, one of which the token needs; several in one string, it needs all of them. "
              "403 otherwise." },
+    { FIELDS_ROW_TEXTS(CONFIG, as.audience_required, "audience_required"), .preset = "[ ]",
+      .flags = FIELDS_SET, .check = value_is_printable,
+      .doc = "Audiences, one of which the answer's aud has to name." },
     { FIELDS_ROW_TEXTS(CONFIG, as.header_names, "header_names"), .preset = "[ \"authorization\" ]",
       .flags = FIELDS_SET, .check = value_is_token,
       .doc = "Header fields in which a token is looked for, after \"Bearer\"." },

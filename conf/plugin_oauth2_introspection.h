@@ -20,7 +20,8 @@ struct conf_oauth2_introspection {
     struct conf_text token_type_hint;
     struct conf_text fingerprint; /* of all that an answer depends on besides the token */
     struct source_list custom_introspection_headers; /* struct conf_route_header */
-    struct conf_texts header_names, uri_param_names, custom_claims_forward, scopes_required;
+    struct conf_texts header_names, uri_param_names, custom_claims_forward, scopes_required,
+        audience_required;
     double ttl, negative_ttl; /* s; ttl 0: until exp */
     int timeout;              /* ms, for the whole question */
     bool introspect_request, hide_credentials, run_on_preflight;

@@ -131,8 +131,12 @@ static const struct carrier question_carrier = {
 static void discard(struct question *q)
 {
     timer_drop(&q->stream->w->loop.timers, &q->timer);
-    if (q->body.n) /* what was asked about is a secret */
+    /* what was asked about is a secret */
+    if (q->body.n)
         OPENSSL_cleanse((char *)(uintptr_t)q->body.p, q->body.n);
+    for (struct extra_field *e = q->stream->request.extra; e; e = e->next)
+        if (e->value.n)
+            OPENSSL_cleanse((char *)(uintptr_t)e->value.p, e->value.n);
     stream_free(&q->stream);
     if (q->answer)
         OPENSSL_cleanse(q->answer, q->answer_n);

@@ -195,6 +195,15 @@ def test_scopes(origin, authority, start):
     assert gateway.get("/", bearer("bad")).status == 401
 
 
+def test_audience(origin, authority, start):
+    it = authority()
+    for name, aud in (("ours", "api"), ("both", ["web", "api"]), ("other", "web"), ("joined", "web, api"), ("none", None)):
+        it.tokens[name] = {"active": True, "aud": aud} if aud else {"active": True}
+    gateway = gateway_with(start, origin, it, audience_required=["api", "mobile"])
+    for token, status in (("ours", 200), ("both", 200), ("other", 401), ("joined", 401), ("none", 401)):
+        assert gateway.get("/", bearer(token)).status == status, token
+
+
 def test_where_tokens_are_looked_for(origin, authority, start):
     it = authority()
     it.tokens["good"] = it.tokens["a+b="] = {"active": True}
@@ -459,6 +468,7 @@ BROKEN = {
     "exp": reply(200, JSON, body='{"active":true,"exp":"tomorrow"}'),
     "line": reply(200, JSON, body='{"active":true,"sub":"a\\r\\nX-Evil: 1"}'),
     "huge": reply(200, JSON, body=b'{"active":true,"x":"' + b"x" * 200000 + b'"}'),
+    "scope of words": reply(200, JSON, body='{"active":true,"scope":["read admin"]}'),
     "large claim": reply(200, JSON, body=b'{"active":true,"sub":"' + b"x" * 20000 + b'"}'),
     "no HTTP": b"SSH-2.0-OpenSSH\r\n\r\n",
 }

@@ -87,13 +87,16 @@ static bool put_text(struct inquiry_answer *out, const char *text, size_t n)
     return put(out, text, n);
 }
 
-static bool is_list_of_texts(const json_t *value)
+/* A list of texts, none of which a reader of the joined ones would take for two. */
+static bool is_list_of_texts(const json_t *value, char separator)
 {
     size_t i;
     json_t *element;
     if (!json_is_array(value))
         return false;
-    json_array_foreach(value, i, element) if (!json_is_string(element)) return false;
+    json_array_foreach(value, i, element) if (!json_is_string(element) ||
+                                              memchr(json_string_value(element), separator,
+                                                     json_string_length(element))) return false;
     return true;
 }
 
@@ -117,11 +120,14 @@ static bool put_json(struct inquiry_answer *out, const json_t *value)
 
 static bool put_value(struct inquiry_answer *out, const char *name, const json_t *value)
 {
-    if (json_is_string(value))
-        return put_text(out, json_string_value(value), json_string_length(value));
-    if (is_list_of_texts(value))
-        return put_list(out, value, strcmp(name, "scope") == 0 ? " " : ", ");
-    return put_json(out, value);
+    bool scope = strcmp(name, "scope") == 0;
+    const char *text = json_string_value(value);
+    bool two = text && strcmp(name, "aud") == 0 && strchr(text, ','); /* as if it were a list */
+    if (text && !two)
+        return put_text(out, text, json_string_length(value));
+    if (is_list_of_texts(value, scope ? ' ' : ','))
+        return put_list(out, value, scope ? " " : ", ");
+    return !scope && put_json(out, value); /* of a scope it would be words that nobody gave */
 }
 
 /* Nothing is put of a member that is not there, null or empty. */
@@ -332,4 +338,26 @@ bool introspection_suffices(struct slice scope, const struct conf_texts *require
             return true;
     }
     return required->n == 0;
+}
+
+/* --- audiences ------------------------------------------------------------------------------ */
+
+static bool is_required(struct slice name, const struct conf_texts *required)
+{
+    for (size_t i = 0; i < required->n; i++)
+        if (slice_equal(name, slice_of(required->v[i].s, required->v[i].n)))
+            return true;
+    return false;
+}
+
+bool introspection_is_for(struct slice aud, const struct conf_texts *required)
+{
+    const char *comma;
+    while ((comma = aud.n ? memmem(aud.p, aud.n, ", ", 2) : NULL)) {
+        size_t n = (size_t)(comma - aud.p);
+        if (is_required(slice_of(aud.p, n), required))
+            return true;
+        aud = slice_of(comma + 2, aud.n - n - 2);
+    }
+    return required->n == 0 || is_required(aud, required);
 }

@@ -36,4 +36,7 @@ struct slice introspection_member(struct slice lines, const char *name);
 /* Whether the words of `scope` are enough: all words of one of `required`, or nothing is. */
 bool introspection_suffices(struct slice scope, const struct conf_texts *required);
 
+/* Whether one of the names in `aud` is one of `required`, or nothing is. */
+bool introspection_is_for(struct slice aud, const struct conf_texts *required);
+
 #endif

@@ -239,6 +239,8 @@ static enum stage_result decide(struct stream *s, const struct conf_oauth2_intro
     if (!introspection_is_active(lines))
         return refuse(s, c, "error=\"invalid_token\"",
                       "The access token is invalid or has expired");
+    if (!introspection_is_for(introspection_member(lines, "aud"), &c->audience_required))
+        return refuse(s, c, "error=\"invalid_token\"", "The access token is for another audience");
     if (!introspection_suffices(introspection_member(lines, "scope"), &c->scopes_required))
         return refuse_scope(s, c);
     while (introspection_next(&rest, &name, &value))

@@ -180,6 +180,33 @@ static void scopes(void **state)
     assert_true(introspection_suffices(slice_of(NULL, 0), &none));
 }
 
+static void lists(void **state)
+{
+    (void)state;
+    struct conf_text names[] = { { "roles", 5 } };
+    config.custom_claims_forward = (struct conf_texts){ names, 1 };
+    expect("{\"active\":true,\"roles\":[\"user\",\"x\"]}", "active\nroles user, x\n", 30000);
+    expect("{\"active\":true,\"roles\":[\"user,admin\"]}", "active\nroles [\"user,admin\"]\n",
+           30000);
+    expect("{\"active\":true,\"aud\":\"a, b\"}", "active\naud \"a, b\"\n", 30000);
+    assert_false(reads(200, "{\"active\":true,\"scope\":[\"read admin\"]}"));
+    assert_false(reads(200, "{\"active\":true,\"scope\":{\"admin\":1}}"));
+}
+
+static void audiences(void **state)
+{
+    (void)state;
+    struct conf_text v[] = { { "api", 3 }, { "b c", 3 } };
+    struct conf_texts required = { v, 2 }, none = { v, 0 };
+    assert_true(introspection_is_for(text("api"), &required));
+    assert_true(introspection_is_for(text("x, b c"), &required));
+    assert_true(introspection_is_for(text("x, api, y"), &required));
+    assert_false(introspection_is_for(text("x, apis, y"), &required));
+    assert_false(introspection_is_for(text("[\"api, x\"]"), &required));
+    assert_false(introspection_is_for(slice_of(NULL, 0), &required));
+    assert_true(introspection_is_for(slice_of(NULL, 0), &none));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup(verdicts, setup),  cmocka_unit_test_setup(times, setup),
         cmocka_unit_test_setup(members, setup),   cmocka_unit_test_setup(too_much, setup),
         cmocka_unit_test_setup(by_status, setup), cmocka_unit_test_setup(scopes, setup),
+        cmocka_unit_test_setup(lists, setup),     cmocka_unit_test_setup(audiences, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,18 @@ static void wants_scopes(void **state)
     assert_int_equal(run(GOOD), STAGE_NEXT);
 }
 
+static void wants_an_audience(void **state)
+{
+    (void)state;
+    struct conf_text v[] = { fake_text("api") };
+    config.audience_required = (struct conf_texts){ v, 1 };
+    known = "active\naud web\n";
+    assert_int_equal(run(GOOD), STAGE_DONE);
+    expect(401, "Bearer error=\"invalid_token\"");
+    known = "active\naud web, api\n";
+    assert_int_equal(run(GOOD), STAGE_NEXT);
+}
+
 static void fails_closed_or_open(void **state)
 {
     (void)state;
@@ -239,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(waits_for_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(wants_scopes, setup, teardown),
+        cmocka_unit_test_setup_teardown(wants_an_audience, setup, teardown),
         cmocka_unit_test_setup_teardown(fails_closed_or_open, setup, teardown),
         cmocka_unit_test_setup_teardown(shields, setup, teardown),
         cmocka_unit_test_setup_teardown(shows_the_token_to_a_service, setup, teardown),
