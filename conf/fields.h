@@ -26,6 +26,8 @@ enum fields_type {                 /* what it fills */
                    FIELDS_INTS,    /* struct conf_ints, each within min..max */
                    FIELDS_GROUP,   /* the struct of `table` */
                    FIELDS_LIST,    /* struct source_list of the structs of `table` */
+                   FIELDS_MAP,     /* struct source_list of the structs of `table`, which begin with
+                                      a struct conf_text: any key with a group */
                    FIELDS_HEADERS, /* struct source_list of struct conf_route_header: any key with a
                                       list of texts */
                    FIELDS_VARIANT  /* void *: a group whose table depends on what is read already,
@@ -106,6 +108,8 @@ struct fields_table {
     .type = FIELDS_GROUP, .key = k, .table = &(t), .offset = offsetof(s, m)
 #define FIELDS_ROW_LIST(s, m, k, t)                                                                \
     .type = FIELDS_LIST, .key = k, .table = &(t), .offset = FIELDS_AT(s, m, struct source_list)
+#define FIELDS_ROW_MAP(s, m, k, t)                                                                 \
+    .type = FIELDS_MAP, .key = k, .table = &(t), .offset = FIELDS_AT(s, m, struct source_list)
 #define FIELDS_ROW_HEADERS(s, m, k)                                                                \
     .type = FIELDS_HEADERS, .key = k, .offset = FIELDS_AT(s, m, struct source_list)
 

@@ -5,6 +5,9 @@
 
 #include "conf/text.h"
 
+enum { LIMIT_BY_PERIODS = 6 }; /* second, minute, hour, day, month, year */
+extern const char *const limit_by_period_names[LIMIT_BY_PERIODS];
+
 enum conf_limit_by {
     CONF_LIMIT_BY_CONSUMER,
     CONF_LIMIT_BY_CREDENTIAL,

@@ -22,7 +22,16 @@ extern const struct fields_name limit_by_names[];
             .doc = "The path whose requests are counted together, with limit_by = \"path\"."       \
     }
 
-/* Reports what is missing of them. */
+/* A limit a period; 0: none. The struct has a member `limits`. */
+#define LIMIT_BY_PERIOD(config, i, k)                                                              \
+    .type = FIELDS_INT, .key = k, .offset = FIELDS_AT(config, limits[i], int), .preset = "0",      \
+    .max = INT32_MAX
+/* Reports limits that are fewer than those of a shorter period, which would be meaningless, and
+ * none at all. */
+void limit_by_periods(struct load *load, const int limits[LIMIT_BY_PERIODS],
+                      const config_setting_t *at);
+
+/* Reports what is missing of limit_by's fields. */
 void limit_by_check(struct load *load, const struct source_plugin *p, const struct conf_counted *c);
 
 #endif

@@ -98,6 +98,9 @@ static void put_type(FILE *out, const struct fields_row *row)
     case FIELDS_LIST:
         fputs("list of groups", out);
         break;
+    case FIELDS_MAP:
+        fputs("group of groups, by name", out);
+        break;
     }
 }
 
@@ -129,7 +132,8 @@ static void put_table(FILE *out, const struct fields_table *table, const char *h
         put_row(out, &table->rows[i]);
     for (size_t i = 0; i < table->rows_n; i++) {
         const struct fields_row *row = &table->rows[i];
-        if ((row->type == FIELDS_GROUP || row->type == FIELDS_LIST) && row->table != &plugin_fields)
+        if ((row->type == FIELDS_GROUP || row->type == FIELDS_LIST || row->type == FIELDS_MAP) &&
+            row->table != &plugin_fields)
             put_table(out, row->table, ".SS");
     }
 }

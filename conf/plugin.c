@@ -17,6 +17,7 @@ extern const struct load_kind plugin_ip_restriction_kind, plugin_bot_detection_k
     plugin_concurrency_limiting_kind, plugin_rate_limiting_kind, plugin_security_headers_kind,
     plugin_redirect_kind, plugin_proxy_cache_kind, plugin_request_termination_kind,
     plugin_correlation_id_kind, plugin_oauth2_introspection_kind, plugin_compression_kind;
+extern const struct load_kind plugin_response_ratelimiting_kind;
 
 static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_IP_RESTRICTION] = &plugin_ip_restriction_kind,
@@ -31,6 +32,7 @@ static const struct load_kind *const kinds[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_ACL] = &plugin_acl_kind,
     [CONF_PLUGIN_CONCURRENCY_LIMITING] = &plugin_concurrency_limiting_kind,
     [CONF_PLUGIN_RATE_LIMITING] = &plugin_rate_limiting_kind,
+    [CONF_PLUGIN_RESPONSE_RATELIMITING] = &plugin_response_ratelimiting_kind,
     [CONF_PLUGIN_REQUEST_TRANSFORMER] = &plugin_request_transformer_kind,
     [CONF_PLUGIN_RESPONSE_TRANSFORMER] = &plugin_response_transformer_kind,
     [CONF_PLUGIN_SECURITY_HEADERS] = &plugin_security_headers_kind,

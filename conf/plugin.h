@@ -24,6 +24,7 @@
     X(ACL, "acl", 950)                                                                             \
     X(CONCURRENCY_LIMITING, "concurrency-limiting", 902)                                           \
     X(RATE_LIMITING, "rate-limiting", 901)                                                         \
+    X(RESPONSE_RATELIMITING, "response-ratelimiting", 900)                                         \
     X(REQUEST_TRANSFORMER, "request-transformer", 801)                                             \
     X(RESPONSE_TRANSFORMER, "response-transformer", 800)                                           \
     X(SECURITY_HEADERS, "security-headers", 790)                                                   \

@@ -21,19 +21,13 @@ static const struct fields_name windows[] = { { "fixed", CONF_LIMIT_FIXED },
                                               { "sliding", CONF_LIMIT_SLIDING },
                                               { "token-bucket", CONF_LIMIT_BUCKET },
                                               { 0 } };
-static const char *const periods[RATE_LIMITING_PERIODS] = { "second", "minute", "hour",
-                                                            "day",    "month",  "year" };
-
-#define LIMIT(i, k)                                                                                \
-    .type = FIELDS_INT, .key = k, .offset = FIELDS_AT(CONFIG, limits[i], int), .preset = "0",      \
-    .max = INT32_MAX
 static const struct fields_row rows[] = {
-    { LIMIT(0, "second"), .doc = "Requests a second; 0 is no such limit." },
-    { LIMIT(1, "minute"), .doc = "Requests a minute." },
-    { LIMIT(2, "hour"), .doc = "Requests an hour." },
-    { LIMIT(3, "day"), .doc = "Requests a day, in UTC." },
-    { LIMIT(4, "month"), .doc = "Requests a calendar month." },
-    { LIMIT(5, "year"), .doc = "Requests a calendar year." },
+    { LIMIT_BY_PERIOD(CONFIG, 0, "second"), .doc = "Requests a second; 0 is no such limit." },
+    { LIMIT_BY_PERIOD(CONFIG, 1, "minute"), .doc = "Requests a minute." },
+    { LIMIT_BY_PERIOD(CONFIG, 2, "hour"), .doc = "Requests an hour." },
+    { LIMIT_BY_PERIOD(CONFIG, 3, "day"), .doc = "Requests a day, in UTC." },
+    { LIMIT_BY_PERIOD(CONFIG, 4, "month"), .doc = "Requests a calendar month." },
+    { LIMIT_BY_PERIOD(CONFIG, 5, "year"), .doc = "Requests a calendar year." },
     LIMIT_BY_ROWS(CONFIG),
     { FIELDS_ROW_ENUM(CONFIG, policy, "policy"), .preset = "\"local\"", .names = policies,
       .doc = "Where counts are kept: local is shared memory, exact over all workers; redis is a "
@@ -92,23 +86,6 @@ static const struct fields_table table = { .title = "rate-limiting",
                                            .size = sizeof(struct source_rate_limiting),
                                            .at = SIZE_MAX };
 
-/* A longer period with a smaller limit would make the shorter one's meaningless. */
-static void check_order(struct load *load, const struct conf_rate_limiting *c,
-                        const config_setting_t *at)
-{
-    int last = -1;
-    for (int i = 0; i < RATE_LIMITING_PERIODS; i++) {
-        if (c->limits[i] == 0)
-            continue;
-        if (last >= 0 && c->limits[i] < c->limits[last])
-            report_key(&load->report, at, periods[i], "%d is less than the limit of a %s, %d",
-                       c->limits[i], periods[last], c->limits[last]);
-        last = i;
-    }
-    if (last < 0)
-        report_key(&load->report, at, "minute", "is missing: at least one limit must be set");
-}
-
 /* Settings under their old names, "redis_host" for redis.host. */
 static void take_old_names(struct load *load, struct source_rate_limiting *from,
                            const config_setting_t *at)
@@ -148,7 +125,7 @@ static void finish(struct load *load, struct source_plugin *p)
     struct conf_rate_limiting *c = &from->as;
     const config_setting_t *config = config_setting_get_member(p->at, "config");
     const config_setting_t *at = config ? config : p->at;
-    check_order(load, c, at);
+    limit_by_periods(load, c->limits, at);
     limit_by_check(load, p, &c->counted);
     if (c->policy == CONF_LIMIT_CLUSTER)
         report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");

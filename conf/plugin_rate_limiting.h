@@ -10,13 +10,11 @@
 
 struct conf_redis; /* conf/redis_fields.h */
 
-enum { RATE_LIMITING_PERIODS = 6 };
-
 enum conf_limit_policy { CONF_LIMIT_LOCAL, CONF_LIMIT_CLUSTER, CONF_LIMIT_REDIS };
 enum conf_limit_window { CONF_LIMIT_FIXED, CONF_LIMIT_SLIDING, CONF_LIMIT_BUCKET };
 
 struct conf_rate_limiting {
-    int limits[RATE_LIMITING_PERIODS]; /* second, minute, hour, day, month, year; 0: none */
+    int limits[LIMIT_BY_PERIODS]; /* second, minute, hour, day, month, year; 0: none */
     struct conf_counted counted;
     enum conf_limit_policy policy;
     enum conf_limit_window window_type;

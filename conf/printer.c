@@ -117,6 +117,21 @@ static void print_list(FILE *out, const struct fields_table *table, const struct
         fputs(" )", out);
 }
 
+static void print_map(FILE *out, const struct fields_table *table, const struct source_list *list,
+                      int indent)
+{
+    fputs("{\n", out);
+    for (size_t i = 0; i < list->n; i++) {
+        const char *entry = (const char *)list->v + i * table->size;
+        struct conf_text key;
+        memcpy(&key, entry, sizeof key);
+        fprintf(out, "%*s%s = {\n", indent + PRINTER_STEP, "", key.s);
+        print_group(out, table, entry, indent + 2 * PRINTER_STEP);
+        fprintf(out, "%*s};\n", indent + PRINTER_STEP, "");
+    }
+    fprintf(out, "%*s}", indent, "");
+}
+
 static void print_headers(FILE *out, const struct source_list *list, bool refer, int indent)
 {
     const struct conf_route_header *headers = list->v;
@@ -182,6 +197,9 @@ static void print_value(FILE *out, const struct fields_row *row, const void *obj
         break;
     case FIELDS_LIST:
         print_list(out, row->table, p, indent);
+        break;
+    case FIELDS_MAP:
+        print_map(out, row->table, p, indent);
         break;
     case FIELDS_HEADERS:
         print_headers(out, p, refer, indent);

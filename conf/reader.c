@@ -130,6 +130,30 @@ static void read_list(struct reader *r, const struct fields_row *row, const conf
     *out = (struct source_list){ v, used };
 }
 
+static void read_map(struct reader *r, const struct fields_row *row, const config_setting_t *s,
+                     struct source_list *out)
+{
+    if (config_setting_type(s) != CONFIG_TYPE_GROUP) {
+        scalar_wrong_type(r, s, "a group of groups { name = { ... }; }");
+        return;
+    }
+    size_t n = length(s), used = 0, size = row->table->size;
+    char *v = memory_array(r->memory, n, size);
+    if (n == 0 && (row->flags & FIELDS_FILLED))
+        report_add(r->report, s, "must not be empty");
+    for (size_t i = 0; i < n; i++) {
+        const config_setting_t *entry = element(s, i);
+        if (config_setting_type(entry) != CONFIG_TYPE_GROUP) {
+            scalar_wrong_type(r, entry, "a group { }");
+            continue;
+        }
+        struct conf_text key = memory_text(r->memory, entry->name, strlen(entry->name));
+        reader_group(r, row->table, entry, v + size * used);
+        memcpy(v + size * used++, &key, sizeof key);
+    }
+    *out = (struct source_list){ v, used };
+}
+
 static void read_headers(struct reader *r, const struct fields_row *row, const config_setting_t *s,
                          struct source_list *out)
 {
@@ -222,6 +246,9 @@ static void read_row(struct reader *r, const struct fields_row *row, const confi
         break;
     case FIELDS_LIST:
         read_list(r, row, s, member);
+        break;
+    case FIELDS_MAP:
+        read_map(r, row, s, member);
         break;
     case FIELDS_HEADERS:
         read_headers(r, row, s, member);

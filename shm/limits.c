@@ -340,6 +340,12 @@ bool limits_take(struct limits *l, struct limits_claim *claims, int n, int64_t n
     return true;
 }
 
+void limits_give(struct limits *l, const struct limits_claim *claims, int n, int64_t now)
+{
+    for (int i = 0; i < n; i++)
+        give_back(l, &claims[i], now);
+}
+
 void limits_settle(struct limits *l, const struct limits_claim *claim, int64_t at, uint32_t added,
                    uint64_t floor)
 {

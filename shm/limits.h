@@ -59,6 +59,9 @@ uint64_t limits_key(const struct limits *limits, uint64_t scope, const void *who
  * or none: false. `now`: ms since 1970. */
 bool limits_take(struct limits *limits, struct limits_claim *claims, int n, int64_t now);
 
+/* Takes back what was granted under the same `now`. */
+void limits_give(struct limits *limits, const struct limits_claim *claims, int n, int64_t now);
+
 /* The counter of the claim's window that `at` (ms since 1970) lies in, or of its bucket, counts
  * `added` more, and `floor` (requests; a bucket's time in us) at the least: what somebody else
  * knows of it. */

@@ -12,6 +12,7 @@
 static void run_filters(struct stream *s)
 {
     const struct conf_chain *chain = s->route ? s->route->chain : s->w->conf->chain_unrouted;
+    enum answer_kind answer = s->answer;
     unsigned protocol = s->request.secure ? CONF_HTTPS : CONF_HTTP;
 
     for (size_t i = 0; chain && i < chain->links_n; i++) {
@@ -21,6 +22,8 @@ static void run_filters(struct stream *s)
         const struct conf_plugin *plugin = plugin_pick(&chain->links[i], s->consumer);
         if (plugin && (plugin->protocols & protocol))
             ops->header_filter(s, plugin->config);
+        if (s->answer != answer)
+            return; /* it answered itself: another response, whose filters begin anew */
     }
 }
 

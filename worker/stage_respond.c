@@ -88,6 +88,21 @@ static void tell_waiters(struct stream *s)
         collapsing_end(s, status < 500 ? CACHE_TICKET_LOST : CACHE_TICKET_PASSED, 0);
 }
 
+/* A plugin may answer in place of the upstream when it has seen what that says: the answer begins
+ * anew, as one of our own. */
+static void complete(struct stream *s)
+{
+    enum answer_kind answer = s->answer;
+
+    replying_complete(s);
+    if (s->answer == answer)
+        return;
+    storing_abort(s);
+    if (s->up)
+        let_go(s, false);
+    s->step = STEP_HEAD;
+}
+
 static enum stage_result begin(struct stream *s)
 {
     enum stage_result r;
@@ -130,7 +145,7 @@ static enum stage_result begin(struct stream *s)
         s->step = STEP_OWN;
         break;
     }
-    replying_complete(s);
+    complete(s);
     if (s->filters && s->step == STEP_CACHED)
         coded_begin(s);
     return STAGE_NEXT;
@@ -526,8 +541,8 @@ static enum stage_result collect(struct stream *s)
             let_go(s, true);
             s->reply.length = REPLY_LENGTH;
             s->reply.content_length = spool_size(s->spool_out);
-            replying_complete(s);
             s->step = STEP_SPOOLED;
+            complete(s);
             return STAGE_NEXT;
         case RESPONSE_WAIT:
             return wait_for_more(s, false);

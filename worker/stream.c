@@ -253,6 +253,11 @@ struct memo *stream_memo(struct stream *s)
     return &s->w->memo;
 }
 
+bool stream_from_upstream(const struct stream *s)
+{
+    return s->answer == ANSWER_UPSTREAM;
+}
+
 bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32_t limit)
 {
     must(!s->seat);

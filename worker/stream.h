@@ -120,6 +120,9 @@ void stream_watch_body(struct stream *s, struct body_watch *watch);
  * takes it out. */
 void stream_set_upstream(struct stream *s, struct slice name, struct slice value);
 void stream_drop_upstream(struct stream *s, struct slice name);
+/* The response comes from the upstream, just now: not from the cache, not of the gateway's making.
+ * From header_filter(), which may then answer in its place (stream_answer()). */
+bool stream_from_upstream(const struct stream *s);
 /* Sets a field of the response that goes to the client, whoever makes it. */
 void stream_set_response(struct stream *s, struct slice name, struct slice value);
 void stream_set_response_number(struct stream *s, struct slice name, uint64_t value);

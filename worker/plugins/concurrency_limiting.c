@@ -26,4 +26,5 @@ static enum stage_result concurrency_limiting_access(struct stream *s, const voi
 const struct plugin_ops concurrency_limiting_ops = {
     .kind = CONF_PLUGIN_CONCURRENCY_LIMITING,
     .access = concurrency_limiting_access,
+    .effect = "counts the request",
 };

@@ -15,6 +15,7 @@ const struct plugin_ops *const plugins_table[CONF_PLUGIN_KINDS] = {
     [CONF_PLUGIN_ACL] = &acl_ops,
     [CONF_PLUGIN_CONCURRENCY_LIMITING] = &concurrency_limiting_ops,
     [CONF_PLUGIN_RATE_LIMITING] = &rate_limiting_ops,
+    [CONF_PLUGIN_RESPONSE_RATELIMITING] = &response_ratelimiting_ops,
     [CONF_PLUGIN_REQUEST_TRANSFORMER] = &request_transformer_ops,
     [CONF_PLUGIN_RESPONSE_TRANSFORMER] = &response_transformer_ops,
     [CONF_PLUGIN_SECURITY_HEADERS] = &security_headers_ops,

@@ -21,6 +21,8 @@ extern const struct plugin_ops rate_limiting_ops;        /* worker/plugins/rate_
 extern const struct plugin_ops security_headers_ops;     /* worker/plugins/security_headers.c */
 extern const struct plugin_ops compression_ops;          /* worker/plugins/compression.c */
 extern const struct plugin_ops redirect_ops;             /* worker/plugins/redirect.c */
+extern const struct plugin_ops
+    response_ratelimiting_ops; /* worker/plugins/response_ratelimiting.c */
 extern const struct plugin_ops oauth2_introspection_ops; /* worker/plugins/oauth2_introspection.c */
 extern const struct plugin_ops jwt_ops;                  /* worker/plugins/jwt.c */
 extern const struct plugin_ops key_auth_ops;             /* worker/plugins/key_auth.c */

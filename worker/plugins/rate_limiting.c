@@ -12,7 +12,7 @@
 #include "worker/plugins/plugins.h"
 #include "worker/redis_limits.h"
 
-_Static_assert((int)RATE_LIMITING_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
+_Static_assert((int)LIMIT_BY_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
 
 static const struct {
     struct slice limit, remaining;

@@ -16,7 +16,9 @@ static void check_row(const struct fields_row *row, const struct fields_table *t
     assert_true(row->preset || nested || by_others || (row->flags & FIELDS_REQUIRED));
     assert_false(row->preset && (row->flags & FIELDS_REQUIRED));
     assert_int_equal(row->type == FIELDS_VARIANT, row->variant != NULL);
-    assert_int_equal(row->type == FIELDS_GROUP || row->type == FIELDS_LIST, row->table != NULL);
+    assert_int_equal(row->type == FIELDS_GROUP || row->type == FIELDS_LIST ||
+                         row->type == FIELDS_MAP,
+                     row->table != NULL);
     assert_false((row->type == FIELDS_ENUM || row->type == FIELDS_FLAGS) && !row->names);
     if ((row->type == FIELDS_INT && !row->names) || row->type == FIELDS_SIZE ||
         row->type == FIELDS_NUMBER || row->type == FIELDS_INTS)

@@ -127,6 +127,11 @@ struct limits *stream_limits(const struct stream *s)
     return s->limits;
 }
 
+bool stream_from_upstream(const struct stream *s)
+{
+    return s->from_upstream;
+}
+
 bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32_t limit)
 {
     s->seat_scope = scope;

@@ -36,7 +36,8 @@ struct stream {
     uint64_t counter;
     struct limits *limits;                    /* a test's own */
     struct extra_field answered[FAKE_FIELDS]; /* what the upstream said; a test's own */
-    uint32_t seats;                           /* so many are free */
+    bool from_upstream;
+    uint32_t seats; /* so many are free */
     struct memo memo;
     struct keyring keyring; /* a test's own */
     int64_t monotonic_ms;

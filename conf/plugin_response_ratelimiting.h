@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration of response-ratelimiting: Kong's fields and meanings. */
+#ifndef CONF_PLUGIN_RESPONSE_RATELIMITING_H
+#define CONF_PLUGIN_RESPONSE_RATELIMITING_H
+
+#include "conf/limit_by.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the upstream counts under one name. */
+struct conf_response_limit {
+    struct conf_text name;
+    int limits[LIMIT_BY_PERIODS]; /* 0: none */
+    uint64_t scope;               /* of this name in this instance, the same over reloads */
+    struct conf_text remaining;   /* "X-RateLimit-Remaining-<name>", for the upstream */
+    struct conf_text refusal;     /* "API rate limit exceeded for '<name>'" */
+    struct {
+        struct conf_text limit, remaining; /* "X-RateLimit-Limit-<name>-<period>" */
+    } fields[LIMIT_BY_PERIODS];
+};
+
+struct conf_response_ratelimiting {
+    struct conf_counted counted;
+    struct conf_text header_name;
+    bool block_on_first_violation, hide_client_headers;
+    const struct conf_response_limit *limits;
+    size_t limits_n;
+};
+
+#endif
