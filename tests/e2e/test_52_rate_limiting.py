@@ -96,3 +96,35 @@ def test_token_bucket_and_dry_run(origin, start):
 def test_cached_answers_count_too(origin, start):
     gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, limit_by="ip"), plugin("proxy-cache", cache_ttl=60))
     assert [gateway.get("/").status for _ in range(3)] == [200, 200, 429] and len(origin.requests) == 1
+
+
+def test_whose_requests_are_counted_together(origin, start):
+    def twice_each(gateway, one, other):
+        """Two for each of them, given as arguments of get()."""
+        for target, *fields in (one, other, one, other):
+            assert gateway.get(target, *fields).status == 200
+        assert gateway.get(*one).status == 429 and gateway.get(*other).status == 429
+    by_header = plugin("rate-limiting", year=2, limit_by="header", header_name="X-Tenant")
+    gateway = gateway_with(start, origin, by_header)
+    twice_each(gateway, ("/", "X-Tenant: 1"), ("/", "x-tenant: 2"))
+    twice_each(gateway, ("/",), ("/", "X-Tenant: 3"))      # without one: by the address
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, limit_by="path", path="/counted"))
+    twice_each(gateway, ("/counted",), ("/other",))
+    two_keys = {"username": "carol", "keyauth_credentials": ({"key": "c1"}, {"key": "c2"})}
+    gateway = start([service(origin.port, route(plugins=(plugin("key-auth"), plugin("rate-limiting", year=2, limit_by="credential"))))],
+                    consumers=(two_keys,))
+    twice_each(gateway, ("/", "apikey: c1"), ("/", "apikey: c2"))
+    gateway = start([service(origin.port, route("a", ["/a"]), route("b", ["/b"]), name="one"),
+                     service(origin.port, route("c", ["/c"]), name="two")],
+                    plugins=(plugin("rate-limiting", year=2, limit_by="service"),))
+    assert [gateway.get(target).status for target in ("/a", "/b", "/c", "/a", "/c", "/b")] == [200, 200, 200, 429, 200, 429]
+
+
+def test_all_windows_at_once(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", second=1000, minute=2000, hour=3000, day=4000, month=5000,
+                                                 year=6000, limit_by="ip"))
+    answer = gateway.get("/")
+    for number, window in enumerate(("Second", "Minute", "Hour", "Day", "Month", "Year"), 1):
+        assert answer.get(f"X-RateLimit-Limit-{window}") == str(number * 1000)
+        assert answer.get(f"X-RateLimit-Remaining-{window}") == str(number * 1000 - 1)
+    assert answer.get("RateLimit-Limit") == "1000" and answer.get("RateLimit-Reset") == "1"

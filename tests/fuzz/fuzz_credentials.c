@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an Authorization field of hmac-auth and as a template: what is read lies in what was
- * given, and nothing overflows. */
+/* Any bytes as an Authorization field of hmac-auth and of basic-auth, and as a template: what is
+ * read lies in what was given, and nothing overflows. */
 #include "conf/template.h"
+#include "worker/plugins/basic_claim.h"
 #include "worker/plugins/hmac_claim.h"
 #include <stdlib.h>
 
@@ -36,6 +37,19 @@ static void check_claim(struct slice text)
     }
 }
 
+/* The scratch is as small as the contract allows. */
+static void check_basic(struct slice text)
+{
+    struct basic_claim claim;
+    char *scratch = malloc(text.n ? text.n : 1);
+    if (scratch && basic_claim_read(text, scratch, &claim)) {
+        check(claim.username.p == scratch && !memchr(scratch, ':', claim.username.n));
+        check(claim.password.p == scratch + claim.username.n + 1 && claim.password.p[-1] == ':');
+        check(claim.username.n + 1 + claim.password.n <= text.n);
+    }
+    free(scratch);
+}
+
 static void check_template(const char *text, size_t n)
 {
     struct memory memory = { 0 };
@@ -64,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     check_claim(slice_of(text, size));
+    check_basic(slice_of(text, size));
     if (!memmem(text, size, "$(file:", 7) && !memmem(text, size, "$(env:", 6))
         check_template(text, strlen(text)); /* what is on this machine is nobody's business */
     free(text);

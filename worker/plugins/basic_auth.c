@@ -5,21 +5,11 @@
  * there are. Two lines of one name are refused: nobody can say which another reader would take.
  */
 #include "conf/plugin_basic_auth.h"
-#include "worker/http/base64.h"
 #include "worker/plugins/auth.h"
+#include "worker/plugins/basic_claim.h"
 #include "worker/plugins/password.h"
 #include "worker/plugins/plugins.h"
 #include <openssl/crypto.h>
-
-/* "Basic TOKEN", the scheme in any case; {NULL, 0}: something else. */
-static struct slice token_of(struct slice value)
-{
-    static const struct slice scheme = { "basic", 5 };
-    if (value.n <= scheme.n || !slice_equal_nocase(slice_of(value.p, scheme.n), scheme))
-        return slice_of(NULL, 0);
-    struct slice rest = slice_of(value.p + scheme.n, value.n - scheme.n), token = field_trim(rest);
-    return token.p > rest.p ? token : slice_of(NULL, 0);
-}
 
 /* What the field holds, and whose it is where that is right. */
 static enum password_verdict look(struct stream *s, enum field_id id,
@@ -27,20 +17,19 @@ static enum password_verdict look(struct stream *s, enum field_id id,
 {
     const struct head *head = stream_request(s)->head;
     const struct field *f = head_field(head, id);
-    struct slice token = f && !head_next(head, f) ? token_of(field_value(f)) : slice_of(NULL, 0);
-    char *text = token.n ? arena_take(stream_arena(s), token.n) : NULL;
-    ptrdiff_t n = text ? base64_decode(token, true, text) : -1;
-    const char *colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
+    struct slice value = f && !head_next(head, f) ? field_value(f) : slice_of(NULL, 0);
+    char *text = value.n ? arena_take(stream_arena(s), value.n) : NULL;
     enum password_verdict verdict = PASSWORD_WRONG;
-    if (colon) {
-        size_t name_n = (size_t)(colon - text);
-        *known = credentials_basic(stream_credentials(s), text, name_n);
-        if (*known)
-            verdict =
-                password_check(stream_memo(s), *known, slice_of(colon + 1, (size_t)n - name_n - 1));
-    }
-    if (text)
-        OPENSSL_cleanse(text, token.n);
+    struct basic_claim claim;
+
+    *known = NULL;
+    if (!text)
+        return verdict;
+    if (basic_claim_read(value, text, &claim))
+        *known = credentials_basic(stream_credentials(s), claim.username.p, claim.username.n);
+    if (*known)
+        verdict = password_check(stream_memo(s), *known, claim.password);
+    OPENSSL_cleanse(text, value.n);
     return verdict;
 }
 
