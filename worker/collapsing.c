@@ -373,3 +373,15 @@ void collapsing_release(struct stream *s)
     if (c->ticket)
         cache_ticket_leave(s->cache, &c->ticket);
 }
+
+void collapsing_tell(struct stream *s)
+{
+    int status = s->reply.status;
+
+    if (s->answer == ANSWER_CACHED)
+        collapsing_end(s, CACHE_TICKET_DONE, 0);
+    else if (s->answer == ANSWER_OWN && (status == 502 || status == 504))
+        collapsing_end(s, CACHE_TICKET_FAILED, status);
+    else if (s->answer == ANSWER_OWN)
+        collapsing_end(s, status < 500 ? CACHE_TICKET_LOST : CACHE_TICKET_PASSED, 0);
+}

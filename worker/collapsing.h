@@ -42,6 +42,8 @@ bool collapsing_sleep(struct stream *s);
 /* For the one who asks: what came of it (enum cache_ticket_state that is an end), as the ticket's
  * end takes it. Nothing when it asks for nobody else. */
 void collapsing_end(struct stream *s, int state, int64_t detail);
+/* The same by the answer that the stream has now; of what is stored the fill tells. */
+void collapsing_tell(struct stream *s);
 /* The response is going to be stored under s->fill_id, for all who wait when `shared`. False:
  * another one is being stored there, one is enough. */
 bool collapsing_offer(struct stream *s, uint64_t expected, bool shared);

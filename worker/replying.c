@@ -86,9 +86,14 @@ void replying_upstream(struct stream *s, const struct head *h)
 }
 
 /* What all heads have in common: plugins' changes and the gateway's own lines. */
-void replying_complete(struct stream *s)
+bool replying_complete(struct stream *s)
 {
+    enum answer_kind answer = s->answer;
+
     run_filters(s);
+    if (s->answer != answer)
+        return false;
     s->reply.extra = s->response_extra;
     s->reply.own = own_fields(s, s->answer == ANSWER_UPSTREAM ? s->reply.head : NULL);
+    return true;
 }

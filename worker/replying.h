@@ -11,7 +11,8 @@ void replying_own(struct stream *s);
 void replying_upstream(struct stream *s, const struct head *h);
 /* What a cache further up says of itself would stand beside what ours says. */
 void replying_leave_out(const struct stream *s, struct head *h);
-/* What all heads have in common: plugins' changes and the gateway's own lines. */
-void replying_complete(struct stream *s);
+/* What all heads have in common: plugins' changes and the gateway's own lines. False: a plugin has
+ * answered in place of what came. */
+bool replying_complete(struct stream *s);
 
 #endif

@@ -73,29 +73,11 @@ static void try_stored(struct stream *s)
     }
 }
 
-/* Others may wait for this request's answer: what it says to them. Of what is stored the fill
- * tells.
- */
-static void tell_waiters(struct stream *s)
-{
-    int status = s->reply.status;
-
-    if (s->answer == ANSWER_CACHED)
-        collapsing_end(s, CACHE_TICKET_DONE, 0);
-    else if (s->answer == ANSWER_OWN && (status == 502 || status == 504))
-        collapsing_end(s, CACHE_TICKET_FAILED, status);
-    else if (s->answer == ANSWER_OWN)
-        collapsing_end(s, status < 500 ? CACHE_TICKET_LOST : CACHE_TICKET_PASSED, 0);
-}
-
 /* A plugin may answer in place of the upstream when it has seen what that says: the answer begins
  * anew, as one of our own. */
 static void complete(struct stream *s)
 {
-    enum answer_kind answer = s->answer;
-
-    replying_complete(s);
-    if (s->answer == answer)
+    if (replying_complete(s))
         return;
     storing_abort(s);
     if (s->up)
@@ -121,7 +103,7 @@ static enum stage_result begin(struct stream *s)
     if (s->hit.entry && s->answer != ANSWER_CACHED)
         try_stored(s);
     if (s->ticket)
-        tell_waiters(s);
+        collapsing_tell(s);
     switch (s->answer) {
     case ANSWER_UPSTREAM:
         replying_upstream(s, s->w->reply_head);
