@@ -322,13 +322,18 @@ static void give_back(struct limits *l, const struct limits_claim *claim, int64_
     } while (!atomic_compare_exchange_weak(&c->word, &word, word - cost));
 }
 
-bool limits_take(struct limits *l, struct limits_claim *claims, int n, int64_t now)
+bool limits_would(struct limits *l, struct limits_claim *claims, int n, int64_t now)
 {
     bool fits = true;
-    must(n > 0 && n <= LIMITS_CLAIMS_MAX);
-    for (int i = 0; n > 1 && i < n; i++) /* what will be refused stands in nobody's way meanwhile */
+    for (int i = 0; i < n; i++)
         fits &= take_one(l, &claims[i], now, true);
-    if (!fits)
+    return fits;
+}
+
+bool limits_take(struct limits *l, struct limits_claim *claims, int n, int64_t now)
+{
+    must(n > 0 && n <= LIMITS_CLAIMS_MAX);
+    if (n > 1 && !limits_would(l, claims, n, now)) /* then it stands in nobody's way meanwhile */
         return false;
     for (int i = 0; i < n; i++) {
         if (take_one(l, &claims[i], now, false))

@@ -58,6 +58,8 @@ uint64_t limits_key(const struct limits *limits, uint64_t scope, const void *who
 /* Grants all claims (0 < n <= LIMITS_CLAIMS_MAX, each with a counter of its own),
  * or none: false. `now`: ms since 1970. */
 bool limits_take(struct limits *limits, struct limits_claim *claims, int n, int64_t now);
+/* Whether it would grant them now, and what would be left; nothing is taken. */
+bool limits_would(struct limits *limits, struct limits_claim *claims, int n, int64_t now);
 
 /* Takes back what was granted under the same `now`. */
 void limits_give(struct limits *limits, const struct limits_claim *claims, int n, int64_t now);

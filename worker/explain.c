@@ -118,12 +118,16 @@ static bool ask(struct stream *s, const struct conf_plugin *p, const struct plug
                                                                            : "sees the response"));
         return false;
     }
-    if (ops->effect) {
+    enum stage_result r = STAGE_WAIT;
+    if (!ops->effect)
+        r = ops->access(s, p->config);
+    else if (ops->look)
+        r = ops->look(s, p->config);
+    if (r == STAGE_WAIT && ops->effect) {
         json_object_set_new(o, "verdict", json_string("not asked"));
         json_object_set_new(o, "effect", json_string(ops->effect));
         return false;
     }
-    enum stage_result r = ops->access(s, p->config);
     json_object_set_new(o, "verdict",
                         json_string(r == STAGE_NEXT   ? "passes"
                                     : r == STAGE_DONE ? "answers"

@@ -22,8 +22,11 @@ struct plugin_ops {
      * while it waits ends the stream. NULL: has no access phase. */
     enum stage_result (*access)(struct stream *s, const void *config);
     /* What access() would change beyond the stream, so that it is not run where a request is only
-     * explained (worker/explain.h): "counts the request". NULL: nothing. */
+     * explained (worker/explain.h): "counts the request". NULL: nothing. look() is run in its
+     * place: the same answer without the effect, or STAGE_WAIT where only somebody else knows;
+     * NULL: nobody can tell. */
     const char *effect;
+    enum stage_result (*look)(struct stream *s, const void *config);
     /* Runs when the response's head is known, before it is sent; may change it through
      * worker/stream.h, and have the body go through a filter (worker/body_filter.h). NULL: none. */
     void (*header_filter)(struct stream *s, const void *config);

@@ -59,12 +59,24 @@ def test_what_the_gateway_says_is_what_it_does(it):
 def test_looking_changes_nothing(it, origin):
     for _ in range(20):
         said = explained(it, "http://example.com/api/1", "-H", "apikey: ka", "-H", "X-More: 1")
-        assert ("rate-limiting", "not asked") in verdicts(said) and "status" not in said and said["consumer"] == "alice"
-    assert said["plugins"][2]["effect"] == "counts the request" and not origin.requests
+        assert ("rate-limiting", "passes") in verdicts(said) and "status" not in said and said["consumer"] == "alice"
+    assert not origin.requests
     before = it.status().json()["requests"]["total"]
     answer = it.get("/api/1", "apikey: ka", host="example.com")
     assert answer.status == 200 and answer.get("X-RateLimit-Remaining-Minute") == "4"
     assert before == 0 and it.status().json()["connections"]["active"] <= 1
+    for _ in range(5):
+        answer = it.get("/api/1", "apikey: ka", host="example.com")
+    said = explained(it, "http://example.com/api/1", "-H", "apikey: ka")
+    assert answer.status == said["status"] == 429 and ("rate-limiting", "answers") in verdicts(said)
+
+
+def test_what_only_others_know_is_not_asked(origin, start):
+    silent = plugin("oauth2-introspection", introspection_url="http://127.0.0.1:9/", authorization_value="Basic x")
+    gateway = start([service(origin.port, route(plugins=(silent,)))])
+    said = explained(gateway, "http://x/", "-H", "Authorization: Bearer t")
+    assert verdicts(said) == [("oauth2-introspection", "not asked")]
+    assert said["plugins"][0]["effect"] == "asks the authorization service"
 
 
 def test_https_and_addresses(it, origin, start):
@@ -100,5 +112,5 @@ def test_the_api_refuses(it, body, status):
 
 def test_the_table(it):
     text = it.ctl("routes", "-m", "GET http://example.com/api/1", "-H", "apikey: ka").stdout
-    assert "rate-limiting" in text and "not asked: counts the request" in text and "route api" in text and "every request" in text
+    assert "rate-limiting" in text and "passes" in text and "route api" in text and "every request" in text
     assert "api" in it.ctl("routes").stdout

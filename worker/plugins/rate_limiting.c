@@ -159,8 +159,20 @@ static enum stage_result rate_limiting_access(struct stream *s, const void *conf
     return conclude(s, c, claims, n, limits_take(stream_limits(s), claims, n, stream_now_ms(s)));
 }
 
+static enum stage_result rate_limiting_look(struct stream *s, const void *config)
+{
+    const struct conf_rate_limiting *c = config;
+    struct limits_claim claims[CALENDAR_UNITS];
+
+    if (c->redis)
+        return STAGE_WAIT;
+    int n = make_claims(s, c, claims);
+    return conclude(s, c, claims, n, limits_would(stream_limits(s), claims, n, stream_now_ms(s)));
+}
+
 const struct plugin_ops rate_limiting_ops = {
     .kind = CONF_PLUGIN_RATE_LIMITING,
     .access = rate_limiting_access,
     .effect = "counts the request",
+    .look = rate_limiting_look,
 };
