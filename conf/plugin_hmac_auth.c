@@ -42,8 +42,9 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(CONFIG, as.realm, "realm"), .preset = "\"\"", .check = value_is_printable,
       .doc = "The realm named in WWW-Authenticate." },
     { FIELDS_ROW_TEXT(CONFIG, anonymous, "anonymous"), .preset = "\"\"",
-      .doc = "The consumer (username, custom_id or id) of requests without a valid signature; \"\" "
-             "refuses them." },
+      .doc =
+          "The consumer (username, custom_id or id) of requests without a valid signature; \"\" "
+          "refuses them. A body that does not fit its Digest at its end is refused in any case." },
 };
 static const struct fields_table table = {
     .title = "hmac-auth",
