@@ -14,6 +14,7 @@
 #include "shm/health.h"
 #include "worker/balance/balance.h"
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,8 +33,9 @@ struct site {
 
 static struct site *site_new(const int *weights, size_t n)
 {
-    struct site *s = calloc(1, sizeof(*s));
+    struct site *s = aligned_alloc(_Alignof(struct site), sizeof(*s));
     assert_non_null(s);
+    memset(s, 0, sizeof(*s));
     assert_true(health_make(&s->heritage.health, PEERS_MAX, 1));
     s->upstream = (struct conf_upstream){ .name = { "orders", 6 }, .id = { "0a-1b", 5 } };
     s->conf = (struct conf){ .upstreams = &s->upstream, .upstreams_n = 1 };
