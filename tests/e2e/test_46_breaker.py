@@ -108,7 +108,7 @@ def test_a_dying_target_costs_few_tries_and_no_client_request():
     with Target() as a, Target() as b:
         up = upstream(a.port, b.port, healthchecks=checks(passive=breaking(retry_after=0)))
         with gateway(up, workers=workers) as g:
-            load = Load(g, 8)
+            load = Load(g, workers + 1)     # beside the third that fails, one for each worker may be under way
             wait_until(lambda: load.total() > 500, "load")
             a.stop()
             wait_state(g, a.port, "down")
