@@ -8,6 +8,7 @@
 #include "master/files.h"
 #include "master/listen.h"
 #include "master/moving.h"
+#include "master/reload.h"
 #include "master/zones.h"
 #include "worker/base/log.h"
 #include <stdlib.h>
@@ -94,8 +95,13 @@ void generation_collect(struct master *m)
         generation_free(m, g);
         gone = true;
     }
-    if (gone)
-        moving_part(m);
+    if (!gone)
+        return;
+    moving_part(m);
+    if (moving_may_catch_up(m)) {
+        log_write(LOG_LEVEL_NOTICE, "dictionaries change their size in a reload that follows");
+        reload_ask(m, -1, 0);
+    }
 }
 
 void generation_free_all(struct master *m)

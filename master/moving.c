@@ -70,6 +70,15 @@ static void moving_keep(struct generation *g, size_t i, const struct generation 
         g->heritage.twins[i] = old->heritage.twins[k];
 }
 
+/* The dictionary keeps the zone that it has for now: moving_may_catch_up(). */
+static void moving_stay(struct master *m, struct generation *g, size_t i, const struct zone *from)
+{
+    struct zone made = g->heritage.dicts[i];
+
+    g->heritage.dicts[i] = *from;
+    zones_release(&made, m->generations);
+}
+
 void moving_prepare(struct master *m, struct generation *g)
 {
     for (size_t i = 0; m->current && i < HERITAGE_DICTS_MAX; i++) {
@@ -81,12 +90,14 @@ void moving_prepare(struct master *m, struct generation *g)
             continue;
         if (from->shm == g->heritage.dicts[i].shm)
             moving_keep(g, i, m->current);
-        else if (moving_is_busy(m, from))
+        else if (moving_is_busy(m, from)) {
             log_write(LOG_LEVEL_WARN,
-                      "shared dict %s begins empty: processes from before its last change of size, "
-                      "or of another master, still have work",
+                      "shared dict %s keeps its size for now: processes from before its last "
+                      "change of size, or of another master, still have work",
                       g->dicts[i]);
-        else
+            moving_stay(m, g, i, from);
+            moving_keep(g, i, m->current);
+        } else
             moving_pair(m, g, i, from);
     }
 }
@@ -153,6 +164,10 @@ static void moving_release(struct master *m, struct generation *g, int i)
 
 void moving_abandon(struct master *m, struct generation *g)
 {
+    uint32_t moves = g->heritage.moves;
+    struct zone from[HERITAGE_DICTS_MAX];
+
+    memcpy(from, g->heritage.twins, sizeof from);
     for (struct generation *other = m->generations; other; other = other->next)
         for (int i = 0; i < HERITAGE_DICTS_MAX; i++) {
             const struct zone *twin = &other->heritage.twins[i];
@@ -160,6 +175,9 @@ void moving_abandon(struct master *m, struct generation *g)
             if (k >= 0 && g->heritage.moves >> k & 1)
                 moving_release(m, other, i);
         }
+    for (size_t i = 0; i < HERITAGE_DICTS_MAX; i++)
+        if (moves >> i & 1)
+            moving_stay(m, g, i, &from[i]);
     g->heritage.moves = 0;
     for (int slot = 0; slot < BOARD_SLOTS; slot++)
         m->children[slot].owes = 0;
@@ -179,4 +197,12 @@ void moving_part(struct master *m)
         for (int i = 0; i < HERITAGE_DICTS_MAX; i++)
             if (g->heritage.twins[i].shm && !moving_is_somebodys(m, &g->heritage.twins[i]))
                 moving_release(m, g, i);
+}
+
+bool moving_may_catch_up(const struct master *m)
+{
+    const struct generation *g = m->current;
+
+    return m->mode == MASTER_SERVING && g && m->generations == g && g->next == NULL &&
+           !m->heir.gone_by && m->heir.link < 0 && !zones_fit(g);
 }

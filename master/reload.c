@@ -298,7 +298,7 @@ static void reload_move(struct master *m, struct generation *g)
     } else if (master_now() >= g->deadline) {
         log_write(LOG_LEVEL_WARN,
                   "not all processes know of the dictionaries that change their "
-                  "size within %d ms: these begin empty",
+                  "size within %d ms: these keep it for now",
                   RELOAD_ANNOUNCE);
         moving_abandon(m, g);
         reload_start(m, g);

@@ -39,6 +39,14 @@ def hits(gateway, targets):
     return sum(gateway.get(t).get("X-Cache-Status") == "Hit" for t in targets)
 
 
+def size_of(gateway):
+    """As the control process says; one that is being replaced says nothing."""
+    try:
+        return gateway.control("GET", "/cache").json()["dicts"][0]["size"]
+    except OSError:
+        return None
+
+
 def settled(gateway, processes=4):
     wait_until(lambda: len(gateway.processes()) == processes, "the old generation to be gone", 20)
 
@@ -150,7 +158,7 @@ def test_memory_comes_back(origins, start):
 
 
 def test_again_while_the_last_change_is_not_over(origins, start):
-    """Then it begins empty; a request that an old worker still has is not disturbed."""
+    """Then it keeps its size and content until the old workers are gone; a request that one still has is not disturbed."""
     def slowly(connection, request):
         if request.target == "/slow":
             assert wait_until(lambda: release, "the end", 30)
@@ -165,30 +173,34 @@ def test_again_while_the_last_change_is_not_over(origins, start):
     resize(gateway, "16m")
     assert gateway.get("/a").get("X-Cache-Status") == "Hit"
     resize(gateway, "8m")
-    assert "begins empty" in gateway.log()
-    assert gateway.get("/a").get("X-Cache-Status") == "Miss"
+    assert "keeps its size for now" in gateway.log()
+    assert gateway.get("/a").get("X-Cache-Status") == "Hit" and size_of(gateway) == 16 << 20
     gateway.reload()
-    assert gateway.get("/a").get("X-Cache-Status") == "Hit"
+    assert gateway.get("/a").get("X-Cache-Status") == "Hit" and size_of(gateway) == 16 << 20
     release.append(True)
     assert slow.response().status == 200
     slow.close()
+    wait_until(lambda: size_of(gateway) == 8 << 20, "the size that the file says")
+    assert gateway.get("/a").get("X-Cache-Status") == "Hit"
     settled(gateway)
     resize(gateway, "16m")
     assert gateway.get("/a").get("X-Cache-Status") == "Hit"
 
 
 def test_worker_that_is_stopped_does_not_stop_the_reload(origin, start):
-    """Who does not know of the new zone could purge behind its back: then it begins empty."""
+    """Who does not know of the new zone could purge behind its back: so the old one stays until that process is gone."""
     gateway = start(cached(origin), shared_dicts=dicts("8m"), workers=2)
     gateway.get("/a")
     stopped = gateway.pids()[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
         resize(gateway, "16m")
-        assert "these begin empty" in gateway.log()
-        assert gateway.get("/a").get("X-Cache-Status") == "Miss"
+        assert "these keep it for now" in gateway.log()
+        assert gateway.get("/a").get("X-Cache-Status") == "Hit" and size_of(gateway) == 8 << 20
     finally:
         os.kill(stopped, signal.SIGCONT)
+    wait_until(lambda: size_of(gateway) == 16 << 20, "the size that the file says")
+    assert gateway.get("/a").get("X-Cache-Status") == "Hit"
     settled(gateway)
     resize(gateway, "8m")
     assert gateway.get("/a").get("X-Cache-Status") == "Hit"
