@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import (BUILD, GATEWAY, Client, ask, children_of, is_zombie, proxy_cache, reply, route, service, wait_until)
+from harness import (BUILD, GATEWAY, Client, ask, children_of, is_zombie, plugin, proxy_cache, reply, route, service, wait_until)
 from test_70_reload import Load
 
 NEXT, LAYOUT = str(BUILD / "e2e" / "gateway-next"), str(BUILD / "e2e" / "gateway-layout")
@@ -110,6 +110,19 @@ def works(gateway, origin, generation=1):
 
 
 # ---- what it is for -----------------------------------------------------------------------------------------------
+
+def test_what_was_said_of_tokens_is_inherited(origin, origins, start):
+    """The next program's digests are under the same key: a token that is known is not asked about again."""
+    authority = origins(lambda connection, request: connection.send(
+        reply(200, "Content-Type: application/json", body='{"active":true,"sub":"s"}')))
+    asks = plugin("oauth2-introspection", introspection_url=f"http://127.0.0.1:{authority.port}/", ttl=3600)
+    gateway = start([service(origin.port, route(plugins=[asks]))])
+    assert gateway.get("/", "Authorization: Bearer t0k").status == 200
+    old, _ = upgrade(gateway)
+    assert ended(old) == 0
+    assert gateway.get("/", "Authorization: Bearer t0k").status == 200 and len(authority.requests) == 1
+    assert origin.last.get("X-Credential-Sub") == "s"
+
 
 @pytest.mark.seconds(120)
 def test_under_load_nothing_is_lost(origin, start):
