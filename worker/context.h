@@ -19,6 +19,7 @@
 #include "worker/base/peers.h"
 #include "worker/base/pool.h"
 #include "worker/base/twins.h"
+#include "worker/base/verified.h"
 #include "worker/http/labels.h"
 #include "worker/router.h"
 #include "worker/tls.h"
@@ -76,6 +77,7 @@ struct worker {
     struct inquiries *inquiries; /* worker/inquiry.c */
     struct keyring keyring;
     struct encoders encoders;
+    struct verified verified;
     struct tls_server *tls;
     struct accesslog *accesslog;
     struct stats_process_shm *stats;

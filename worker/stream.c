@@ -272,6 +272,11 @@ void stream_leave_seat(struct stream *s)
     s->seat = 0;
 }
 
+struct verified *stream_verified(struct stream *s)
+{
+    return &s->w->verified;
+}
+
 struct keyring *stream_keyring(struct stream *s)
 {
     return &s->w->keyring;

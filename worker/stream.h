@@ -21,6 +21,7 @@ struct limits;   /* shm/limits.h */
 struct memo;     /* worker/base/memo.h */
 struct keyring;  /* worker/base/keyring.h */
 struct encoders; /* worker/base/encoder.h */
+struct verified; /* worker/base/verified.h */
 
 /* A field that is added to what is sent: to the upstream's request or to the client's response. */
 struct extra_field {
@@ -59,6 +60,7 @@ struct limits *stream_limits(const struct stream *s);
 int64_t stream_monotonic_ms(const struct stream *s); /* of this turn of the loop */
 struct memo *stream_memo(struct stream *s);          /* what was verified already; never NULL */
 struct keyring *stream_keyring(struct stream *s);    /* of issuers; never NULL */
+struct verified *stream_verified(struct stream *s);  /* what a text means; never NULL */
 uint64_t stream_counter(struct stream *s);           /* per worker, 1, 2, ... */
 struct encoders *stream_encoders(struct stream *s);  /* the worker's */
 uint32_t stream_worker_index(const struct stream *s);

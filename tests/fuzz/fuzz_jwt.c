@@ -4,12 +4,33 @@
  * no crash, no read outside, and nothing unsigned verifies.
  */
 #include "worker/http/base64.h"
+#include "worker/plugins/jwt_claims.h"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/jwt_verify.h"
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
+
+/* Whatever a token says, a field's value holds nothing that ends it. */
+static void look_at_claims(const struct jwt_token *token)
+{
+    static const char *const claims[] = { "iss", "sub", "aud", "a", "a.b", "a.b.c", ".", "" };
+    static const struct conf_text names[] = { { "api", 3 }, { "x", 1 } };
+    static const struct conf_texts some = { names, 2 };
+    static char value[JWT_CLAIMS_VALUE_MAX];
+    (void)jwt_claims_issuer(token, &some);
+    (void)jwt_claims_audience(token, &some);
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        (void)jwt_claims_text(token, claims[i]);
+        ptrdiff_t n = jwt_claims_value(token, claims[i], value);
+        if (n > JWT_CLAIMS_VALUE_MAX)
+            abort();
+        for (ptrdiff_t k = 0; k < n; k++)
+            if ((unsigned char)value[k] < ' ' || value[k] == 0x7f)
+                abort();
+    }
+}
 
 static void look(const struct jwt_token *token)
 {
@@ -18,6 +39,9 @@ static void look(const struct jwt_token *token)
     (void)jwt_token_exp(token, 1700000000);
     (void)jwt_token_nbf(token, 1700000000);
     (void)jwt_token_lifetime(token, 1700000000, 300);
+    (void)jwt_token_end(token);
+    (void)jwt_token_kid(token);
+    look_at_claims(token);
 }
 
 static EVP_PKEY *keys[3];

@@ -15,6 +15,7 @@
 #include "worker/http/base64.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/jwt_claims.h"
+#include "worker/plugins/jwt_memo.h"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/jwt_verify.h"
 #include "worker/plugins/jwt_where.h"
@@ -25,14 +26,14 @@ struct attempt {
     struct stream *s;
     const struct conf_jwt *config;
     struct jwt_where where;
-    const struct conf_consumer *consumer; /* who it is, once the token holds */
-    struct slice credential;
-    struct slice *values; /* of claims_to_headers; n 0: nothing is said */
-    int status;           /* of a failure */
-    bool hoped;           /* for a key, and long enough */
-    bool waits;           /* not judged yet: a key is asked for */
-    const char *message;  /* why it failed; NULL: `faults` says it */
-    struct slice faults;  /* {"exp":"token expired"} */
+    struct jwt_known known; /* once the token holds */
+    struct jwt_memo memo;
+    int64_t until;       /* s since 1970: from then on its key does not count */
+    int status;          /* of a failure */
+    bool hoped;          /* for a key, and long enough */
+    bool waits;          /* not judged yet: a key is asked for */
+    const char *message; /* why it failed; NULL: `faults` says it */
+    struct slice faults; /* {"exp":"token expired"} */
 };
 
 /* --- whether one holds ---------------------------------------------------------------------- */
@@ -127,8 +128,8 @@ static bool credential_holds(struct attempt *a, const struct jwt_token *token)
     const struct conf_jwt_secret *secret = credentials_jwt(stream_credentials(a->s), key.p, key.n);
     if (!secret)
         return fail_by_claim(a, "No credentials found for given ", "");
-    a->consumer = secret->consumer;
-    a->credential = slice_of(secret->key.s, secret->key.n);
+    a->known.consumer = secret->consumer;
+    a->known.credential = slice_of(secret->key.s, secret->key.n);
     return signature_holds(a, token, secret);
 }
 
@@ -180,8 +181,10 @@ static bool key_holds(struct attempt *a, const struct jwt_token *token)
     struct keyring_found found =
         keyring_find(stream_keyring(a->s), issuer, kid, (int)token->algorithm, stream_now(a->s));
     for (size_t i = 0; i < found.n; i++)
-        if (jwt_verify_public(a->where.token, token->algorithm, found.keys[i]))
+        if (jwt_verify_public(a->where.token, token->algorithm, found.keys[i])) {
+            a->until = found.until;
             return true;
+        }
     if (found.n == 0 && found.other)
         return fail(a, "Invalid algorithm");
     if (found.n && (kid.p || a->hoped))
@@ -207,10 +210,10 @@ static bool find_consumer(struct attempt *a, const struct jwt_token *token)
     if (n < 0)
         return fail(a, "Invalid 'sub' in claims");
     if (n > 0)
-        a->credential = arena_copy(stream_arena(a->s), slice_of(sub, (size_t)n));
+        a->known.credential = arena_copy(stream_arena(a->s), slice_of(sub, (size_t)n));
     if (c->consumer_claim.n)
-        a->consumer = consumer_called(a, name);
-    if (c->consumer_claim.n && !c->consumer_optional && !a->consumer) {
+        a->known.consumer = consumer_called(a, name);
+    if (c->consumer_claim.n && !c->consumer_optional && !a->known.consumer) {
         struct slice text = arena_print(stream_arena(a->s), "No consumer found for given '%s'",
                                         c->consumer_claim.s);
         return fail(a, text.p ? text.p : "Unauthorized");
@@ -236,15 +239,16 @@ static bool read_values(struct attempt *a, const struct jwt_token *token)
     char value[JWT_CLAIMS_VALUE_MAX];
     if (c->claims_to_headers_n == 0)
         return true;
-    a->values = arena_take(stream_arena(a->s), c->claims_to_headers_n * sizeof *a->values);
-    if (!a->values)
+    struct slice *values = arena_take(stream_arena(a->s), c->claims_to_headers_n * sizeof *values);
+    if (!values)
         return fail(a, "Unauthorized");
+    a->known.values = values;
     for (size_t i = 0; i < c->claims_to_headers_n; i++) {
         const char *claim = c->claims_to_headers[i].claim.s;
         ptrdiff_t n = jwt_claims_value(token, claim, value);
-        a->values[i] =
+        values[i] =
             n > 0 ? arena_copy(stream_arena(a->s), slice_of(value, (size_t)n)) : slice_of(NULL, 0);
-        if (n < 0 || (n > 0 && !a->values[i].p)) {
+        if (n < 0 || (n > 0 && !values[i].p)) {
             struct slice text = arena_print(stream_arena(a->s), "Invalid '%s' in claims", claim);
             return fail(a, text.p ? text.p : "Unauthorized");
         }
@@ -274,13 +278,18 @@ static bool authenticate(struct attempt *a)
         return fail(a, "Multiple tokens provided");
     if (!a->where.token.p)
         return fail(a, "Unrecognizable token");
+    if (jwt_memo_recall(a->s, a->config, a->where.token, &a->memo, &a->known))
+        return true;
     char *scratch = arena_take(stream_arena(a->s), a->where.token.n);
     enum jwt_token_fault fault =
         scratch ? jwt_token_read(a->where.token, scratch, &token) : JWT_TOKEN_MEMORY;
     if (fault != JWT_TOKEN_SOUND)
         return bad_token(a, fault);
     bool holds = token_holds(a, &token);
+    int64_t end = jwt_token_end(&token);
     jwt_token_free(&token);
+    if (holds)
+        jwt_memo_keep(a->s, a->config, &a->memo, &a->known, end < a->until ? end : a->until);
     return holds;
 }
 
@@ -299,10 +308,10 @@ static void drop_headers(struct stream *s, const struct conf_jwt *c)
 static void tell(const struct attempt *a)
 {
     const struct conf_jwt *c = a->config;
-    stream_authenticate(a->s, a->consumer, a->credential, false);
+    stream_authenticate(a->s, a->known.consumer, a->known.credential, false);
     for (size_t i = 0; i < c->claims_to_headers_n; i++)
-        if (a->values[i].n)
-            stream_set_upstream(a->s, name_of(&c->claims_to_headers[i]), a->values[i]);
+        if (a->known.values[i].n)
+            stream_set_upstream(a->s, name_of(&c->claims_to_headers[i]), a->known.values[i]);
 }
 
 static struct slice with_error(struct stream *s, struct slice challenge,
@@ -313,9 +322,10 @@ static struct slice with_error(struct stream *s, struct slice challenge,
     return text.p ? text : challenge;
 }
 
-static enum stage_result refuse(struct attempt *a, struct slice challenge)
+static enum stage_result refuse(struct attempt *a)
 {
     const struct conf_jwt *c = a->config;
+    struct slice challenge = auth_challenge(a->s, "Bearer", &c->realm);
     must(a->message || a->faults.p);
     if (a->status == 503 && !c->anonymous)
         return stream_answer(a->s, 503, a->message);
@@ -327,7 +337,7 @@ static enum stage_result refuse(struct attempt *a, struct slice challenge)
 static enum stage_result jwt_access(struct stream *s, const void *config)
 {
     const struct conf_jwt *c = config;
-    struct attempt a = { .s = s, .config = c, .status = 401 };
+    struct attempt a = { .s = s, .config = c, .until = INT64_MAX, .status = 401 };
     struct hope *h = (struct hope *)stream_awaited(s);
     if (h && hopes(s, c, h))
         return STAGE_WAIT;
@@ -335,12 +345,11 @@ static enum stage_result jwt_access(struct stream *s, const void *config)
     drop_headers(s, c);
     if (auth_skips(s, c->run_on_preflight, c->anonymous))
         return STAGE_NEXT;
-    struct slice challenge = auth_challenge(s, "Bearer", &c->realm);
     jwt_where_find(s, c, &a.where);
     if (a.where.n == 0)
-        return auth_refuse(s, c->anonymous, challenge, "Unauthorized");
+        return auth_refuse(s, c->anonymous, auth_challenge(s, "Bearer", &c->realm), "Unauthorized");
     if (!authenticate(&a))
-        return a.waits ? STAGE_WAIT : refuse(&a, challenge);
+        return a.waits ? STAGE_WAIT : refuse(&a);
     tell(&a);
     return STAGE_NEXT;
 }

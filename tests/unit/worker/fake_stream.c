@@ -49,6 +49,7 @@ void fake_request(struct stream *s, const char *text)
 void fake_free(struct stream *s)
 {
     arena_reset(&s->arena);
+    verified_free(&s->verified);
 }
 
 struct conf_text fake_text(const char *s)
@@ -143,6 +144,11 @@ bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32
 struct memo *stream_memo(struct stream *s)
 {
     return &s->memo;
+}
+
+struct verified *stream_verified(struct stream *s)
+{
+    return &s->verified;
 }
 
 struct keyring *stream_keyring(struct stream *s)

@@ -9,6 +9,7 @@
 #include "worker/base/encoder.h"
 #include "worker/base/keyring.h"
 #include "worker/base/memo.h"
+#include "worker/base/verified.h"
 #include "worker/body_filter_whole.h"
 #include "worker/stream.h"
 
@@ -40,6 +41,7 @@ struct stream {
     uint32_t seats; /* so many are free */
     struct memo memo;
     struct keyring keyring; /* a test's own */
+    struct verified verified;
     int64_t monotonic_ms;
     int64_t slept; /* ms, of the last nap; 0: none */
     struct encoders encoders;

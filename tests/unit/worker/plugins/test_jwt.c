@@ -30,6 +30,8 @@ static char *public_pem[KINDS];
 static char issuers[KINDS][8];
 static struct conf_text header_names[1], uri_names[1], cookie_names[1];
 static struct conf_jwt config;
+static bool
+    remembers; /* between two requests; the rest of the tests change what it was judged by */
 
 static const jwt_alg_t libjwt_algorithm[KINDS] = { JWT_ALG_HS256, JWT_ALG_HS384, JWT_ALG_HS512,
                                                    JWT_ALG_RS256, JWT_ALG_RS384, JWT_ALG_RS512,
@@ -164,6 +166,7 @@ static int setup(void **state)
     uri_names[0] = fake_text("jwt");
     cookie_names[0] = fake_text("session");
     s.now_ms = (int64_t)NOW * 1000;
+    remembers = false;
     config = (struct conf_jwt){ .uri_param_names = { uri_names, 1 },
                                 .cookie_names = { cookie_names, 1 },
                                 .header_names = { header_names, 1 },
@@ -188,6 +191,8 @@ __attribute__((format(printf, 1, 2))) static enum stage_result run(const char *f
     vsnprintf(request, sizeof(request), format, args);
     va_end(args);
     fake_request(&s, request);
+    if (!remembers)
+        verified_free(&s.verified);
     return jwt_ops.access(&s, &config);
 }
 
@@ -532,6 +537,43 @@ static void claims_in_fields(void **state)
     expect_upstream("X-Sub", NULL);
 }
 
+/* A token that held is not verified again, for no longer than it may hold. */
+static void remembered(void **state)
+{
+    static const struct conf_claim_header headers[] = { { { "sub", 3 }, { "X-Sub", 5 } },
+                                                        { { "none", 4 }, { "X-None", 6 } } };
+    struct conf_text kept = secrets[CONF_HS256].secret;
+    (void)state;
+    remembers = true;
+    config.verify_exp = true;
+    config.claims_to_headers = headers;
+    config.claims_to_headers_n = 2;
+    sign("{\"iss\":\"HS256\",\"sub\":\"joe\",\"exp\":1700000010}");
+    expect_known(bearer(token), "HS256");
+    secrets[CONF_HS256].secret = fake_text("no secret that anything was signed with");
+    expect_known(bearer(token), "HS256");
+    expect_upstream("X-Sub", "joe");
+    expect_upstream("X-None", NULL);
+    s.now_ms -= 1000; /* before it was judged */
+    expect_refusal(bearer(token), "Invalid signature");
+    s.now_ms += 1000;
+    struct conf_jwt other = config; /* another instance has its own mind */
+    fake_request(&s, "GET /\n");
+    char request[8192];
+    snprintf(request, sizeof(request), "GET /\nAuthorization: Bearer %s\n", token);
+    fake_request(&s, request);
+    assert_int_equal(jwt_ops.access(&s, &other), STAGE_DONE);
+    char *last = token + strlen(token) - 10;
+    *last = *last == 'A' ? 'B' : 'A';
+    expect_refusal(bearer(token), "Invalid signature");
+    secrets[CONF_HS256].secret = kept;
+    sign("{\"iss\":\"HS256\",\"sub\":\"joe\",\"exp\":1700000010}");
+    s.now_ms += 9999;
+    expect_known(bearer(token), "HS256");
+    s.now_ms += 1;
+    expect_faults(bearer(token), "{\"exp\":\"token expired\"}");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -549,6 +591,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_its_realm, setup, teardown),
         cmocka_unit_test_setup_teardown(parties, setup, teardown),
         cmocka_unit_test_setup_teardown(claims_in_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(remembered, setup, teardown),
     };
     return cmocka_run_group_tests(tests, make_secrets, free_secrets);
 }
