@@ -4,7 +4,6 @@
  * name, as there are others of the same size.
  */
 #include "conf/jwt_key.h"
-#include "conf/consumer.h"
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -13,6 +12,18 @@
 #include <string.h>
 
 enum { JWT_KEY_RSA_BITS = 2048 }; /* RFC 7518 section 3.3 */
+
+const char *jwt_key_algorithm(enum conf_jwt_algorithm algorithm)
+{
+    static const char *const names[CONF_JWT_ALGORITHMS] = {
+        [CONF_HS256] = "HS256", [CONF_HS384] = "HS384", [CONF_HS512] = "HS512",
+        [CONF_RS256] = "RS256", [CONF_RS384] = "RS384", [CONF_RS512] = "RS512",
+        [CONF_ES256] = "ES256", [CONF_ES384] = "ES384", [CONF_ES512] = "ES512",
+        [CONF_PS256] = "PS256", [CONF_PS384] = "PS384", [CONF_PS512] = "PS512",
+        [CONF_EDDSA] = "EdDSA",
+    };
+    return names[algorithm];
+}
 
 /* Without this OpenSSL would ask at the terminal for the pass phrase of an encrypted block. */
 static int no_password(char *buf, int size, int writing, void *arg)

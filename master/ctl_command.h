@@ -81,6 +81,8 @@ struct ctl_command {
     X(ctl_entity_upstreams)                                                                        \
     X(ctl_health_log)                                                                              \
     X(ctl_health_probe)                                                                            \
+    X(ctl_jwks_list)                                                                               \
+    X(ctl_jwks_refresh)                                                                            \
     X(ctl_target_list)                                                                             \
     X(ctl_target_set)                                                                              \
     X(ctl_target_add)                                                                              \

@@ -10,13 +10,14 @@ import time
 
 import pytest
 
-from harness import (Origin, check, conf_text, make_certificates, plugin, reply, route, scratch, server_tls, service, token,
+from harness import (Origin, check, conf_text, free_port, make_certificates, plugin, reply, route, scratch, server_tls, service, token,
                      wait_until)
 
 ALICE = {"username": "alice", "custom_id": "42"}
 KINDS = {"RS256": "RSA -pkeyopt rsa_keygen_bits:2048", "ES256": "EC -pkeyopt ec_paramgen_curve:P-256",
          "ES384": "EC -pkeyopt ec_paramgen_curve:P-384", "ES512": "EC -pkeyopt ec_paramgen_curve:P-521", "EdDSA": "ed25519"}
-FAST = {"jwks_min_ttl": 0.2, "jwks_max_ttl": 3600, "jwks_error_ttl": 0.2, "jwks_refresh_interval": 0.2, "jwks_wait": 30}
+FAST = {"jwks_min_ttl": 0.2, "jwks_max_ttl": 3600, "jwks_error_ttl": 0.2, "jwks_refresh_interval": 0.2, "jwks_wait": 30,
+        "jwks_timeout": 60}
 
 
 def b64(data):
@@ -115,10 +116,6 @@ def services(origin, url, **config):
 
 def gateway_with(start, origin, url, settings=None, **config):
     return start(services(origin, url, **config), consumers=(ALICE,), **{**FAST, **(settings or {})})
-
-
-def fetched(gateway):
-    gateway.wait_log("keys of .*: [0-9]+, ")
 
 
 # ---- what a key may verify ---------------------------------------------------------------------------------------------
@@ -256,10 +253,10 @@ def test_max_age_within_floor_and_ceiling(origin, start, issuer, keys):
 # ---- issuers that fail -------------------------------------------------------------------------------------------------
 
 def test_a_dead_issuer_changes_nothing(origin, start, issuer, keys):
-    source = issuer(keys.one)
+    port = free_port()
+    source = issuer(keys.one, port=port)
     gateway = gateway_with(start, origin, source.url, {"jwks_max_ttl": 1})
     assert gateway.get("/", keys.one.sign()).status == 200
-    port = source.origin.port
     source.origin.stop()
     gateway.wait_log("keys of .* cannot be fetched: connection refused; the last ones stay")
     assert gateway.get("/", keys.one.sign()).status == 200
@@ -403,7 +400,7 @@ def test_keys_survive_reloads_and_the_death_of_the_checker(origin, start, issuer
 def test_a_checker_that_dies_in_a_fetch_is_followed_by_one_that_fetches(origin, start, issuer, keys):
     source = issuer(keys.one)
     source.hold.clear()
-    gateway = gateway_with(start, origin, source.url, {"jwks_timeout": 60})
+    gateway = gateway_with(start, origin, source.url)
     wait_until(lambda: source.fetches == 1, "the fetch")
     os.kill(gateway.pids("checker")[0], signal.SIGKILL)
     wait_until(lambda: source.fetches == 2, "the fetch by the next checker")
@@ -414,7 +411,7 @@ def test_a_checker_that_dies_in_a_fetch_is_followed_by_one_that_fetches(origin, 
 def test_a_client_that_leaves_while_keys_are_fetched(origin, start, issuer, keys):
     source = issuer(keys.one)
     source.hold.clear()
-    gateway = gateway_with(start, origin, source.url, {"jwks_timeout": 60, "jwks_wait": 60})
+    gateway = gateway_with(start, origin, source.url, {"jwks_wait": 60})
     clients = [gateway.client() for _ in range(5)]
     for client in clients:
         client.request("GET", "/", keys.one.sign())
@@ -425,6 +422,53 @@ def test_a_client_that_leaves_while_keys_are_fetched(origin, start, issuer, keys
     assert clients[0].response().status == 200
     assert gateway.get("/", keys.one.sign()).status == 200
     assert len(origin.requests) <= 6
+
+
+def test_what_the_operator_sees(origin, start, issuer, keys):
+    source = issuer(keys.one)
+    gateway = gateway_with(start, origin, source.url, {"jwks_min_ttl": 600, "jwks_error_ttl": 600})
+    assert gateway.get("/", keys.one.sign()).status == 200
+
+    def seen():
+        return gateway.control("GET", "/jwks").json()["issuers"][0]
+    wait_until(lambda: seen()["state"] == "good", "the state of the fetch")
+    first = seen()
+    assert first["uri"] == source.url and first["fetches"] == 1 and first["error"] is None and first["due"] > first["fetched"]
+    assert [(key["kid"], key["algorithms"], key["gone"]) for key in first["keys"]] == [("one", ["ES256"], None)]
+    source.publish(keys.two)
+    assert gateway.ctl("jwks", "refresh", source.url).returncode == 0
+    wait_until(lambda: seen()["fetches"] == 2 and not seen()["fetching"], "the fetch that was asked for")
+    assert {key["kid"]: bool(key["gone"]) for key in seen()["keys"]} == {"one": True, "two": False}
+    source.status = 503
+    assert gateway.control("POST", "/jwks/refresh").status == 202
+    wait_until(lambda: seen()["state"] == "stale", "the failure")
+    assert seen()["error"] == "status 503" and seen()["failures"] == 1
+    done = gateway.ctl("jwks")
+    assert done.returncode == 0 and source.url in done.stdout and "stale" in done.stdout and "status 503" in done.stdout
+    assert gateway.ctl("jwks", "http://nobody/").returncode == 1
+    assert gateway.get("/", keys.two.sign()).status == 200
+
+
+def test_a_token_that_held_does_not_outlive_its_key(origin, start, issuer, keys):
+    """What a worker remembers is forgotten when the keys change, in every worker."""
+    source = issuer(keys.one)
+    gateway = gateway_with(start, origin, source.url, {"jwks_grace": 0, "jwks_max_ttl": 600, "workers": 2})
+    held = keys.one.sign()
+    for _ in range(10):
+        assert gateway.get("/", held).status == 200
+    source.publish(keys.two)
+    assert gateway.ctl("jwks", "refresh").returncode == 0
+    wait_until(lambda: [key["kid"] for key in gateway.control("GET", "/jwks").json()["issuers"][0]["keys"]] == ["two"], "the new key")
+    for _ in range(10):
+        assert gateway.get("/", held).status == 401
+
+
+def test_a_token_that_held_does_not_outlive_itself(origin, start, issuer, keys):
+    gateway = gateway_with(start, origin, issuer(keys.one).url)
+    assert gateway.get("/", keys.one.sign()).status == 200
+    short = keys.one.sign(exp=int(time.time()) + 3)
+    wait_until(lambda: gateway.get("/", short).status == 401, "the token to expire")
+    assert gateway.get("/", short).json()["exp"] == "token expired"
 
 
 def test_settings_refused_at_load():

@@ -35,12 +35,6 @@ static const struct curve curves[] = { { "P-256", "prime256v1", 32, CONF_ES256 }
                                        { "P-384", "secp384r1", 48, CONF_ES384 },
                                        { "P-521", "secp521r1", 66, CONF_ES512 } };
 
-static const char *const algorithms[CONF_JWT_ALGORITHMS] = {
-    [CONF_RS256] = "RS256", [CONF_RS384] = "RS384", [CONF_RS512] = "RS512", [CONF_ES256] = "ES256",
-    [CONF_ES384] = "ES384", [CONF_ES512] = "ES512", [CONF_PS256] = "PS256", [CONF_PS384] = "PS384",
-    [CONF_PS512] = "PS512", [CONF_EDDSA] = "EdDSA",
-};
-
 /* --- members -------------------------------------------------------------------------------- */
 
 static const char *text(const json_t *entry, const char *member)
@@ -96,7 +90,7 @@ static uint32_t narrowed(const json_t *entry, uint32_t can)
     if (!json_object_get(entry, "alg"))
         return can;
     for (int a = 0; a < CONF_JWT_ALGORITHMS; a++)
-        if (algorithms[a] && strcmp(text(entry, "alg"), algorithms[a]) == 0)
+        if (strcmp(text(entry, "alg"), jwt_key_algorithm((enum conf_jwt_algorithm)a)) == 0)
             return can & BIT(a);
     return 0;
 }

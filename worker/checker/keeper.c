@@ -356,7 +356,7 @@ static void look(struct keeper_issuer *x)
         x->due = now + KEEPER_NAMING_MS;
         return;
     }
-    begin(x, wished);
+    begin(x, wished && x->due > now); /* what was due takes nobody's turn */
 }
 
 static void on_look(struct timer *timer)

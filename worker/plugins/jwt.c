@@ -9,6 +9,7 @@
  * each says itself what it may verify. A key that is not known yet is asked for, and the request
  * waits a while for it.
  */
+#include "conf/jwt_key.h"
 #include "conf/plugin_jwt.h"
 #include "shm/assert.h"
 #include "worker/base/keyring.h"
@@ -88,7 +89,7 @@ static struct slice secret_of(struct attempt *a, const struct conf_jwt_secret *s
 static bool signature_holds(struct attempt *a, const struct jwt_token *token,
                             const struct conf_jwt_secret *secret)
 {
-    if (strcmp(token->alg, jwt_token_algorithm(secret->algorithm)) != 0)
+    if (strcmp(token->alg, jwt_key_algorithm(secret->algorithm)) != 0)
         return fail(a, "Invalid algorithm");
     bool shared = is_symmetric(secret->algorithm), holds;
     struct slice key = shared ? secret_of(a, secret) : slice_of(NULL, 0);

@@ -7,20 +7,9 @@
  * not the credential's.
  */
 #include "worker/plugins/jwt_token.h"
+#include "conf/jwt_key.h"
 #include "worker/http/base64.h"
 #include <jansson.h>
-
-static const char *const algorithms[] = {
-    [CONF_HS256] = "HS256", [CONF_HS384] = "HS384", [CONF_HS512] = "HS512", [CONF_RS256] = "RS256",
-    [CONF_RS384] = "RS384", [CONF_RS512] = "RS512", [CONF_ES256] = "ES256", [CONF_ES384] = "ES384",
-    [CONF_ES512] = "ES512", [CONF_PS256] = "PS256", [CONF_PS384] = "PS384", [CONF_PS512] = "PS512",
-    [CONF_EDDSA] = "EdDSA",
-};
-
-const char *jwt_token_algorithm(enum conf_jwt_algorithm algorithm)
-{
-    return algorithms[algorithm];
-}
 
 const char *jwt_token_fault_text(enum jwt_token_fault fault)
 {
@@ -57,8 +46,8 @@ static json_t *parse(struct slice part, char *scratch)
 static bool know_algorithm(struct jwt_token *token)
 {
     const char *alg = json_string_value(json_object_get(token->header, "alg"));
-    for (size_t i = 0; alg && i < sizeof(algorithms) / sizeof(*algorithms); i++)
-        if (strcmp(alg, algorithms[i]) == 0) {
+    for (int i = 0; alg && i < CONF_JWT_ALGORITHMS; i++)
+        if (strcmp(alg, jwt_key_algorithm((enum conf_jwt_algorithm)i)) == 0) {
             token->alg = alg;
             token->algorithm = (enum conf_jwt_algorithm)i;
             return true;

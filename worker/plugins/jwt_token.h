@@ -39,9 +39,6 @@ enum jwt_token_fault jwt_token_read(struct slice text, char *scratch, struct jwt
 void jwt_token_free(struct jwt_token *token);
 const char *jwt_token_fault_text(enum jwt_token_fault fault);
 
-/* "HS256" for CONF_HS256, ... */
-const char *jwt_token_algorithm(enum conf_jwt_algorithm algorithm);
-
 enum jwt_token_key { JWT_KEY_MISSING, JWT_KEY_INVALID, JWT_KEY_FOUND };
 
 /* The claim that names the credential, of the payload or else of the header. *key lives as long as

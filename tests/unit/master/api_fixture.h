@@ -100,7 +100,7 @@ static struct conf_route fixture_routes[] = {
       .protocols = CONF_HTTPS,
       .chain = &fixture_chain },
 };
-static struct conf_dict fixture_dicts[] = { { TEXT("gateway_cache"), 4 << 20 } };
+static struct conf_dict fixture_dicts[] = { { .name = TEXT("gateway_cache"), .size = 4 << 20 } };
 
 static uint64_t fixture_ask(struct api *api, enum channel_op op, const char *text)
 {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "conf/jwt_key.h"
 #include "conf/plugin_jwt.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/jwt_token.h"
@@ -63,7 +64,7 @@ static EVP_PKEY *new_key(int kind)
 static void make_secret(int kind)
 {
     snprintf(issuers[kind], sizeof(issuers[kind]), "%s",
-             jwt_token_algorithm((enum conf_jwt_algorithm)kind));
+             jwt_key_algorithm((enum conf_jwt_algorithm)kind));
     struct conf_jwt_secret *secret = &secrets[kind];
     *secret = (struct conf_jwt_secret){ .key = fake_text(issuers[kind]),
                                         .id = fake_text("id"),
