@@ -265,6 +265,11 @@ bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32
     return s->seat != 0;
 }
 
+bool stream_may_take_seat(const struct stream *s, uint64_t scope, struct slice who, uint32_t limit)
+{
+    return seats_taken(s->w->seats, seats_key(s->w->seats, scope, who.p, who.n)) < limit;
+}
+
 void stream_leave_seat(struct stream *s)
 {
     if (s->seat)

@@ -68,6 +68,8 @@ uint32_t stream_worker_index(const struct stream *s);
  * it ends: true, if there are at most `limit` of them now. False: nothing was counted. Once for a
  * request. */
 bool stream_take_seat(struct stream *s, uint64_t scope, struct slice who, uint32_t limit);
+/* Whether that would succeed. */
+bool stream_may_take_seat(const struct stream *s, uint64_t scope, struct slice who, uint32_t limit);
 struct slice stream_client_text(struct stream *s); /* the client's address as text */
 struct slice
 stream_server_text(struct stream *s); /* the listener's "address-port", for tracker ids */

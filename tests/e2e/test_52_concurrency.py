@@ -2,6 +2,7 @@
 """concurrency-limiting as clients and origins see it: never one too many over all workers, over reloads and deaths, and
 no seat is lost, however a request ends."""
 import contextlib
+import json
 import os
 import select
 import signal
@@ -259,3 +260,17 @@ def test_what_is_under_way_counts_over_a_reload(held, start):
     assert gateway.get("/").status == 429 and held.now == 1
     held.gate.set()
     assert client.response().status == 200
+
+
+def test_who_only_asks_takes_no_seat(held, start):
+    gateway = gateway_with(start, held.port, limiting(1, "route"))
+
+    def verdict():
+        done = gateway.ctl("-o", "json", "routes", "-m", "GET http://localhost/")
+        assert done.returncode == 0, done.stderr
+        return next(p["verdict"] for p in json.loads(done.stdout)["plugins"] if p["name"] == "concurrency-limiting")
+    assert [verdict() for _ in range(3)] == ["passes"] * 3
+    client = enter(gateway, held)
+    assert verdict() == "answers"
+    held.gate.set()
+    assert client.response().status == 200 and verdict() == "passes"

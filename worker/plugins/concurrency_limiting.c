@@ -8,23 +8,37 @@
 #include "worker/plugins/counted.h"
 #include "worker/plugins/plugins.h"
 
+static enum stage_result conclude(struct stream *s, const struct conf_concurrency_limiting *c,
+                                  bool seated)
+{
+    if (seated)
+        return STAGE_NEXT;
+    if (c->retry_after)
+        stream_set_response_number(s, SLICE("Retry-After"), (uint64_t)c->retry_after);
+    return stream_answer(s, c->error_code, c->error_message.s);
+}
+
 static enum stage_result concurrency_limiting_access(struct stream *s, const void *config)
 {
     const struct conf_concurrency_limiting *c = config;
     struct counted counted = counted_as(s, &c->counted);
+    uint64_t scope = counted_scope(c->scope, counted);
 
-    if (stream_take_seat(s, counted_scope(c->scope, counted), counted.who, (uint32_t)c->limit))
-        return STAGE_NEXT;
-    if (c->retry_after) {
-        struct slice text = arena_print(stream_arena(s), "%d", c->retry_after);
-        if (text.p)
-            stream_set_response(s, SLICE("Retry-After"), text);
-    }
-    return stream_answer(s, c->error_code, c->error_message.s);
+    return conclude(s, c, stream_take_seat(s, scope, counted.who, (uint32_t)c->limit));
+}
+
+static enum stage_result concurrency_limiting_look(struct stream *s, const void *config)
+{
+    const struct conf_concurrency_limiting *c = config;
+    struct counted counted = counted_as(s, &c->counted);
+    uint64_t scope = counted_scope(c->scope, counted);
+
+    return conclude(s, c, stream_may_take_seat(s, scope, counted.who, (uint32_t)c->limit));
 }
 
 const struct plugin_ops concurrency_limiting_ops = {
     .kind = CONF_PLUGIN_CONCURRENCY_LIMITING,
     .access = concurrency_limiting_access,
     .effect = "counts the request",
+    .look = concurrency_limiting_look,
 };

@@ -79,7 +79,7 @@ static void tell(struct stream *s, const struct conf_response_ratelimiting *c,
                  const struct conf_response_limit *l, const struct limits_claim *claims, int n)
 {
     for (int i = 0; i < n && !c->hide_client_headers; i++) {
-        int unit = claims[i].unit;
+        enum calendar_unit unit = claims[i].unit;
         stream_set_response_number(s, text_slice(&l->fields[unit].limit), claims[i].limit);
         stream_set_response_number(s, text_slice(&l->fields[unit].remaining), claims[i].left);
     }
@@ -92,10 +92,9 @@ static uint32_t look(struct stream *s, const struct conf_response_limit *l, stru
     uint32_t least = UINT32_MAX;
 
     *n = make_claims(s, l, counted, 0, claims);
-    for (int i = 0; i < *n; i++) {
-        (void)limits_take(stream_limits(s), &claims[i], 1, stream_now_ms(s));
+    (void)limits_would(stream_limits(s), claims, *n, stream_now_ms(s));
+    for (int i = 0; i < *n; i++)
         least = claims[i].left < least ? claims[i].left : least;
-    }
     return least;
 }
 
@@ -189,6 +188,5 @@ static void response_ratelimiting_header_filter(struct stream *s, const void *co
 const struct plugin_ops response_ratelimiting_ops = {
     .kind = CONF_PLUGIN_RESPONSE_RATELIMITING,
     .access = response_ratelimiting_access,
-    .effect = "looks at what responses used",
     .header_filter = response_ratelimiting_header_filter,
 };

@@ -48,6 +48,10 @@ static void seats(void **state)
     config.retry_after = 0;
     assert_int_equal(ask("GET /\n", NULL), 429);
     assert_null(fake_response(&s, "Retry-After"));
+    assert_int_equal(concurrency_limiting_ops.look(&s, &config), STAGE_DONE);
+    s.seats = 1;
+    assert_int_equal(concurrency_limiting_ops.look(&s, &config), STAGE_NEXT);
+    assert_int_equal(s.seats, 1);
     fake_free(&s);
 }
 
