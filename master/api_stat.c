@@ -30,6 +30,8 @@ static const struct counter process_counters[] = {
     PROCESS(upstream_retries),
     PROCESS(upgraded),
     PROCESS(accept_failures),
+    PROCESS(redis_questions),
+    PROCESS(redis_failures),
     PROCESS(out_of_memory),
     PROCESS(log_failures),
     PROCESS(idle),

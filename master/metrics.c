@@ -246,6 +246,10 @@ static const struct {
     COUNTER("gateway_upstream_failures_total", "Attempts at an upstream that failed.",
             upstream_failures),
     COUNTER("gateway_upstream_retries_total", "Requests sent once more.", upstream_retries),
+    COUNTER("gateway_redis_questions_total", "Questions sent to a Redis.", redis_questions),
+    COUNTER("gateway_redis_failures_total",
+            "Questions that a Redis did not answer, or was not asked as it does not answer.",
+            redis_failures),
     COUNTER("gateway_out_of_memory_total", "Allocations that failed.", out_of_memory),
     COUNTER("gateway_log_failures_total", "Log lines that could not be written.", log_failures),
 #undef COUNTER

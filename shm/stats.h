@@ -10,7 +10,7 @@
 #include "shm/region.h"
 #include <stdatomic.h>
 
-enum { STATS_VERSION = 1, STATS_BUCKETS = 17 };
+enum { STATS_VERSION = 2, STATS_BUCKETS = 17 };
 
 /* Upper bounds of the latency buckets in microseconds; the last one is +Inf. */
 extern const uint64_t stats_bounds[STATS_BUCKETS];
@@ -40,6 +40,7 @@ struct stats_process_shm {
     uint64_t tls_handshakes, tls_resumed, tls_failures;
     uint64_t upstream_connects, upstream_reused, upstream_failures, upstream_retries;
     uint64_t upgraded, accept_failures, out_of_memory, log_failures;
+    uint64_t redis_questions, redis_failures; /* failures: without an answer, or not even asked */
     /* gauges, zeroed by the slot's next owner: client connections without and with a request, idle
      * connections to upstreams */
     uint64_t idle, active, upstream_idle;

@@ -40,8 +40,10 @@ static struct redis *of(const struct redis_node *node)
 
 /* --- questions ------------------------------------------------------------------------------ */
 
-static void finish(struct redis_question *q, const struct redis_reply *reply)
+static void finish(struct redis *r, struct redis_question *q, const struct redis_reply *reply)
 {
+    if (!reply && q->script) /* not one of our own about the map */
+        stats_add(&r->w->stats->redis_failures, 1);
     if (q->done)
         q->done(q->owner, reply);
     free(q);
@@ -290,7 +292,7 @@ static void ask_again(struct timer *timer)
         if (node)
             redis_node_ask(node, q);
         else
-            finish(q, NULL);
+            finish(r, q, NULL);
     }
 }
 
@@ -360,7 +362,7 @@ static void answered(struct redis_node *node, struct redis_question *q,
         log_rarely(LOG_LEVEL_ERROR, "redis %s did not count: %s", node->text,
                    redis_answer_text(reply, text));
     }
-    finish(q, error == REDIS_ERROR_NONE ? reply : NULL);
+    finish(of(node), q, error == REDIS_ERROR_NONE ? reply : NULL);
 }
 
 static void failed(struct redis_node *node)
@@ -490,8 +492,10 @@ struct redis_question *redis_ask(struct redis *r, const struct redis_command *co
         node = node_of_slot(r, slot);
     else if (!redis_node_ready(node))
         node = NULL;
-    if (!node)
+    if (!node) {
+        stats_add(&r->w->stats->redis_failures, 1);
         return NULL;
+    }
     keys_n.n = (size_t)snprintf(count, sizeof count, "%zu", command->keys_n);
     struct redis_question *q = make_question(&keys_n, 1, command);
     if (!q)
@@ -501,6 +505,7 @@ struct redis_question *redis_ask(struct redis *r, const struct redis_command *co
     q->done = done;
     q->owner = owner;
     q->due = r->w->loop.now.ms + r->conf->timeout;
+    stats_add(&r->w->stats->redis_questions, 1);
     redis_node_ask(node, q);
     return q;
 }

@@ -104,6 +104,22 @@ def remaining(answer):
     return answer.get("X-RateLimit-Remaining-Year")
 
 
+def questions(gateway):
+    counters = gateway.metrics()
+    return [int(counters[f"gateway_redis_{name}_total"]) for name in ("questions", "failures")]
+
+
+def test_metrics_count_questions(origin, start, redis):
+    gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=1)
+    for _ in range(3):
+        assert remaining(gateway.get("/")) is not None
+    wait_until(lambda: questions(gateway) == [3, 0], "three questions")
+    redis.stop()
+    for _ in range(3):
+        assert remaining(gateway.get("/")) is None
+    wait_until(lambda: questions(gateway)[1] == 3, "three failures")
+
+
 def test_killed_and_started_again(origin, start, redis):
     gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=1)
     assert remaining(gateway.get("/")) == "999"
