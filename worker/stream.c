@@ -440,10 +440,12 @@ static size_t get_lines(struct slice lines, struct slice name, struct slice *val
     size_t n = 0;
 
     while (lines.n && n < max) {
-        const char *colon = memchr(lines.p, ':', lines.n), *stop = memchr(lines.p, '\n', lines.n);
-        must(colon && stop && colon < stop);
-        struct slice value = slice_of(colon + 1, (size_t)(stop - colon - 1));
-        if (slice_equal_nocase(slice_of(lines.p, (size_t)(colon - lines.p)), name)) {
+        const char *stop = memchr(lines.p, '\n', lines.n);
+        must(stop);
+        size_t length = (size_t)(stop - lines.p);
+        if (length > name.n && lines.p[name.n] == ':' &&
+            slice_equal_nocase(slice_of(lines.p, name.n), name)) {
+            struct slice value = slice_of(lines.p + name.n + 1, length - name.n - 1);
             value.n -= value.n && value.p[value.n - 1] == '\r';
             values[n++] = field_trim(value);
         }
