@@ -5,6 +5,7 @@
  * lines of a family have to stand together.
  */
 #include "master/metrics.h"
+#include "master/metrics_jwks.h"
 #include "master/status.h"
 #include "shm/board.h"
 #include "shm/cache_report.h"
@@ -545,6 +546,7 @@ bool metrics_write(const struct api *api, FILE *out)
         dict_reports(&s);
         upstreams(&s);
         targets(&s);
+        metrics_jwks_write(s.api, s.out);
     }
     for (size_t i = 0; i < s.lines_n; i++)
         free(s.lines[i].labels);

@@ -446,6 +446,11 @@ def test_what_the_operator_sees(origin, start, issuer, keys):
     done = gateway.ctl("jwks")
     assert done.returncode == 0 and source.url in done.stdout and "stale" in done.stdout and "status 503" in done.stdout
     assert gateway.ctl("jwks", "http://nobody/").returncode == 1
+    text = gateway.control("GET", "/metrics").body.decode()
+    of = f'{{uri="{source.url}",tls_verify="true"}} '
+    for name, value in (("up", 0), ("keys", 1), ("fetches_total", 3), ("failures_total", 1)):
+        assert f"gateway_jwks_{name}{of}{value}\n" in text, name
+    assert f"gateway_jwks_fetched_timestamp_seconds{of}1" in text
     assert gateway.get("/", keys.two.sign()).status == 200
 
 
