@@ -644,12 +644,14 @@ class Gateway:
 
     def processes(self):
         """What the control API says about each process."""
-        answer = self.control("GET", "/workers").json()
-        return answer if isinstance(answer, list) else next(v for v in answer.values() if isinstance(v, list))
+        return self.control("GET", "/workers").json()["workers"]
 
     def pids(self, role="worker", newest=True):
-        rows = [p for p in self.processes() if role in str(p.get("role", p.get("name", "")))]
-        rows = [p for p in rows if str(p.get("state", "running")) in ("running", "starting")] if newest else rows
+        """newest: without those of an earlier configuration, which may end at any moment."""
+        answer = self.control("GET", "/workers").json()
+        rows = [p for p in answer["workers"] if role in p["role"]]
+        if newest:
+            rows = [p for p in rows if p["state"] in ("running", "starting") and p["generation"] == answer["generation"]]
         return [int(p["pid"]) for p in rows]
 
     def memory(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What breaks around the gateway: processes that die, calls that fail, files that fill, clocks that jump. The service is
 up afterwards, whatever happened, and the log says what it was."""
+import contextlib
 import errno
 import mmap
 import os
@@ -233,8 +234,20 @@ def test_failing_allocations(faulty, faults, every):
     workers = faulty.pids()
     faults.set("allocate", every, errno.ENOMEM)
     use_roughly(faulty, 80)
+    held = []
+
+    def failed():
+        """What is held makes pools grow, until one cannot."""
+        if faults.hits("allocate") > 0:
+            return True
+        with contextlib.suppress(OSError):
+            held.append(Client(faulty.port, timeout=0.5))
+            held[-1].send(b"GET / HTTP/1.1\r\nHo")
+        return False
+    wait_until(failed, "an allocation to fail")
     faults.off()
-    assert faults.hits("allocate") > 0
+    for client in held:
+        client.close()
     alive(faulty)
     assert sorted(faulty.pids()) == sorted(workers), "a worker died of it"
 
