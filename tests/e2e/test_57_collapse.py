@@ -324,7 +324,7 @@ def test_readers_along_of_what_outgrows_the_cache(stage, version, same):
     """They ask for themselves, and go on where they were: each has every byte, unless what comes now is another body; then each
     sees that it has not."""
     size, half = 12 << 20, 1 << 20
-    it = stage(settings={"shared_dicts": ({"name": "gateway_cache", "size": "4m"},)})
+    it = stage(settings={"shared_dicts": ({"name": "gateway_cache", "size": "4m"},)}, lock_timeout=600000)
     body = bytes(i % 251 for i in range(65536)) * (size // 65536)
     more = threading.Event()
 

@@ -9,6 +9,7 @@ import pytest
 from harness import PATIENCE, proxy_cache, reply, route, service, wait_until
 
 TEXT = "Content-Type: text/plain"
+LONG = 600000                                                       # a lock_timeout that never passes
 BODY = bytes(i % 251 for i in range(200000))
 
 
@@ -75,7 +76,7 @@ def is_stored(it, target="/x"):
 @pytest.mark.parametrize("wanted,first,last", [("0-99", 0, 99), ("100-199", 100, 199), ("-5", 199995, 199999),
                                                ("150000-", 150000, 199999), ("0-", 0, 199999)])
 def test_part_of_what_is_not_cached(origin, wanted, first, last):
-    it = origin()
+    it = origin(lock_timeout=LONG)
     answer = it.get("/x", f"Range: bytes={wanted}")
     assert (answer.status, answer.body) == (206, BODY[first:last + 1])
     assert answer.get("Content-Range") == f"bytes {first}-{last}/{len(BODY)}"
@@ -85,7 +86,7 @@ def test_part_of_what_is_not_cached(origin, wanted, first, last):
 
 
 def test_part_of_an_empty_or_small_body(origin):
-    it = origin()
+    it = origin(lock_timeout=LONG)
     it.body = b"0123456789"
     assert it.get("/x", "Range: bytes=2-3").body == b"23"
     beyond = it.get("/y", "Range: bytes=10-")
@@ -96,7 +97,7 @@ def test_part_of_an_empty_or_small_body(origin):
 
 
 def test_part_comes_while_the_rest_is_on_its_way(origin):
-    it = origin()
+    it = origin(lock_timeout=LONG)
     it.hold = threading.Event()
     client = it.gateway.client()
     answer = client.ask("GET", "/x", "Range: bytes=100-299")
@@ -111,7 +112,7 @@ def test_part_comes_while_the_rest_is_on_its_way(origin):
 
 
 def test_many_want_parts_of_one(origin):
-    it = origin(workers=3)
+    it = origin(workers=3, lock_timeout=LONG)
     it.hold = threading.Event()
     clients = [it.gateway.client() for _ in range(40)]
     for i, client in enumerate(clients):
@@ -170,7 +171,7 @@ def test_requests_that_ask_for_more_than_one_part(origin, fields):
 
 
 def test_condition_that_does_not_hold(origin):
-    it = origin()
+    it = origin(lock_timeout=LONG)
     it.fields = ["Cache-Control: max-age=60", 'ETag: "two"']
     answer = it.get("/x", "Range: bytes=5-9", 'If-Range: "one"')
     assert (answer.status, answer.body) == (200, BODY)
@@ -188,7 +189,7 @@ def test_chunked_body(origin):
 
 
 def test_origin_that_breaks_off(origin):
-    it = origin()
+    it = origin(lock_timeout=LONG)
     it.half_only = it.plain = True
     it.hold = threading.Event()
     assert it.get("/x", "Range: bytes=0-99").body == BODY[:100]               # which had come
@@ -203,7 +204,7 @@ def test_origin_that_breaks_off(origin):
 
 
 def test_client_that_leaves(origin):
-    it = origin()
+    it = origin(lock_timeout=LONG)
     it.hold = threading.Event()
     client = it.gateway.client()
     client.request("GET", "/x", "Range: bytes=190000-190009")
