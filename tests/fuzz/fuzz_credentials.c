@@ -79,8 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     check_claim(slice_of(text, size));
     check_basic(slice_of(text, size));
-    if (!memmem(text, size, "$(file:", 7) && !memmem(text, size, "$(env:", 6))
-        check_template(text, strlen(text)); /* what is on this machine is nobody's business */
+    /* what is on this machine is nobody's business, and a secret that is made up is longer */
+    if (!memmem(text, size, "$(file:", 7) && !memmem(text, size, "$(env:", 6) &&
+        !memmem(text, size, "$(hidden:", 9))
+        check_template(text, strlen(text));
     free(text);
     return 0;
 }
