@@ -90,12 +90,14 @@ static void empty(struct jwks_row_shm *r, uint64_t identity, uint64_t now)
     atomic_store(&r->identity, identity);
 }
 
+/* The clock that it was named by may be ahead of ours, read once a turn: it is in use then. */
 static int spare_row(const struct zone *zone, uint64_t now)
 {
     for (int i = 0; i < JWKS_ROWS; i++) {
         struct jwks_row_shm *r = row_of(zone, i);
         uint64_t named = atomic_load(&r->named);
-        if (atomic_load(&r->identity) == 0 || named > now || now - named > JWKS_KEEP)
+        uint64_t apart = named > now ? named - now : now - named;
+        if (atomic_load(&r->identity) == 0 || apart > JWKS_KEEP)
             return i;
     }
     return -1;
@@ -167,10 +169,15 @@ static size_t set_size(uint32_t n)
     return offsetof(struct jwks_set, keys) + n * sizeof(struct jwks_key);
 }
 
+/* Another one in each row: an issuer that changes its row must not meet the number it knows. */
+static uint64_t version_of(int row, uint64_t word)
+{
+    return word & 1 ? word | (uint64_t)row << 48 : 0;
+}
+
 uint64_t jwks_version(const struct zone *zone, int row)
 {
-    uint64_t word = atomic_load_explicit(&row_of(zone, row)->set, memory_order_acquire);
-    return word & 1 ? word : 0;
+    return version_of(row, atomic_load_explicit(&row_of(zone, row)->set, memory_order_acquire));
 }
 
 static uint64_t get_set(const struct jwks_row_shm *r, struct jwks_set *out)
@@ -201,7 +208,7 @@ uint64_t jwks_get(const struct zone *zone, int row, struct jwks_set *out)
         if (version == 0)
             out->n = 0;
         check_lengths(out);
-        return version;
+        return version_of(row, version);
     }
     out->n = 0;
     return 0;

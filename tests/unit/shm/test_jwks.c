@@ -79,6 +79,16 @@ static void rows(void **state)
     assert_int_equal(jwks_claim(&zone, SLOT, 8, 2000 + JWKS_KEEP), -1);
 }
 
+/* Another checker named its row by a clock that is a little ahead of ours. */
+static void a_clock_that_lags_takes_no_row(void **state)
+{
+    (void)state;
+    int row = jwks_claim(&zone, SLOT, 7, 2000);
+    assert_int_not_equal(jwks_claim(&zone, SLOT, 8, 1990), row);
+    assert_true(jwks_is(&zone, row, 7));
+    assert_int_equal(jwks_claim(&zone, SLOT, 7, 1990), row);
+}
+
 static void a_row_that_nobody_names_changes_hands(void **state)
 {
     struct jwks_state about = { .health = JWKS_GOOD };
@@ -229,6 +239,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clock_that_lags_takes_no_row, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_nobody_names_changes_hands, setup, teardown),
         cmocka_unit_test_setup_teardown(sets, setup, teardown),
         cmocka_unit_test_setup_teardown(states, setup, teardown),

@@ -160,6 +160,27 @@ static void a_row_that_changed_hands(void **state)
     assert_int_equal(keyring_version(&ring, &issuer), 0);
 }
 
+/* The issuer has another row by now, which was published as often as the one before. */
+static void another_row(void **state)
+{
+    (void)state;
+    add(0, "a");
+    publish();
+    assert_int_equal(find("a", CONF_ES256, NOW).n, 1);
+    int row = jwks_find(&zone, IDENTITY);
+    uint64_t version = keyring_version(&ring, &issuer);
+    for (uint64_t i = 0; jwks_is(&zone, row, IDENTITY); i++)
+        (void)jwks_claim(&zone, SLOT, 1000 + i, 2 + JWKS_KEEP);
+    int other = jwks_claim(&zone, SLOT, IDENTITY, 2 + JWKS_KEEP);
+    assert_int_not_equal(other, row);
+    set.n = 0;
+    add(1, "b");
+    jwks_put(&zone, SLOT, other, &set);
+    assert_int_equal(find("a", CONF_ES256, NOW).n, 0);
+    assert_int_equal(find("b", CONF_ES256, NOW).n, 1);
+    assert_true(keyring_version(&ring, &issuer) != version);
+}
+
 static void wishes(void **state)
 {
     (void)state;
@@ -187,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_key, setup, teardown),
         cmocka_unit_test_setup_teardown(many_without_a_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_changed_hands, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_row, setup, teardown),
         cmocka_unit_test_setup_teardown(wishes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
