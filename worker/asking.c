@@ -72,10 +72,11 @@ static bool add_part(struct stream *s, struct cache_key_parts *parts, const char
     return true;
 }
 
-/* Somebody who is known by a credential, but is no consumer: what he gets is not for others. */
+/* Somebody who is known by a credential, but is no consumer, or one of many that are one: what he
+ * gets is not for others. */
 static bool add_credential(struct stream *s, struct cache_key_parts *parts)
 {
-    if (!s->authenticated || s->consumer)
+    if (!s->authenticated || (s->consumer && !s->apart))
         return true;
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
         if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))

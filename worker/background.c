@@ -209,6 +209,7 @@ static bool copy_stream(struct stream *to, const struct stream *from)
     to->consumer = from->consumer;
     to->anonymous = from->anonymous;
     to->authenticated = from->authenticated;
+    to->apart = from->apart;
     to->head_at = from->w->loop.now.us;
     to->ended = true; /* no line in the access log, no count of a request: nobody asked */
     return copy_fields(to, from) && copy_request(to, from) && copy_cache(to, from);

@@ -496,6 +496,7 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     s->consumer = consumer;
     s->anonymous = anonymous;
     s->authenticated = !anonymous;
+    s->apart = false;
     if (!consumer)
         consumer = &nobody;
     set_or_drop(s, "X-Consumer-ID", slice_of(consumer->id.s, consumer->id.n));
@@ -504,6 +505,11 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     set_or_drop(s, "X-Credential-Identifier", anonymous ? (struct slice){ NULL, 0 } : credential);
     set_or_drop(s, "X-Anonymous-Consumer", anonymous ? SLICE("true") : (struct slice){ NULL, 0 });
     stream_drop_upstream(s, SLICE("X-Consumer-Groups")); /* acl may tell them, no client */
+}
+
+void stream_tell_apart(struct stream *s)
+{
+    s->apart = true;
 }
 
 const struct conf_consumer *stream_consumer(const struct stream *s)
@@ -583,15 +589,11 @@ enum stage_result stream_answer(struct stream *s, int status, const char *messag
 
     if (!p)
         return stream_answer_with(s, status, SLICE("text/plain"), SLICE("out of memory"));
-    memcpy(at, "{\"message\":\"", 12);
-    at += 12;
+    at = build_slice(at, SLICE("{\"message\":\""));
     at += json_escape(at, n * JSON_GROWTH, slice_of(message, n));
-    memcpy(at, "\",\"request_id\":\"", 16);
-    at += 16;
-    memcpy(at, id.p, id.n);
-    at += id.n;
-    memcpy(at, "\"}", 2);
-    at += 2;
+    at = build_slice(at, SLICE("\",\"request_id\":\""));
+    at = build_slice(at, id);
+    at = build_slice(at, SLICE("\"}"));
     return stream_answer_with(s, status, SLICE("application/json; charset=utf-8"),
                               slice_of(p, (size_t)(at - p)));
 }

@@ -265,6 +265,20 @@ def test_cached_responses_are_told_apart_by_who_asks(origin, authority, start):
         assert (answer.body.decode(), answer.get("X-Cache-Status")) == (token, state)
 
 
+def test_cached_responses_are_told_apart_behind_one_consumer(origin, authority, start):
+    """Where the consumer is the application, those who use it are still told apart."""
+    it = authority()
+    for name in ("one", "two"):
+        it.tokens[name] = {"active": True, "client_id": "client-a", "username": name}
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", body=request.get("X-Credential-Username")))
+    gateway = gateway_with(start, origin, it, proxy_cache(), header_names=["X-Token"], consumer_by="client_id")
+    for name, state in (("one", "Miss"), ("two", "Miss"), ("one", "Hit"), ("two", "Hit")):
+        answer = gateway.get("/", f"X-Token: Bearer {name}")
+        assert (answer.body.decode(), answer.get("X-Cache-Status")) == (name, state)
+    assert origin.last.get("X-Consumer-Username") == "alice"
+
+
 def test_a_body_waits_for_the_answer(origin, authority, start):
     """The verdict comes before the body: 100 Continue is not said until then, and a refused body is never asked for."""
     it = authority()

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from harness import (Origin, check, conf_text, free_port, make_certificates, plugin, reply, route, scratch, server_tls, service, token,
-                     wait_until)
+from harness import (Origin, check, conf_text, free_port, make_certificates, plugin, proxy_cache, reply, route, scratch, server_tls, service,
+                     token, wait_until)
 
 ALICE = {"username": "alice", "custom_id": "42"}
 KINDS = {"RS256": "RSA -pkeyopt rsa_keygen_bits:2048", "ES256": "EC -pkeyopt ec_paramgen_curve:P-256",
@@ -158,6 +158,19 @@ def test_nobody_signs_with_what_is_public(origin, start, issuer):
     none = token(claims, algorithm="none", header={"alg": "none", "kid": "k"})
     assert gateway.get("/", f"Authorization: Bearer {none}").status == 401
     assert origin.requests == []
+
+
+def test_cached_responses_are_told_apart_behind_one_consumer(origin, start, issuer, keys):
+    """Where a claim names the application as the consumer, those who use it are still told apart."""
+    source = issuer(keys.one)
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", body=request.get("X-Sub")))
+    jwt = plugin("jwt", jwks_uri=source.url, consumer_claim="app", header_names=["X-Token"], claims_to_headers=["sub:X-Sub"])
+    gateway = start([service(origin.port, route(plugins=(jwt, proxy_cache())))], consumers=({"username": "alice"},))
+    for name, state in (("one", "Miss"), ("two", "Miss"), ("one", "Hit"), ("two", "Hit")):
+        answer = gateway.get("/", keys.one.sign(app="alice", sub=name).replace("Authorization", "X-Token"))
+        assert (answer.body.decode(), answer.get("X-Cache-Status")) == (name, state)
+    assert origin.last.get("X-Consumer-Username") == "alice"
 
 
 def test_times_parties_and_consumers(origin, start, issuer, keys):

@@ -248,6 +248,7 @@ static enum stage_result decide(struct stream *s, const struct conf_oauth2_intro
             return stream_answer(s, 500, "An unexpected error occurred");
     stream_authenticate(s, consumer_of(s, lines, c->consumer_by), credential_of(s, lines, id),
                         false);
+    stream_tell_apart(s);
     return STAGE_NEXT;
 }
 
