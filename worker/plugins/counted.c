@@ -11,7 +11,7 @@ static struct slice text_slice(const struct conf_text *text)
 
 static struct slice credential(struct stream *s)
 {
-    if (stream_consumer(s))
+    if (stream_authenticated(s))
         for (const struct extra_field *e = stream_request(s)->extra; e; e = e->next)
             if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
                 return e->value;

@@ -45,6 +45,17 @@ static void known(void **state)
     fake_free(&s);
 }
 
+/* A token's, whose bearer is no consumer of the file. */
+static void known_by_a_credential_alone(void **state)
+{
+    (void)state;
+    fake_request(&s, "GET /p\n");
+    stream_authenticate(&s, NULL, SLICE("joe"), false);
+    expect(CONF_LIMIT_BY_CONSUMER, NULL);
+    expect(CONF_LIMIT_BY_CREDENTIAL, "joe");
+    fake_free(&s);
+}
+
 static void unknown(void **state)
 {
     (void)state;
@@ -58,6 +69,8 @@ static void unknown(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = { cmocka_unit_test(known), cmocka_unit_test(unknown) };
+    static const struct CMUnitTest tests[] = { cmocka_unit_test(known),
+                                                cmocka_unit_test(known_by_a_credential_alone),
+                                                cmocka_unit_test(unknown) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
