@@ -70,7 +70,7 @@ static void unknown(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = { cmocka_unit_test(known),
-                                                cmocka_unit_test(known_by_a_credential_alone),
-                                                cmocka_unit_test(unknown) };
+                                               cmocka_unit_test(known_by_a_credential_alone),
+                                               cmocka_unit_test(unknown) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
