@@ -164,6 +164,7 @@ def test_the_gateways_own_answers(setting, start):
 def test_what_stays_as_it_is(setting):
     it = setting()
     for fields in (["Content-Type: image/png"], [], ["Content-Type: garbage"], [JSON, "Content-Encoding: zstd"],
+                   [JSON, "Content-Encoding: identity", "Content-Encoding: zstd"],
                    [JSON, "Cache-Control: public, no-transform"], [JSON, "Repr-Digest: sha-256=:AAAA:"], [JSON, "Content-MD5: x"]):
         it.fields = [*fields, 'ETag: "v1"']
         answer = it.get()

@@ -121,13 +121,16 @@ static bool is_bound(const struct stream *s)
                                             { "Content-Digest", 14 },
                                             { "Repr-Digest", 11 },
                                             { "Content-Range", 13 } };
-    struct slice coding;
+    struct slice codings[COMPRESSION_LINES];
 
     for (size_t i = 0; i < sizeof digests / sizeof *digests; i++)
         if (has(s, digests[i]))
             return true;
-    return stream_get_response(s, SLICE("Content-Encoding"), &coding, 1) > 0 &&
-           !slice_equal_nocase(coding, SLICE("identity"));
+    size_t n = stream_get_response(s, SLICE("Content-Encoding"), codings, COMPRESSION_LINES);
+    for (size_t i = 0; i < n; i++)
+        if (!slice_equal_nocase(codings[i], SLICE("identity")))
+            return true;
+    return false;
 }
 
 static bool may_encode(struct stream *s, const struct conf_compression *c, int status)
