@@ -112,14 +112,6 @@ static struct peer *draw(struct latency *l)
     return l->set->v[low];
 }
 
-/* A peer that starts slowly is given up so often; `luck` is the request's, so that more draws are
- * no more chances. */
-static bool given_up(const struct peer *p, const struct balance_query *q, uint64_t luck)
-{
-    return p->upstream->slow_start > 0 &&
-           balance_mix(luck ^ p->identity) % BALANCE_WHOLE >= balance_ease(p, q);
-}
-
 /* One that may be used and is not `but`, NULL: there is none. What starts slowly is only taken
  * against its luck where there is nothing to compare it with. */
 static struct peer *draw_usable(struct latency *l, const struct balance_query *q,
@@ -129,7 +121,7 @@ static struct peer *draw_usable(struct latency *l, const struct balance_query *q
     struct peer *slow = NULL;
     for (int i = 0; i < DRAWS; i++) {
         struct peer *p = draw(l);
-        if (p != but && !given_up(p, q, luck) && balance_may_take(p, q))
+        if (p != but && !balance_given_up(p, q, luck) && balance_may_take(p, q))
             return p;
     }
     from = balance_random(&l->random) % n;
@@ -137,7 +129,7 @@ static struct peer *draw_usable(struct latency *l, const struct balance_query *q
         struct peer *p = l->set->v[(from + i) % n];
         if (p == but || !balance_may_take(p, q))
             continue;
-        if (!given_up(p, q, luck))
+        if (!balance_given_up(p, q, luck))
             return p;
         slow = p;
     }

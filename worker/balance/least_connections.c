@@ -4,7 +4,8 @@
  * equal one is drawn, in proportion to the weights: an idle upstream is shared out by weight, and
  * workers that choose at the same moment do not all run to the same peer. In a large set only a few
  * that are drawn at random are looked at: reading the counts of a thousand peers would cost more
- * than the request, and the best of four leaves no peer far above the others.
+ * than the request, and the best of four leaves no peer far above the others. What starts slowly
+ * has nothing under way and would be the best for each request: most of them pass it by.
  */
 #include "worker/balance/balance.h"
 #include <stdlib.h>
@@ -29,7 +30,8 @@ static struct peer *least_pick(void *state, const struct balance_query *q)
     struct least *l = state;
     size_t n = l->set->n, draws = n > ALL_UP_TO ? LOOKS : 0;
     size_t from = draws ? balance_random(&l->random) % n : 0;
-    struct peer *best = NULL;
+    struct peer *best = NULL, *slow = NULL;
+    uint64_t luck = l->set->upstream->slow_start > 0 ? balance_random(&l->random) : 0;
     uint64_t best_load = 0, best_weight = 1, drawn = 0;
 
     for (size_t i = 0; i < n + draws; i++) {
@@ -39,7 +41,11 @@ static struct peer *least_pick(void *state, const struct balance_query *q)
         struct peer *p = l->set->v[at < n ? at : at - n];
         if (!balance_may_take(p, q))
             continue;
-        uint64_t weight = (uint64_t)(unsigned)p->weight * balance_share(p, q);
+        if (balance_given_up(p, q, luck)) {
+            slow = p;
+            continue;
+        }
+        uint64_t weight = (uint64_t)(unsigned)p->weight;
         uint64_t load = health_tally_sum(&p->tally);
         if (best && load * best_weight > best_load * weight)
             continue;
@@ -51,7 +57,7 @@ static struct peer *least_pick(void *state, const struct balance_query *q)
         best_load = load;
         best_weight = weight;
     }
-    return best;
+    return best ? best : slow;
 }
 
 const struct balance_ops least_connections_ops = {
