@@ -379,8 +379,9 @@ def test_who_waits_for_a_dead_workers_places_gets_them(three):
         shown = g.status().json()["upstreams"]["orders"]
         assert (shown["active"], shown["queue_length"]) == (4, 12)
         assert shown["targets"] == [{"target": f"127.0.0.1:{a.port}", "weight": 100, "state": "up", "in_flight": 4}]
-        os.kill(g.pids()[0], signal.SIGKILL)
-        wait_until(lambda: any(gone(c) for c in clients), "its connections to be gone")
+        victim = g.pids()[0]
+        os.kill(victim, signal.SIGKILL)
+        g.wait_log(rf"\(pid {victim}\) was killed")                # reaped: all of its connections are closed
         alive = [c for c in clients if not gone(c)]
         wait_until(lambda: in_flight(g) == min(4, len(alive)) and queue() == max(0, len(alive) - 4), "places to be taken")
         a.gate = None
@@ -609,12 +610,13 @@ class Counting:
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def die(self):
-        """At once, whatever is under way."""
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for sock in self.socks:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        """At once, whatever is under way: nothing is answered after the first connection that is refused."""
+        with self.lock:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            for sock in self.socks:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def serve(self, sock):
         with contextlib.suppress(OSError):
@@ -626,7 +628,7 @@ class Counting:
             *whole, data = (data + more).split(b"\r\n\r\n")
             with self.lock:
                 self.n += len(whole)
-            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * len(whole))
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * len(whole))
 
 
 def test_100000_requests_are_shared_out_by_weight():
@@ -653,8 +655,9 @@ def test_100000_requests_are_shared_out_by_weight():
 
 @pytest.mark.seconds(120)
 def test_a_target_that_dies_under_thousands_of_requests_a_second():
-    """Pipelined, as fast as this machine can: at most 3 + workers failed tries, and no client hears of it. When the third
-    try has failed, those of the other clients may be under way: so many as there are workers."""
+    """Pipelined, as fast as this machine can: a few failed tries, and no client hears of it. When the third try has
+    failed, those of the other clients may be under way: so many as there are workers. An answer from before that a worker
+    reads late sets the count back, which is worth two more: one answer a client."""
     workers, clients = 4, 5
     a, b = Counting(), Counting()
     up = upstream(a.port, b.port, healthchecks=checks(passive=({"successes": 0}, {"tcp_failures": 3, "timeouts": 3, "retry_after": 0})))
@@ -684,7 +687,7 @@ def test_a_target_that_dies_under_thousands_of_requests_a_second():
             for t in threads:
                 t.join()
         assert wrong == []
-        assert 3 <= g.metrics()["gateway_upstream_retries_total"] <= 3 + workers
+        assert 3 <= g.metrics()["gateway_upstream_retries_total"] <= 3 + workers + 2 * clients
 
 
 def test_least_connections_with_one_target_ten_times_slower(three):

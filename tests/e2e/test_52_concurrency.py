@@ -193,6 +193,7 @@ def test_the_seat_is_given_back_however_it_ends(origins, start):
     free()
     client = gateway.client()
     client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf")
+    wait_until(lambda: sum(int(p["streams"]) for p in gateway.processes()) == 1, "it to be under way")
     wait_until(lambda: gateway.get("/").status == 429, "the one that waits for its body")
     client.reset()
     free()
