@@ -517,9 +517,19 @@ def move_slot(cluster, slot, gateway, field):
     keys = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100)
     source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
     assert remaining(gateway.get("/", field)) == "998"
-    for node in (target, source):
-        node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+    def settled():
+        """Both know it; what one of them heard of the other meanwhile may have set it back."""
+        for node in (target, source):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+        return all(owner(node, slot) == target.port for node in (source, target))
+    wait_until(settled, "both nodes to know whose the slot is")
     assert remaining(gateway.get("/", field)) == "997"
+
+
+def owner(node, slot):
+    """The port of who has the slot, as that node knows it."""
+    return next(row[2][1] for row in node.ask("CLUSTER", "SLOTS") if row[0] <= slot <= row[1])
 
 
 @pytest.mark.seconds(120)
@@ -541,6 +551,7 @@ def test_cluster_with_half_of_the_keys_moved(origin, start):
         wait_until(lambda: "TRYAGAIN" in target.ask("INFO", "errorstats"), "the node to be asked")
         for node in (target, source):
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.ask("CLUSTER", "MYID"))
+        wait_until(lambda: owner(target, slot) == owner(source, slot) == target.port, "both nodes to know whose the slot is")
         answer = client.response()
         assert remaining(answer) == "998" and answer.get("X-RateLimit-Remaining-Month") == "9"
 
