@@ -516,7 +516,7 @@ def move_slot(cluster, slot, gateway, field):
     source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
     keys = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100)
     source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
-    assert remaining(gateway.get("/", field)) == "998"
+    assert counted(gateway, field) == "998"
 
     def settled():
         """Both know it; what one of them heard of the other meanwhile may have set it back."""
@@ -524,7 +524,13 @@ def move_slot(cluster, slot, gateway, field):
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
         return all(owner(node, slot) == target.port for node in (source, target))
     wait_until(settled, "both nodes to know whose the slot is")
-    assert remaining(gateway.get("/", field)) == "997"
+    assert counted(gateway, field) == "997"
+
+
+def counted(gateway, field):
+    """What is left when the Cluster has counted: nodes that disagree for a moment send each other's clients back and forth,
+    and what they do not count is counted by the gateway, which says nothing of it."""
+    return wait_until(lambda: remaining(gateway.get("/", field)), "a count by who has the slot")
 
 
 def owner(node, slot):
