@@ -652,7 +652,7 @@ class Gateway:
         rows = [p for p in answer["workers"] if role in p["role"]]
         if newest:
             rows = [p for p in rows if p["state"] in ("running", "starting") and p["generation"] == answer["generation"]]
-        return [int(p["pid"]) for p in rows]
+        return [int(p["pid"]) for p in rows if p["pid"]]     # 0: its place is taken, its process yet to be forked
 
     def memory(self):
         """Private memory of all workers in bytes (shared memory is not counted)."""
