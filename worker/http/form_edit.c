@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A list of name=value pairs as they are written, changed one after the other, then written again.
- */
+/* A list of name=value pairs as they are written; `after` is the value alone, NULL without "=". */
 #include "worker/http/form_edit.h"
 
+#include "worker/http/build.h"
+#include "worker/http/edit_list.h"
 #include "worker/http/uri.h"
-
-struct pair {
-    struct slice name, value; /* as they are written; name.p NULL: taken out */
-};
-
-struct editor {
-    struct arena *arena;
-    struct pair *v;
-    size_t n;
-    bool changed, starved;
-};
 
 static int hex(char c)
 {
@@ -77,109 +67,40 @@ char *form_edit_encode(char *out, struct slice text)
     return out;
 }
 
-static struct slice encoded(struct editor *e, struct slice text)
+static struct slice encoded(struct edit_list *l, struct slice text)
 {
-    char *out = arena_take(e->arena, 3 * text.n + 1);
+    char *out = arena_take(l->arena, 3 * text.n + 1);
     if (!out) {
-        e->starved = true;
+        l->starved = true;
         return SLICE("");
     }
     return slice_of(out, (size_t)(form_edit_encode(out, text) - out));
 }
 
-/* The first of that name from `from` on, or the end. */
-static size_t find(const struct editor *e, size_t from, struct slice name)
+static struct edit_item make_pair(struct edit_list *l, const struct edit *edit)
 {
-    while (from < e->n && (!e->v[from].name.p || !form_edit_means(e->v[from].name, name)))
-        from++;
-    return from;
+    return (struct edit_item){ .name = encoded(l, edit->name), .after = encoded(l, edit->value) };
 }
 
-static void take_out(struct editor *e, size_t from, struct slice name)
-{
-    for (size_t i = find(e, from, name); i < e->n; i = find(e, i + 1, name)) {
-        e->v[i].name = slice_of(NULL, 0);
-        e->changed = true;
-    }
-}
-
-static void rename_all(struct editor *e, const struct edit *edit)
-{
-    size_t first = find(e, 0, edit->name);
-    if (first == e->n || slice_equal(edit->name, edit->value))
-        return;
-    struct slice to = encoded(e, edit->value);
-    take_out(e, 0, edit->value);
-    for (size_t i = first; i < e->n; i = find(e, i + 1, edit->name))
-        e->v[i].name = to;
-    e->changed = true;
-}
-
-static void change(struct editor *e, const struct edit *edit)
-{
-    if (edit->kind == CONF_CHANGE_REMOVE) {
-        take_out(e, 0, edit->name);
-        return;
-    }
-    if (edit->kind == CONF_CHANGE_RENAME) {
-        rename_all(e, edit);
-        return;
-    }
-    size_t first = find(e, 0, edit->name);
-    if (edit->kind != CONF_CHANGE_APPEND && (first == e->n) != (edit->kind == CONF_CHANGE_ADD))
-        return;
-    struct pair new = { encoded(e, edit->name), encoded(e, edit->value) };
-    if (edit->kind == CONF_CHANGE_REPLACE)
-        take_out(e, first + 1, edit->name);
-    else
-        first = e->n++; /* there is room for one of each change */
-    e->v[first] = new;
-    e->changed = true;
-}
-
-static void allow_only(struct editor *e, const struct edits *edits)
-{
-    bool any = false;
-    for (size_t i = 0; i < edits->n; i++)
-        any |= edits->v[i].kind == CONF_CHANGE_ALLOW;
-    for (size_t k = 0; any && k < e->n; k++) {
-        bool stays = !e->v[k].name.p;
-        for (size_t i = 0; !stays && i < edits->n; i++)
-            stays = edits->v[i].kind == CONF_CHANGE_ALLOW &&
-                    form_edit_means(e->v[k].name, edits->v[i].name);
-        if (stays)
-            continue;
-        e->v[k].name = slice_of(NULL, 0);
-        e->changed = true;
-    }
-}
-
-static char *put(char *to, struct slice text)
-{
-    if (text.n)
-        memcpy(to, text.p, text.n);
-    return to + text.n;
-}
-
-static struct slice write_all(struct editor *e)
+static struct slice write_all(struct edit_list *l)
 {
     size_t room = 1;
-    for (size_t i = 0; i < e->n; i++)
-        room += e->v[i].name.n + e->v[i].value.n + 2;
-    char *text = arena_take(e->arena, room), *at = text;
+    for (size_t i = 0; i < l->n; i++)
+        room += l->v[i].name.n + l->v[i].after.n + 2;
+    char *text = arena_take(l->arena, room), *at = text;
     if (!text) {
-        e->starved = true;
+        l->starved = true;
         return SLICE("");
     }
-    for (size_t i = 0; i < e->n; i++) {
-        if (!e->v[i].name.p)
+    for (size_t i = 0; i < l->n; i++) {
+        if (!l->v[i].name.p)
             continue;
         if (at > text)
             *at++ = '&';
-        at = put(at, e->v[i].name);
-        if (e->v[i].value.p)
+        at = build_slice(at, l->v[i].name);
+        if (l->v[i].after.p)
             *at++ = '=';
-        at = put(at, e->v[i].value);
+        at = build_slice(at, l->v[i].after);
     }
     return slice_of(text, (size_t)(at - text));
 }
@@ -196,22 +117,15 @@ static size_t count(struct slice rest)
 enum edit_result form_edit(struct slice text, const struct edits *edits, struct arena *arena,
                            struct slice *out)
 {
-    struct editor e = { .arena = arena };
+    static const struct edit_list_form form = { form_edit_means, encoded, make_pair, write_all };
+    struct edit_list l = { .form = &form, .arena = arena };
     size_t there = count(text);
     if (edits->n == 0)
         return EDIT_SAME;
-    e.v = arena_take(arena, (there + edits->n) * sizeof *e.v);
-    if (!e.v)
+    l.v = arena_take(arena, (there + edits->n) * sizeof *l.v);
+    if (!l.v)
         return EDIT_NO_MEMORY;
-    while (e.n < there && uri_query_next(&text, &e.v[e.n].name, &e.v[e.n].value))
-        e.n++;
-    for (size_t i = 0; i < edits->n; i++)
-        if (edits->v[i].kind != CONF_CHANGE_ALLOW)
-            change(&e, &edits->v[i]);
-    allow_only(&e, edits);
-    if (e.changed && !e.starved)
-        *out = write_all(&e);
-    if (e.starved)
-        return EDIT_NO_MEMORY;
-    return e.changed ? EDIT_DONE : EDIT_SAME;
+    for (; l.n < there && uri_query_next(&text, &l.v[l.n].name, &l.v[l.n].after); l.n++)
+        l.v[l.n].before = slice_of(NULL, 0);
+    return edit_list_apply(&l, edits, out);
 }

@@ -3,6 +3,7 @@
  * where a name leads into them. Then the list is written. */
 #include "worker/http/json_edit.h"
 
+#include "worker/http/build.h"
 #include "worker/http/json.h"
 #include "worker/http/json_text.h"
 
@@ -237,13 +238,6 @@ static void allow_only(struct editor *e, struct object *o, const struct edits *e
     }
 }
 
-static char *put(char *to, struct slice text)
-{
-    if (text.n)
-        memcpy(to, text.p, text.n);
-    return to + text.n;
-}
-
 static size_t space(const struct object *o)
 {
     size_t n = 2;
@@ -263,9 +257,9 @@ static char *write_object(char *at, const struct object *o)
         if (!first)
             *at++ = ',';
         first = false;
-        at = put(at, m->name);
+        at = build_slice(at, m->name);
         *at++ = ':';
-        at = m->inner ? write_object(at, m->inner) : put(at, m->value);
+        at = m->inner ? write_object(at, m->inner) : build_slice(at, m->value);
     }
     *at++ = '}';
     return at;

@@ -5,19 +5,19 @@
  */
 #include "worker/http/multipart_edit.h"
 
+#include "worker/http/build.h"
+#include "worker/http/edit_list.h"
 #include "worker/http/field.h"
 
-struct part {
-    struct slice before, name, after; /* name in its quotes; name.p NULL: the part was taken out */
+struct editor {
+    struct edit_list parts; /* their names in their quotes */
+    struct slice mark;      /* CR LF and two hyphens, then the boundary */
 };
 
-struct editor {
-    struct arena *arena;
-    struct slice mark; /* CR LF and two hyphens, then the boundary */
-    struct part *v;
-    size_t n;
-    bool changed, starved, refused;
-};
+static struct editor *of(struct edit_list *l)
+{
+    return (struct editor *)((char *)l - offsetof(struct editor, parts));
+}
 
 /* --- reading -------------------------------------------------------------------------------- */
 
@@ -90,7 +90,7 @@ static struct slice next_line(struct slice *rest)
 }
 
 /* Its head has one Content-Disposition, and that one name. */
-static bool read_part(struct slice text, struct part *part)
+static bool read_part(struct slice text, struct edit_item *part)
 {
     static const struct slice disposition = SLICE("Content-Disposition:");
     struct slice rest = text, name = { NULL, 0 };
@@ -137,6 +137,7 @@ static bool pass_mark(const char **p, const char *end, bool *last)
 /* Calls read_part() for each; with v NULL they are only counted. False: it is not well-formed. */
 static bool read_all(struct editor *e, struct slice text)
 {
+    struct edit_list *l = &e->parts;
     const char *p = text.p, *end = p + text.n;
     struct slice first = slice_of(e->mark.p + 2, e->mark.n - 2);
     bool last;
@@ -146,27 +147,27 @@ static bool read_all(struct editor *e, struct slice text)
         p += e->mark.n;
     else
         return false;
-    for (e->n = 0; pass_mark(&p, end, &last); e->n++) {
-        struct part one;
+    for (l->n = 0; pass_mark(&p, end, &last); l->n++) {
+        struct edit_item one;
         if (last)
             return true;
         const char *next = memmem(p, (size_t)(end - p), e->mark.p, e->mark.n);
-        if (!next || !read_part(slice_of(p, (size_t)(next - p)), e->v ? &e->v[e->n] : &one))
+        if (!next || !read_part(slice_of(p, (size_t)(next - p)), l->v ? &l->v[l->n] : &one))
             return false;
         p = next + e->mark.n;
     }
     return false;
 }
 
-/* --- changes -------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 /* As a browser writes it: in quotes, and what would end it or the line in hexadecimal. */
-static struct slice quoted(struct editor *e, struct slice name)
+static struct slice quoted(struct edit_list *l, struct slice name)
 {
     static const char digits[] = "0123456789ABCDEF";
-    char *out = arena_take(e->arena, 3 * name.n + 2), *at = out;
+    char *out = arena_take(l->arena, 3 * name.n + 2), *at = out;
     if (!out) {
-        e->starved = true;
+        l->starved = true;
         return SLICE("\"\"");
     }
     *at++ = '"';
@@ -184,146 +185,65 @@ static struct slice quoted(struct editor *e, struct slice name)
     return slice_of(out, (size_t)(at - out));
 }
 
-static size_t find(const struct editor *e, size_t from, struct slice name)
-{
-    while (from < e->n && (!e->v[from].name.p || !means(e->v[from].name, name)))
-        from++;
-    return from;
-}
-
-static void take_out(struct editor *e, size_t from, struct slice name)
-{
-    for (size_t i = find(e, from, name); i < e->n; i = find(e, i + 1, name)) {
-        e->v[i].name = slice_of(NULL, 0);
-        e->changed = true;
-    }
-}
-
-static void rename_all(struct editor *e, const struct edit *edit)
-{
-    size_t first = find(e, 0, edit->name);
-    if (first == e->n || slice_equal(edit->name, edit->value))
-        return;
-    struct slice to = quoted(e, edit->value);
-    take_out(e, 0, edit->value);
-    for (size_t i = first; i < e->n; i = find(e, i + 1, edit->name))
-        e->v[i].name = to;
-    e->changed = true;
-}
-
-static struct part make_part(struct editor *e, const struct edit *edit)
+static struct edit_item make_part(struct edit_list *l, const struct edit *edit)
 {
     static const struct slice blank = SLICE("\r\n\r\n");
-    char *after = arena_take(e->arena, blank.n + edit->value.n);
-    e->refused |= memmem(edit->value.p, edit->value.n, e->mark.p + 2, e->mark.n - 2) != NULL;
+    struct slice mark = of(l)->mark;
+    char *after = arena_take(l->arena, blank.n + edit->value.n);
+    l->refused |= memmem(edit->value.p, edit->value.n, mark.p + 2, mark.n - 2) != NULL;
     if (!after) {
-        e->starved = true;
-        return (struct part){ .name = SLICE("\"\"") };
+        l->starved = true;
+        return (struct edit_item){ .name = SLICE("\"\"") };
     }
-    memcpy(after, blank.p, blank.n);
-    if (edit->value.n)
-        memcpy(after + blank.n, edit->value.p, edit->value.n);
-    return (struct part){ SLICE("Content-Disposition: form-data; name="), quoted(e, edit->name),
-                          slice_of(after, blank.n + edit->value.n) };
+    (void)build_slice(build_slice(after, blank), edit->value);
+    return (struct edit_item){ SLICE("Content-Disposition: form-data; name="),
+                               quoted(l, edit->name), slice_of(after, blank.n + edit->value.n) };
 }
 
-static void change(struct editor *e, const struct edit *edit)
+static struct slice write_all(struct edit_list *l)
 {
-    if (edit->kind == CONF_CHANGE_REMOVE) {
-        take_out(e, 0, edit->name);
-        return;
-    }
-    if (edit->kind == CONF_CHANGE_RENAME) {
-        rename_all(e, edit);
-        return;
-    }
-    size_t first = find(e, 0, edit->name);
-    if (edit->kind != CONF_CHANGE_APPEND && (first == e->n) != (edit->kind == CONF_CHANGE_ADD))
-        return;
-    if (edit->kind == CONF_CHANGE_REPLACE)
-        take_out(e, first + 1, edit->name);
-    else
-        first = e->n++; /* there is room for one of each change */
-    e->v[first] = make_part(e, edit);
-    e->changed = true;
-}
-
-static void allow_only(struct editor *e, const struct edits *edits)
-{
-    bool any = false;
-    for (size_t i = 0; i < edits->n; i++)
-        any |= edits->v[i].kind == CONF_CHANGE_ALLOW;
-    for (size_t k = 0; any && k < e->n; k++) {
-        bool stays = !e->v[k].name.p;
-        for (size_t i = 0; !stays && i < edits->n; i++)
-            stays = edits->v[i].kind == CONF_CHANGE_ALLOW && means(e->v[k].name, edits->v[i].name);
-        if (stays)
-            continue;
-        e->v[k].name = slice_of(NULL, 0);
-        e->changed = true;
-    }
-}
-
-/* --- the whole ------------------------------------------------------------------------------ */
-
-static char *put(char *to, struct slice text)
-{
-    if (text.n)
-        memcpy(to, text.p, text.n);
-    return to + text.n;
-}
-
-static struct slice write_all(struct editor *e)
-{
-    struct slice first = slice_of(e->mark.p + 2, e->mark.n - 2);
-    size_t room = e->mark.n + 4;
-    for (size_t i = 0; i < e->n; i++)
-        room += e->mark.n + 2 + e->v[i].before.n + e->v[i].name.n + e->v[i].after.n;
-    char *text = arena_take(e->arena, room), *at = text;
+    struct slice mark = of(l)->mark, first = slice_of(mark.p + 2, mark.n - 2);
+    size_t room = mark.n + 4;
+    for (size_t i = 0; i < l->n; i++)
+        room += mark.n + 2 + l->v[i].before.n + l->v[i].name.n + l->v[i].after.n;
+    char *text = arena_take(l->arena, room), *at = text;
     if (!text) {
-        e->starved = true;
+        l->starved = true;
         return SLICE("");
     }
-    for (size_t i = 0; i < e->n; i++) {
-        if (!e->v[i].name.p)
+    for (size_t i = 0; i < l->n; i++) {
+        if (!l->v[i].name.p)
             continue;
-        at = put(put(at, at == text ? first : e->mark), SLICE("\r\n"));
-        at = put(put(put(at, e->v[i].before), e->v[i].name), e->v[i].after);
+        at = build_slice(build_slice(at, at == text ? first : mark), SLICE("\r\n"));
+        at = build_slice(build_slice(at, l->v[i].before), l->v[i].name);
+        at = build_slice(at, l->v[i].after);
     }
-    at = put(put(at, at == text ? first : e->mark), SLICE("--\r\n"));
+    at = build_slice(build_slice(at, at == text ? first : mark), SLICE("--\r\n"));
     return slice_of(text, (size_t)(at - text));
 }
 
 static bool begin(struct editor *e, struct slice text, struct slice boundary, size_t room)
 {
-    char *mark = arena_take(e->arena, boundary.n + 4);
-    e->starved = !mark;
+    struct edit_list *l = &e->parts;
+    char *mark = arena_take(l->arena, boundary.n + 4);
+    l->starved = !mark;
     if (!mark)
         return false;
-    (void)put(put(mark, SLICE("\r\n--")), boundary);
+    (void)build_slice(build_slice(mark, SLICE("\r\n--")), boundary);
     e->mark = slice_of(mark, boundary.n + 4);
     if (text.n && !read_all(e, text))
         return false;
-    e->v = arena_take(e->arena, (e->n + room) * sizeof *e->v);
-    e->starved = !e->v;
-    return e->v && (!text.n || read_all(e, text));
+    l->v = arena_take(l->arena, (l->n + room) * sizeof *l->v);
+    l->starved = !l->v;
+    return l->v && (!text.n || read_all(e, text));
 }
 
 enum edit_result multipart_edit(struct slice text, struct slice boundary, const struct edits *edits,
                                 struct arena *arena, struct slice *out)
 {
-    struct editor e = { .arena = arena };
+    static const struct edit_list_form form = { means, quoted, make_part, write_all };
+    struct editor e = { .parts = { .form = &form, .arena = arena } };
     if (!begin(&e, text, boundary, edits->n))
-        return e.starved ? EDIT_NO_MEMORY : EDIT_SAME;
-    for (size_t i = 0; i < edits->n; i++)
-        if (edits->v[i].kind != CONF_CHANGE_ALLOW)
-            change(&e, &edits->v[i]);
-    allow_only(&e, edits);
-    if (e.refused)
-        return EDIT_REFUSED;
-    if (e.changed && !e.starved)
-        *out = write_all(&e);
-    if (e.starved)
-        return EDIT_NO_MEMORY;
-    return e.changed ? EDIT_DONE : EDIT_SAME;
+        return e.parts.starved ? EDIT_NO_MEMORY : EDIT_SAME;
+    return edit_list_apply(&e.parts, edits, out);
 }

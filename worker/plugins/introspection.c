@@ -5,6 +5,8 @@
  * number: what it would mean to let such a token pass is not known.
  */
 #include "worker/plugins/introspection.h"
+
+#include "worker/http/form_edit.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,30 +41,14 @@ size_t introspection_form_room(struct slice token, struct slice hint)
     return 3 * (token.n + hint.n) + 32;
 }
 
-static char *put_encoded(char *to, struct slice text)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (is_alphanumeric(c) || (c && strchr("-._~", c))) {
-            *to++ = (char)c;
-            continue;
-        }
-        *to++ = '%';
-        *to++ = digits[c >> 4];
-        *to++ = digits[c & 15];
-    }
-    return to;
-}
-
 size_t introspection_form(struct slice token, struct slice hint, char *out)
 {
     char *at = out;
     memcpy(at, "token=", 6);
-    at = put_encoded(at + 6, token);
+    at = form_edit_encode(at + 6, token);
     if (hint.n) {
         memcpy(at, "&token_type_hint=", 17);
-        at = put_encoded(at + 17, hint);
+        at = form_edit_encode(at + 17, hint);
     }
     return (size_t)(at - out);
 }
