@@ -298,8 +298,19 @@ static bool read_names(struct stream *s)
     return s->vary_names.p && take_snapshot(s);
 }
 
+/* What an earlier look found holds no more: what is stored next is filed anew, by what its response
+ * says. */
+static void forget_names(struct stream *s)
+{
+    s->vary_names = s->snapshot = (struct slice){ NULL, 0 };
+    s->vary_salt = 0;
+    s->vary_kept = 0;
+}
+
 enum asking_result asking_find(struct stream *s)
 {
+    if (__builtin_expect(s->vary_names.p != NULL, 0))
+        forget_names(s);
     s->fill_key = s->cache_key;
     memcpy(s->fill_id, s->cache_id, CACHE_ID_SIZE);
     if (!cache_find(s->cache, s->cache_id, s->cache_key.p, s->cache_key.n, s->w->loop.now.real_s,
@@ -310,8 +321,10 @@ enum asking_result asking_find(struct stream *s)
         return ASKING_FOUND;
     bool varies = (flags & REUSE_VARIES) != 0 && read_names(s);
     cache_unpin(s->cache, &s->hit);
-    if (!varies)
+    if (!varies) {
+        forget_names(s);
         return ASKING_NONE;
+    }
     return find_variant(s) ? ASKING_FOUND : ASKING_VARIANT;
 }
 

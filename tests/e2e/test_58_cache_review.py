@@ -252,3 +252,40 @@ def test_purge_while_it_is_refreshed_in_the_background(held, by):
     settle()
     it.says("Cache-Control: max-age=600", body=b"new")
     assert it.gateway.get("/x").body == b"new"
+
+
+def waits(it):
+    """Requests that waited for another's so far."""
+    return sum(value for name, value in it.gateway.metrics().items() if name.startswith("gateway_shared_dict_waits_total"))
+
+
+# ---- what a request has found out of a URL's variants is not true for ever ---------------------------------------------
+
+def test_too_long_to_be_a_variant(held):
+    """A request whose value for a field of Vary is too long to be kept gets an answer that is nobody else's."""
+    it = held()
+    for body in (b"short", b"long", b"other"):
+        it.says("Cache-Control: max-age=600", "Vary: X-Who", body=body)
+    assert it.gateway.get("/x", "X-Who: a").body == b"short"
+    assert it.gateway.get("/x", "X-Who: " + "b" * 9000).body == b"long"
+    assert it.gateway.get("/x", "X-Who: c").body == b"other"
+    assert it.gateway.get("/x", "X-Who: a").body == b"short"
+
+
+def test_variants_that_are_purged_while_one_waits(held):
+    """Who waited for a variant, and finds that nothing is known of the URL any more, stores its own as a variant again."""
+    it, go = held(), threading.Event()
+    it.says("Cache-Control: max-age=600", "Vary: X-Who", body=b"a")
+    assert it.gateway.get("/x", "X-Who: a").body == b"a"
+    filler = it.then(slow(go, "Cache-Control: max-age=600", "Vary: X-Who", body=b"old b")).send("/x", "X-Who: b")
+    wait_until(lambda: it.count == 2, "the request at the origin")
+    waiter = it.send("/x", "X-Who: b")
+    wait_until(lambda: waits(it) == 1, "the second one to wait")
+    purge_all(it)
+    it.says("Cache-Control: max-age=600", "Vary: X-Who", body=b"b")
+    it.says("Cache-Control: max-age=600", "Vary: X-Who", body=b"c")
+    go.set()
+    assert filler.response().body == b"old b"
+    assert waiter.response().body in (b"old b", b"b")
+    assert it.gateway.get("/x", "X-Who: b").body == b"b"
+    assert it.gateway.get("/x", "X-Who: c").body == b"c"
