@@ -7,12 +7,11 @@
  * two writers replace one record without a pause, and are killed and followed, while others read:
  * never a mixture. Skipped where ptrace is not allowed (the first).
  */
-#include "tests/proc/children.h"
+#include "tests/proc/traced.h"
 
 #include "shm/roster.h"
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 
 enum { VICTIM = 3, SURVIVOR = 5, DEATHS = 150, LONG = 1000, SHORT = 90, LARGEST = 3000 };
 enum { RECORD = 9, OTHER = 10, READERS = 2, WRITERS = 2, ROUNDS = 40 };
@@ -47,39 +46,10 @@ static size_t letters(uint64_t identity, char *letter)
     return n;
 }
 
-/* False: the child came to its end after fewer instructions. -1 in *steps: no ptrace here. */
-static bool die_after(long *steps)
-{
-    int status;
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(77);
-        raise(SIGSTOP);
-        way();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        *steps = -1;
-        return true;
-    }
-    for (long i = 0; i < *steps; i++) {
-        assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        if (WIFEXITED(status)) {
-            *steps = i;
-            return false;
-        }
-    }
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return true;
-}
+static long seen[4]; /* each record on the way, none */
 
 /* After a death: one of the records on the way, readable before anybody has mended anything. */
-static void is_sound(long seen[4])
+static void is_sound(void)
 {
     uint64_t epoch = atomic_load(roster_epoch(&zone));
     char letter;
@@ -98,21 +68,11 @@ static void is_sound(long seen[4])
 
 static void any_instruction(void **state)
 {
-    long whole = 10000000, seen[4] = { 0 };
+    static const struct traced traced = { DEATHS, way, is_sound };
     (void)state;
     assert_true(roster_make(&zone));
     put(SURVIVOR, RECORD, 'a', SHORT);
-    if (die_after(&whole) && whole < 0) {
-        print_message("# no ptrace here\n");
-        region_drop(&zone);
-        skip();
-    }
-    is_sound(seen); /* it came to its end, and learned how long the way is */
-    for (long i = 0; i < DEATHS; i++) {
-        long steps = whole * i / DEATHS;
-        assert_true(die_after(&steps));
-        is_sound(seen);
-    }
+    long whole = traced_deaths(&traced);
     print_message("# %d deaths on a way of %ld instructions: %ld %ld %ld %ld\n", DEATHS, whole,
                   seen[0], seen[1], seen[2], seen[3]);
     for (int i = 0; i < 4; i++)

@@ -7,13 +7,12 @@
  * Then two writers tell without a pause, and are killed and followed, while others read: never a
  * mixture. Skipped where ptrace is not allowed (the first).
  */
-#include "tests/proc/children.h"
+#include "tests/proc/traced.h"
 
 #include "shm/tokens.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 
 enum { VICTIM = 3, SURVIVOR = 5, DEATHS = 120, SIZE = 1 << 20, ROUND = 1000 };
 enum { READERS = 2, WRITERS = 2, KILLS = 30, IDS = 3 };
@@ -84,38 +83,6 @@ static void way(void)
     tokens_fail(victim, &ticket);
 }
 
-/* False: the child came to its end after fewer instructions. -1 in *steps: no ptrace here. */
-static bool die_after(long *steps)
-{
-    int status;
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(77);
-        raise(SIGSTOP);
-        way();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        *steps = -1;
-        return true;
-    }
-    for (long i = 0; i < *steps; i++) {
-        assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        if (WIFEXITED(status)) {
-            assert_int_equal(WEXITSTATUS(status), 0);
-            *steps = i;
-            return false;
-        }
-    }
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return true;
-}
-
 static void say_a(void)
 {
     struct tokens_ticket ticket;
@@ -123,7 +90,9 @@ static void say_a(void)
     tell(survivor, &ticket, 'a', 90, base, base + 100);
 }
 
-static void is_sound(long seen[3])
+static long seen[3]; /* what was said before, what now, nothing */
+
+static void is_sound(void)
 {
     struct tokens_ticket ticket;
     char letter;
@@ -146,26 +115,13 @@ static void is_sound(long seen[3])
 
 static void any_instruction(void **state)
 {
-    long whole = 10000000, seen[3] = { 0 };
+    static const struct traced traced = { DEATHS, way, is_sound };
     (void)state;
     assert_true(tokens_make(&zone, SIZE));
     victim = attach(VICTIM);
     survivor = attach(SURVIVOR);
     say_a();
-    if (die_after(&whole) && whole < 0) {
-        print_message("# no ptrace here\n");
-        region_drop(&zone);
-        skip();
-    }
-    is_sound(seen); /* it came to its end; how long the way is from now on, the second one tells */
-    whole = 10000000;
-    assert_false(die_after(&whole));
-    is_sound(seen);
-    for (long i = 0; i < DEATHS; i++) {
-        long steps = whole * i / DEATHS;
-        (void)die_after(&steps); /* a few instructions more or less: the last may come to the end */
-        is_sound(seen);
-    }
+    long whole = traced_deaths(&traced);
     print_message("# %d deaths on a way of %ld instructions: %ld %ld %ld\n", DEATHS, whole, seen[0],
                   seen[1], seen[2]);
     for (int i = 0; i < 3; i++)
