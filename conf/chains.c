@@ -154,6 +154,25 @@ static int by_priority(const void *a, const void *b)
     return strcmp(plugin_kind_name(x->kind), plugin_kind_name(y->kind));
 }
 
+/* What is bound to a consumer and comes before all that could find out who it is would never run:
+ * said once for each instance. Where nothing finds that out, nobody expects it to. */
+static void check_order(struct load *load, const struct conf_link *links, size_t n)
+{
+    size_t known = 0;
+    while (known < n && !plugin_identifies(links[known].kind))
+        known++;
+    for (size_t i = 0; known < n && i < known; i++)
+        for (size_t k = 0; k < links[i].by_consumer_n; k++) {
+            const struct conf_plugin *p = links[i].by_consumer[k];
+            if (load->plugins_at[p->index])
+                report_key(&load->report, load->plugins_at[p->index], "priority",
+                           "%s runs at %d, before %s (%d) has found out who the consumer is",
+                           p->name.s, links[i].priority, links[known].any->name.s,
+                           links[known].priority);
+            load->plugins_at[p->index] = NULL;
+        }
+}
+
 static const struct conf_chain *make_chain(struct chains *c, const struct bucket *const *buckets,
                                            size_t n)
 {
@@ -165,6 +184,7 @@ static const struct conf_chain *make_chain(struct chains *c, const struct bucket
         used += links[used].any || links[used].by_consumer_n;
     }
     qsort(links, used, sizeof *links, by_priority);
+    check_order(c->load, links, used);
     struct conf_link *copy = memory_array(&c->load->memory, used, sizeof *copy);
     if (used)
         memcpy(copy, links, used * sizeof *copy);

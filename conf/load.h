@@ -23,7 +23,8 @@ struct load {
     struct conf *conf;                                   /* source->as, being filled */
     struct names upstreams, services, routes, consumers; /* name: struct load_name */
     struct names ids;                                    /* "kind id": struct load_name */
-    struct names scopes; /* plugin kind and scope: struct load_name */
+    struct names scopes;                 /* plugin kind and scope: struct load_name */
+    const config_setting_t **plugins_at; /* by conf_plugin.index */
 };
 
 struct load_name {
@@ -74,6 +75,7 @@ struct conf_text load_path(struct load *load, struct conf_text text);
 size_t plugin_count(const struct source *source);
 /* The settings of a kind of plugin. */
 const struct fields_table *plugin_table(enum conf_plugin_kind kind);
+bool plugin_identifies(enum conf_plugin_kind kind); /* see load_kind */
 
 /* The steps. */
 void process_finish(struct load *load); /* process, listeners, client side, dictionaries */

@@ -213,6 +213,7 @@ static void finish_one(struct load *load, struct source_plugin *p, const struct 
     struct conf_text where = report_place(&load->report, p->at);
     p->as.where = memory_text(&load->memory, where.s, where.n);
     p->as.index = (uint32_t)load->conf->plugins_n++;
+    load->plugins_at[p->as.index] = p->at;
     *out = p->as;
 }
 
@@ -266,6 +267,7 @@ void plugin_finish(struct load *load)
 {
     size_t total = plugin_count(load->source);
     load->conf->plugins = memory_array(&load->memory, total, sizeof *load->conf->plugins);
+    load->plugins_at = memory_array(&load->scratch, total, sizeof *load->plugins_at);
     each_list(load, load->source, load->conf);
 }
 
@@ -291,6 +293,11 @@ const struct conf_plugin *plugin_pick(const struct conf_link *link,
 const char *plugin_kind_name(enum conf_plugin_kind kind)
 {
     return (unsigned)kind < CONF_PLUGIN_KINDS ? kind_names[kind] : "";
+}
+
+bool plugin_identifies(enum conf_plugin_kind kind)
+{
+    return kinds[kind]->identifies;
 }
 
 const struct fields_table *plugin_table(enum conf_plugin_kind kind)

@@ -9,6 +9,7 @@
 struct conf_acl {
     struct conf_texts allow, deny; /* groups; exactly one of them has some */
     bool hide_groups_header;
+    bool always_use_authenticated_groups; /* refused where it is true */
 };
 
 #endif

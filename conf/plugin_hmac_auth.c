@@ -50,7 +50,9 @@ static const struct fields_table table = {
     .title = "hmac-auth",
     .doc = "Knows a consumer by a signature over fields of the request: Authorization: hmac "
            "username=\"u\", algorithm=\"hmac-sha256\", headers=\"date request-line\", "
-           "signature=\"BASE64\". Where Date or X-Date is signed, only a signed one tells the "
+           "signature=\"BASE64\". A field is signed as \"name: value\", request-line as the first "
+           "line, @request-target as \"@request-target: get /path?query\". Where Date or X-Date is "
+           "signed, only a signed one tells the "
            "time.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),

@@ -17,14 +17,15 @@ static const struct fields_row rows[] = {
       .doc = "Addresses and networks that may not pass, also where allow names them." },
     { FIELDS_ROW_INT(CONFIG, as.status, "status"), .preset = "403", .min = 400, .max = 599,
       .doc = "The status of the refusal." },
-    { FIELDS_ROW_TEXT(CONFIG, as.message, "message"),
-      .preset = "\"Your IP address is not allowed\"", .flags = FIELDS_FILLED,
-      .check = value_is_printable, .doc = "Its message." },
+    { FIELDS_ROW_TEXT(CONFIG, as.message, "message"), .preset = "\"\"", .check = value_is_printable,
+      .doc = "Its message; \"\" is \"IP address not allowed: \" and the address." },
 };
 static const struct fields_table table = {
     .title = "ip-restriction",
-    .doc = "Lets clients pass by their address, which is that of real_ip_header where the peer is "
-           "one of trusted_ips.",
+    .doc =
+        "Lets clients pass by their address, which is that of real_ip_header where the peer is "
+        "one of trusted_ips. Who comes by a Unix socket has none and is refused. For a consumer, "
+        "give the instance a priority below that of the plugin that finds out who it is.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),
     .at = SIZE_MAX

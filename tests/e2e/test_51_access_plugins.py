@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins that let pass or turn away, and those that change what browsers are told: ip-restriction, bot-detection, acl,
 cors, redirect, security-headers."""
-from harness import plugin, proxy_cache, reply, route, service
+from harness import ask, plugin, proxy_cache, reply, route, service
 
 ALICE = {"username": "alice", "keyauth_credentials": ({"key": "alice-key"},), "acls": ({"group": "staff"}, {"group": "eu"})}
 BOB = {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)}
@@ -17,10 +17,42 @@ def test_ip_restriction(origin, start):
     for client, status in (("10.1.2.3", 200), ("2001:db8::1", 200), ("10.9.1.1", 403), ("192.0.2.1", 403)):
         assert gateway.get("/", f"X-Real-IP: {client}").status == status, client
     answer = gateway.get("/")
-    assert answer.status == 403 and answer.json()["message"] == "Your IP address is not allowed"
+    assert answer.status == 403 and answer.json()["message"] == "IP address not allowed: 127.0.0.1"
     gateway = gateway_with(start, origin, plugin("ip-restriction", deny=["127.0.0.0/8"], status=451, message="Not from here"))
     answer = gateway.get("/")
     assert answer.status == 451 and answer.json()["message"] == "Not from here"
+
+
+def test_ip_restriction_of_mapped_addresses(origin, start):
+    """IPv4 in IPv6's clothes is IPv4, and no network of IPv6 holds it."""
+    gateway = gateway_with(start, origin, plugin("ip-restriction", allow=["::/0", "10.0.0.0/8"], deny=["10.9.0.0/16"]),
+                           trusted_ips=["127.0.0.1"])
+    for client, status in (("::ffff:10.1.2.3", 200), ("::ffff:10.9.1.1", 403), ("::ffff:192.0.2.1", 403), ("2001:db8::1", 200)):
+        assert gateway.get("/", f"X-Real-IP: {client}").status == status, client
+    gateway = gateway_with(start, origin, plugin("ip-restriction", deny=["127.0.0.1"]))
+    assert gateway.get("/", "X-Real-IP: 10.1.2.3", "X-Forwarded-For: 10.1.2.3").status == 403  # nobody is trusted
+
+
+def test_ip_restriction_without_an_address(origin, start, tmp_path):
+    """Who comes by a Unix socket has none."""
+    gateway = gateway_with(start, origin, plugin("ip-restriction", deny=["192.0.2.1"]))
+    path = gateway.dir / "in.sock"
+    gateway.dir.chmod(0o777)
+    gateway.write(proxy_listen=({"address": f"127.0.0.1:{gateway.port}"}, {"address": f"unix:{path}"}))
+    gateway.reload()
+    assert gateway.get("/").status == 200
+    answer = ask(None, unix=path)
+    assert answer.status == 403 and answer.json()["message"].startswith("Cannot identify the client IP address")
+
+
+def test_ip_restriction_of_a_consumer(origin, start):
+    """It runs before anybody is known, unless its priority says otherwise; the file is refused, not the rule ignored."""
+    rule = plugin("ip-restriction", {"consumer": "alice"}, deny=["127.0.0.1"])
+    gateway = gateway_with(start, origin, plugin("key-auth"), plugins=({**rule, "priority": 990},))
+    assert gateway.get("/", "apikey: alice-key").status == 403 and gateway.get("/", "apikey: bob-key").status == 200
+    gateway.write(plugins=(rule,))
+    done = gateway.ctl("reload")
+    assert done.returncode != 0 and "ip-restriction runs at 3000, before key-auth (1003) has found out who" in done.stdout + done.stderr
 
 
 def test_ip_restriction_of_a_hundred_thousand(origin, start):
@@ -55,6 +87,18 @@ def test_acl(origin, start):
     assert "X-Consumer-Groups" not in origin.last
     gateway = gateway_with(start, origin, plugin("acl", allow=["staff"]))
     assert gateway.get("/", "X-Consumer-Groups: staff").status == 401
+
+
+def test_acl_of_the_anonymous_consumer(origin, start):
+    """Without groups it is asked to say who it is; with some it is a consumer like others."""
+    gateway = gateway_with(start, origin, plugin("key-auth", anonymous="bob"), plugin("acl", allow=["staff"]))
+    answer = gateway.get("/")
+    assert answer.status == 401 and answer.json()["message"] == "Unauthorized"
+    assert gateway.get("/", "apikey: bob-key").status == 403 and gateway.get("/", "apikey: alice-key").status == 200
+    gateway = gateway_with(start, origin, plugin("key-auth", anonymous="alice"), plugin("acl", allow=["staff"]))
+    assert gateway.get("/").status == 200 and origin.last.get("X-Consumer-Groups") == "staff, eu"
+    gateway = gateway_with(start, origin, plugin("key-auth", anonymous="alice"), plugin("acl", deny=["staff"]))
+    assert gateway.get("/").status == 403 and gateway.get("/", "apikey: bob-key").status == 200
 
 
 PREFLIGHT = ("Origin: https://app.example", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-a")

@@ -87,6 +87,7 @@ def test_a_slow_hash_is_paid_once_a_worker(origin, start):
 def sign(method, target, *fields, secret="shared", algorithm="sha256", headers="date request-line", user="ali"):
     """The request's fields with a signature over those that `headers` names."""
     known = dict(field.split(": ", 1) for field in fields)
+    known["@request-target"] = f"{method.lower()} {target}"
     lines = [f"{method} {target} HTTP/1.1" if name == "request-line" else f"{name}: {known.get(name, '')}" for name in headers.split()]
     digest = hmac.new(secret.encode(), "\n".join(lines).encode(), algorithm).digest()
     return (*fields, f'Authorization: hmac username="{user}", algorithm="hmac-{algorithm}", headers="{headers}", '
@@ -105,9 +106,12 @@ def test_hmac_auth(origin, start):
         assert gateway.get("/a?b=c", *sign("GET", "/a?b=c", date, algorithm=algorithm)).status == 200
     assert origin.last.all("X-Consumer-Username") == ["alice"] and origin.last.get("X-Credential-Identifier") == "ali"
     assert "Authorization" in origin.last
+    whole = sign("GET", "/a?b=c", date, headers="date @request-target")
+    assert gateway.get("/a?b=c", *whole).status == 200
     origin.requests.clear()
     for target, fields, message in (
             ("/a?b=d", sign("GET", "/a?b=c", date), "HMAC signature does not match"),
+            ("/a?b=d", whole, "HMAC signature does not match"),
             ("/", sign("GET", "/", date, secret="other"), "HMAC signature does not match"),
             ("/", sign("GET", "/", date, user="bob"), "HMAC signature cannot be verified"),
             ("/", (date, "Authorization: hmac x"), "HMAC signature cannot be verified"),

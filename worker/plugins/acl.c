@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * acl: consumers by their groups. Runs after the plugins that find out who is asking; an anonymous
- * consumer is one like others. What a client says of its groups never reaches the upstream.
+ * consumer is one like others, but that without any group it is told to say who it is: 401, as
+ * where nobody is known. What a client says of its groups never reaches the upstream.
  */
 #include "conf/plugin_acl.h"
 #include "worker/plugins/plugins.h"
@@ -21,6 +22,11 @@ static bool share_one(const struct conf_texts *a, const struct conf_texts *b)
         if (is_among(b, &a->v[i]))
             return true;
     return false;
+}
+
+static bool may_pass(const struct conf_acl *c, const struct conf_texts *groups)
+{
+    return c->allow.n ? share_one(groups, &c->allow) : !share_one(groups, &c->deny);
 }
 
 /* "a, b", in the arena; {NULL, 0}: there is none. */
@@ -46,11 +52,10 @@ static enum stage_result acl_access(struct stream *s, const void *config)
     const struct conf_acl *c = config;
     const struct conf_consumer *consumer = stream_consumer(s);
     stream_drop_upstream(s, SLICE("X-Consumer-Groups"));
-    if (!consumer)
+    bool grouped = consumer && (consumer->groups.n || c->deny.n);
+    if (!grouped && !stream_authenticated(s))
         return stream_answer(s, 401, "Unauthorized");
-    bool may = c->allow.n ? share_one(&consumer->groups, &c->allow)
-                          : !share_one(&consumer->groups, &c->deny);
-    if (!may)
+    if (!grouped || !may_pass(c, &consumer->groups))
         return stream_answer(s, 403, "You cannot consume this service");
     struct slice groups = list_of(s, &consumer->groups);
     if (groups.p && !c->hide_groups_header)

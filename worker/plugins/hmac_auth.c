@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hmac-auth: a signature over the fields that the request names, one a line, "name: value", in the
- * order in which it names them; "request-line" is the first line as it came, "@request-target" the
- * method in lower case and the path. Texts are Kong's. A date that is not signed does not freshen a
+ * order in which it names them; "request-line" is the first line as it came, "@request-target" is
+ * signed like a field whose value is the method in lower case and the path with the query. Texts
+ * are Kong's. A date that is not signed does not freshen a
  * signature over another one, so that an old request cannot be sent again with a new X-Date.
  *
  * A body is compared with its Digest while it streams: what the head says is decided here, the rest
@@ -86,8 +87,10 @@ static void put(struct text *t, struct slice s)
     t->n += s.n;
 }
 
-static void put_target(struct text *t, const struct head *head)
+static void put_target(struct text *t, const struct head *head, struct slice name)
 {
+    put(t, name);
+    put(t, SLICE(": "));
     size_t from = t->n;
     put(t, head->method_text);
     for (size_t i = from; t->fits && i < t->n; i++)
@@ -135,10 +138,10 @@ static bool write_signed(struct stream *s, const struct hmac_claim *claim, struc
     for (bool first = true; t->p && t->fits && hmac_claim_next(&rest, &name); first = false) {
         if (!first)
             put(t, SLICE("\n"));
-        if (slice_equal(name, SLICE("request-line")))
+        if (slice_equal_nocase(name, SLICE("request-line"))) /* as enforce_headers compares it */
             put_line(t, head);
-        else if (slice_equal(name, SLICE("@request-target")))
-            put_target(t, head);
+        else if (slice_equal_nocase(name, SLICE("@request-target")))
+            put_target(t, head, name);
         else
             put_field(t, head, name);
     }

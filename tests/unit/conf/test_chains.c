@@ -130,10 +130,37 @@ static void test_shared(void **state)
     conf_free(&conf);
 }
 
+/* One that is bound to a consumer has to run behind one that knows it; said once for all routes. */
+static void test_too_early(void **state)
+{
+    (void)state;
+    static const char file[] =
+        "services = ( { name = \"s\"; url = \"http://127.0.0.1\"; plugins = ( { name = "
+        "\"key-auth\"; } ); routes = ( { name = \"a\"; paths = [ \"/a\" ]; }, { name = \"b\"; "
+        "paths = [ \"/b\" ]; plugins = ( { name = \"correlation-id\"; } ); } ); } );\n"
+        "consumers = ( { username = \"x\"; plugins = (\n"
+        "{ name = \"ip-restriction\"; %s config = { deny = [ \"127.0.0.1\" ]; }; } ); } );\n%s";
+    char text[1024];
+    snprintf(text, sizeof text, file, "", "");
+    refused(
+        text,
+        "t.conf:3: consumers[0].plugins[0].priority: ip-restriction runs at 3000, before key-auth "
+        "(1003) has found out who the consumer is\n");
+    snprintf(text, sizeof text, file, "priority = 999;", "");
+    const struct conf *conf = loaded(text);
+    assert_int_equal(conf->routes[0].chain->links[1].kind, CONF_PLUGIN_IP_RESTRICTION);
+    conf_free(&conf);
+    snprintf(
+        text, sizeof text, file, "priority = 999;",
+        "plugins = ( { name = \"ip-restriction\"; config = { deny = [ \"127.0.0.2\" ]; }; } );");
+    refused(text, "t.conf:3: consumers[0].plugins[0].priority: ip-restriction runs at 3000, before "
+                  "key-auth (1003) has found out who the consumer is\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_set_of_scopes),
-                                        cmocka_unit_test(test_order),
-                                        cmocka_unit_test(test_shared) };
+                                        cmocka_unit_test(test_order), cmocka_unit_test(test_shared),
+                                        cmocka_unit_test(test_too_early) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

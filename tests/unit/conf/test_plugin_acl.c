@@ -19,12 +19,15 @@ static void test_fields(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    refused("plugins = ( { name = \"acl\"; },\n"
-            "{ name = \"acl\"; protocols = [ \"http\" ]; config = { allow = [ \"a\" ]; deny = [ "
-            "\"b\" ]; }; } );",
-            "t.conf:1: plugins[0].allow: is empty, and so is deny\n"
-            "t.conf:2: plugins[1]: acl is configured for the same scope at t.conf:1 already\n"
-            "t.conf:2: plugins[1].config.deny: cannot be used with allow\n");
+    refused(
+        "plugins = ( { name = \"acl\"; },\n"
+        "{ name = \"acl\"; protocols = [ \"http\" ]; config = { allow = [ \"a\" ]; deny = [ "
+        "\"b\" ]; always_use_authenticated_groups = true; }; } );",
+        "t.conf:1: plugins[0].allow: is empty, and so is deny\n"
+        "t.conf:2: plugins[1]: acl is configured for the same scope at t.conf:1 already\n"
+        "t.conf:2: plugins[1].config.deny: cannot be used with allow\n"
+        "t.conf:2: plugins[1].config.always_use_authenticated_groups: cannot be true: groups are "
+        "those of consumers, no plugin finds others\n");
 }
 
 int main(void)

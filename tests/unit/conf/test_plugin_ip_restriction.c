@@ -11,7 +11,7 @@ static void test_fields(void **state)
     const struct conf_ip_restriction *c = conf->plugins[0].config;
     assert_int_equal(conf->plugins[0].priority, 3000);
     assert_int_equal(c->status, 403);
-    assert_string_equal(c->message.s, "Your IP address is not allowed");
+    assert_string_equal(c->message.s, "");
     assert_int_equal(c->allow.n, 0);
     assert_int_equal(c->deny.n, 1);
     conf_free(&conf);
@@ -22,10 +22,9 @@ static void test_refused(void **state)
     (void)state;
     refused("plugins = ( { name = \"ip-restriction\"; },\n"
             "{ name = \"ip-restriction\"; protocols = [ \"http\" ]; config = { status = 200; "
-            "message = \"\"; deny = [ \"x\" ]; }; } );",
+            "deny = [ \"x\" ]; }; } );",
             "t.conf:1: plugins[0].allow: is empty, and so is deny\n"
             "t.conf:2: plugins[1].config.status: 200 is out of range, 400 to 599\n"
-            "t.conf:2: plugins[1].config.message: must not be empty\n"
             "t.conf:2: plugins[1]: ip-restriction is configured for the same scope at t.conf:1 "
             "already\n"
             "t.conf:2: plugins[1].config.deny: \"x\" is not a network: IP or IP/BITS\n");

@@ -17,13 +17,19 @@ static struct conf_text ab[] = { { "a", 1 }, { "bb", 2 } }, b[] = { { "bb", 2 } 
                         c[] = { { "c", 1 } };
 static struct conf_consumer consumer;
 
-static int status_for(const struct conf_acl *config, const struct conf_consumer *who)
+static int status_of(const struct conf_acl *config, const struct conf_consumer *who, bool known)
 {
     fake_request(&s, "GET /\nX-Consumer-Groups: root\n");
     s.consumer = who;
+    s.authenticated = known;
     enum stage_result r = acl_ops.access(&s, config);
     assert_int_equal(r, s.status ? STAGE_DONE : STAGE_NEXT);
     return s.status;
+}
+
+static int status_for(const struct conf_acl *config, const struct conf_consumer *who)
+{
+    return status_of(config, who, who != NULL);
 }
 
 static void groups(void **state)
@@ -50,6 +56,22 @@ static void groups(void **state)
     assert_int_equal(status_for(&config, &consumer), 403);
 }
 
+/* A token that is no consumer's has shown who asks; the anonymous consumer has not. */
+static void without_groups(void **state)
+{
+    (void)state;
+    struct conf_acl allow = { .allow = { b, 1 } }, deny = { .deny = { b, 1 } };
+    consumer.groups.n = 0;
+    assert_int_equal(status_of(&allow, NULL, true), 403);
+    assert_int_equal(status_of(&deny, NULL, true), 403);
+    assert_int_equal(status_of(&allow, &consumer, false), 401);
+    assert_true(slice_equal(s.message, SLICE("Unauthorized")));
+    assert_int_equal(status_of(&deny, &consumer, false), 0);
+    assert_int_equal(status_of(&deny, NULL, false), 401);
+    consumer.groups = (struct conf_texts){ c, 1 };
+    assert_int_equal(status_of(&allow, &consumer, false), 403);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -59,6 +81,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = { cmocka_unit_test_teardown(groups, teardown) };
+    static const struct CMUnitTest tests[] = { cmocka_unit_test_teardown(groups, teardown),
+                                               cmocka_unit_test_teardown(without_groups,
+                                                                         teardown) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,12 +74,14 @@ static void what_is_signed(void **state)
     (void)state;
     expect_alice("GET /a?b=c\n" DATE "X-List: 1\nX-List: 2\n" AUTH(
         "hmac-sha256", "date request-line @request-target x-list x-none",
-        "OVMa1UflL5qIeSG3KgvY5WXizXlHQWheeOxchrc3Aag="));
+        "XA+9coBD06UIZIsH9JFfGfBUYe+NH/9k6dxBTod/diw="));
     expect_alice("GET /\n" DATE AUTH("hmac-sha256", "date", SIGNED_DATE));
     expect_alice("GET /\n" DATE "Proxy-" AUTH("hmac-sha256", "date", SIGNED_DATE));
+    expect_alice("GET /\n" DATE AUTH("hmac-sha256", "date Request-Line",
+                                     "c/quY23iKOVXxUnj8AXcGTkoIqME9onboiJ2u5jPiSE="));
     expect_refusal("GET /a?b=d\n" DATE "X-List: 1\nX-List: 2\n" AUTH(
                        "hmac-sha256", "date request-line @request-target x-list x-none",
-                       "OVMa1UflL5qIeSG3KgvY5WXizXlHQWheeOxchrc3Aag="),
+                       "XA+9coBD06UIZIsH9JFfGfBUYe+NH/9k6dxBTod/diw="),
                    differs);
 }
 

@@ -42,6 +42,13 @@ static void allow_and_deny(void **state)
     assert_int_equal(from(11, 1), STAGE_NEXT);
     assert_int_equal(from(10, 1), STAGE_DONE);
     assert_int_equal(s.status, 451);
+    config.message.n = 0;
+    assert_int_equal(from(10, 1), STAGE_DONE);
+    assert_true(slice_equal(s.message, SLICE("IP address not allowed: 192.0.2.7")));
+    fake_request(&s, "GET /\n"); /* by a Unix socket */
+    memset(s.request.client_ip, 0, 16);
+    assert_int_equal(ip_restriction_ops.access(&s, &config), STAGE_DONE);
+    assert_int_equal(s.status, 403);
 }
 
 static int teardown(void **state)
