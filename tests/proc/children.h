@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Processes that are killed at any moment and replaced: what the hammers of shared memory have in
- * common. What a child does and what is done about one that was killed is the test's.
+ * common. What a child does and what is done about one that was killed is the test's. The
+ * environment may say how long (HAMMER_SECONDS) and repeat a run's choices (HAMMER_SEED).
  */
 #ifndef TESTS_CHILDREN_H
 #define TESTS_CHILDREN_H
@@ -12,15 +13,17 @@
 #include <stdint.h>
 /* cmocka.h needs the above first */
 #include <cmocka.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CHILDREN_MAX = 8 };
+enum { CHILDREN_MAX = 8, CHILDREN_LONGEST = 60000 /* ms */ };
 
 struct children {
     uint32_t n, kills;
@@ -28,6 +31,16 @@ struct children {
     void (*bury)(void *arg, uint32_t slot);                 /* after one was killed */
     void *arg;
     pid_t pids[CHILDREN_MAX];
+};
+
+/* How children_hunt() goes on. */
+struct children_hunt {
+    uint64_t dice;
+    uint32_t pause;           /* us, at most, ahead of each kill */
+    bool in_peace;            /* none is killed */
+    int64_t ms;               /* at least so long */
+    bool (*enough)(void *of); /* and until this is true, but not for ever */
+    void *of;
 };
 
 static inline int64_t children_ms(void)
@@ -44,12 +57,32 @@ static inline uint64_t children_setting(const char *name, uint64_t otherwise)
     return value && *value ? strtoull(value, NULL, 10) : otherwise;
 }
 
+static inline int64_t children_seconds(uint64_t otherwise)
+{
+    return (int64_t)children_setting("HAMMER_SECONDS", otherwise) * 1000;
+}
+
+/* A die for the whole run, which is said so that it can be thrown again. */
+static inline uint64_t children_seed(void)
+{
+    uint64_t seed = children_setting("HAMMER_SEED", (uint64_t)children_ms());
+    print_message("# HAMMER_SEED=%" PRIu64 "\n", seed);
+    return seed;
+}
+
+static inline uint32_t children_roll(uint64_t *dice, uint32_t sides)
+{
+    *dice = *dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (uint32_t)(*dice >> 33) % sides;
+}
+
 static inline pid_t children_fork(const struct children *c, uint32_t slot)
 {
     fflush(NULL);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that failed */
         c->live(c->arg, slot, c->kills);
         _exit(100); /* it was to end by itself */
     }
@@ -84,6 +117,20 @@ static inline void children_kill(struct children *c, uint32_t slot)
         c->bury(c->arg, slot);
     c->kills++;
     c->pids[slot] = children_fork(c, slot);
+}
+
+/* Kills one after the other, wherever they are. */
+static inline void children_hunt(struct children *c, struct children_hunt *h)
+{
+    for (int64_t since = children_ms();;) {
+        int64_t passed = children_ms() - since;
+        if (passed > CHILDREN_LONGEST || (passed > h->ms && h->enough(h->of)))
+            return;
+        usleep(1 + children_roll(&h->dice, h->pause));
+        uint32_t slot = children_roll(&h->dice, c->n);
+        if (!h->in_peace)
+            children_kill(c, slot);
+    }
 }
 
 /* After all have been told to end: each must have done so by itself. */

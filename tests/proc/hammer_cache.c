@@ -12,27 +12,23 @@
 #include "tests/proc/player.h"
 #include <sys/mman.h>
 
-enum {
-    CHILDREN = 4,
-    PARENT_SLOT = 9,
-    LONGEST = 60000 /* ms */
-};
+enum { CHILDREN = 4, PARENT_SLOT = 9 };
 
 /* What the children know of the run. */
 struct game {
     struct zone zone;
-    struct player dice;
+    struct children_hunt hunt;
+    uint32_t large; /* of 100 objects */
 };
 
 static void live(void *arg, uint32_t slot, uint32_t kills)
 {
     struct game *game = arg;
     struct player *player = calloc(1, sizeof *player);
-    (void)kills;
     if (!player || !(player->cache = cache_attach(&game->zone, slot)))
         _exit(3);
-    player->dice = game->dice.dice + slot;
-    player->large = game->dice.large;
+    player->dice = game->hunt.dice + slot + kills;
+    player->large = game->large;
     while (!atomic_load(&tally->stop))
         play(player);
     cache_detach(&player->cache);
@@ -45,12 +41,11 @@ static void bury(void *arg, uint32_t slot)
     cache_break(&((struct game *)arg)->zone, slot);
 }
 
-/* Long enough, and enough done, however slow the machine; but not for ever. */
-static bool enough(int64_t since, int64_t milliseconds, bool wait)
+static bool enough(void *of)
 {
-    int64_t passed = children_ms() - since;
-    bool done = !wait && tally->puts > 100 && tally->hits > 10 && tally->kept > 10;
-    return passed > (done ? milliseconds : LONGEST);
+    const struct children *c = of;
+    bool in_peace = ((const struct game *)c->arg)->hunt.in_peace;
+    return (in_peace || c->kills) && tally->puts > 100 && tally->hits > 10 && tally->kept > 10;
 }
 
 /* So that a large dictionary is full from the start. */
@@ -67,26 +62,22 @@ static void stuff(const struct zone *zone)
     cache_detach(&cache);
 }
 
-static void run(uint64_t size, uint32_t large, bool kill_some, uint64_t milliseconds)
+static void run(uint64_t size, uint32_t large, bool in_peace, int64_t ms)
 {
-    struct game game = { .dice = { .large = large } };
+    struct game game = { .large = large,
+                         .hunt = { .dice = children_seed(),
+                                   .pause = 6000,
+                                   .in_peace = in_peace,
+                                   .ms = ms,
+                                   .enough = enough } };
     struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &game };
-    struct player *dice = &game.dice;
-    dice->dice = children_setting("HAMMER_SEED", (uint64_t)children_ms());
-    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice->dice);
+    game.hunt.of = &c;
     memset(tally, 0, sizeof *tally);
     assert_true(region_make(&game.zone, ZONE_CACHE, CACHE_VERSION, "hammer", size));
     assert_true(cache_format(&game.zone));
     stuff(&game.zone);
     children_begin(&c);
-    for (int64_t since = children_ms();
-         !enough(since, (int64_t)milliseconds, kill_some && !c.kills);) {
-        const struct timespec pause = { .tv_nsec = 1 + (long)roll(dice, 6000) * 1000 };
-        nanosleep(&pause, NULL);
-        uint32_t i = roll(dice, CHILDREN);
-        if (kill_some)
-            children_kill(&c, i);
-    }
+    children_hunt(&c, &game.hunt);
     atomic_store(&tally->stop, 1);
     children_end(&c);
     print_message("# %u killed\n", c.kills);
@@ -95,28 +86,23 @@ static void run(uint64_t size, uint32_t large, bool kill_some, uint64_t millisec
     region_drop(&game.zone);
 }
 
-static uint64_t share(uint64_t part)
-{
-    return children_setting("HAMMER_SECONDS", 4) * 1000 * part / 4;
-}
-
 static void test_in_peace(void **state)
 {
     (void)state;
-    run(8 << 20, 2, false, share(1));
+    run(8 << 20, 2, true, children_seconds(4) / 4);
 }
 
 static void test_with_deaths(void **state)
 {
     (void)state;
-    run(8 << 20, 2, true, share(2));
+    run(8 << 20, 2, false, children_seconds(4) / 2);
 }
 
 /* Several shards, which take pages from each other. */
 static void test_with_deaths_and_shards(void **state)
 {
     (void)state;
-    run(130 << 20, 30, true, share(1));
+    run(130 << 20, 30, false, children_seconds(4) / 4);
 }
 
 int main(void)

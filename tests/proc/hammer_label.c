@@ -8,36 +8,13 @@
  * a soft one unless it is told that it is stale. HAMMER_SECONDS sets how long (4), HAMMER_SEED
  * repeats the choices of a run.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "shm/purges.h"
 #include "shm/store.h"
-#include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/proc/children.h"
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-enum {
-    CHILDREN = 5,
-    NUMBERS = 400,
-    TAGS = 7,
-    TENS = 10,
-    NOW = 1000,
-    WRONG = 42,
-    LONGEST = 60000 /* ms */,
-    MILLI = 1000000 /* ns */
-};
+enum { CHILDREN = 5, NUMBERS = 400, TAGS = 7, TENS = 10, NOW = 1000, WRONG = 42 };
 
 struct world { /* shared by all */
     _Atomic uint64_t version[NUMBERS], hard[NUMBERS], soft[NUMBERS];
@@ -54,8 +31,7 @@ struct player {
 
 static uint32_t roll(struct player *player, uint32_t sides)
 {
-    player->dice = player->dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(player->dice >> 33) % sides;
+    return children_roll(&player->dice, sides);
 }
 
 static size_t key_of(uint32_t number, char key[16])
@@ -235,16 +211,16 @@ static void play(struct player *player)
 
 /* --- the parent ----------------------------------------------------------------------------- */
 
-static pid_t start(const struct zone *zone, uint32_t slot, struct player *dice)
+struct game {
+    struct zone zone;
+    struct children_hunt hunt;
+};
+
+static void live(void *arg, uint32_t slot, uint32_t kills)
 {
-    fflush(NULL);
-    uint64_t seed = dice->dice + slot + roll(dice, 1000);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid > 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that failed */
-    struct player player = { .cache = cache_attach(zone, slot), .dice = seed };
+    struct game *game = arg;
+    struct player player = { .cache = cache_attach(&game->zone, slot),
+                             .dice = game->hunt.dice + slot + kills };
     if (!player.cache)
         _exit(3);
     purges_use(player.cache, see);
@@ -254,71 +230,44 @@ static pid_t start(const struct zone *zone, uint32_t slot, struct player *dice)
     _exit(0);
 }
 
-static void reap(const struct zone *zone, pid_t pid, uint32_t slot)
+static void bury(void *arg, uint32_t slot)
 {
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-        cache_break(zone, slot);
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("a child ended with status %x", (unsigned)status);
+    cache_break(&((struct game *)arg)->zone, slot);
 }
 
-static int64_t clock_ms(void)
+static bool enough(void *of)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / MILLI;
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
-}
-
-static bool enough(int64_t since, uint32_t kills)
-{
-    bool done = kills > 20 && world->puts > 1000 && world->hits > 1000 && world->stale > 100 &&
-                world->renewed > 100 && world->purges > 500 && world->refused > 0;
-    int64_t passed = clock_ms() - since;
-    return passed > LONGEST || (done && passed > (int64_t)setting("HAMMER_SECONDS", 4) * 1000);
+    const struct children *c = of;
+    return c->kills > 20 && world->puts > 1000 && world->hits > 1000 && world->stale > 100 &&
+           world->renewed > 100 && world->purges > 500 && world->refused > 0;
 }
 
 static void test_nothing_older_after_a_purge(void **state)
 {
-    struct player dice = { .dice = setting("HAMMER_SEED", (uint64_t)clock_ms()) };
-    struct zone zone;
-    pid_t pids[CHILDREN];
-    uint32_t kills = 0;
+    struct game game = { .hunt = { .dice = children_seed(),
+                                   .pause = 20000,
+                                   .ms = children_seconds(4),
+                                   .enough = enough } };
+    struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &game };
     char why[256];
     (void)state;
-    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice.dice);
-    assert_true(region_make(&zone, ZONE_CACHE, CACHE_VERSION, "hammer", 2 << 20));
-    assert_true(cache_format(&zone));
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        pids[i] = start(&zone, i, &dice);
-    for (int64_t since = clock_ms(); !enough(since, kills); kills++) {
-        const struct timespec pause = { .tv_nsec = 1 + (long)roll(&dice, 20000) * 1000 };
-        nanosleep(&pause, NULL);
-        uint32_t i = roll(&dice, CHILDREN);
-        assert_int_equal(kill(pids[i], SIGKILL), 0);
-        reap(&zone, pids[i], i);
-        pids[i] = start(&zone, i, &dice);
-    }
+    game.hunt.of = &c;
+    assert_true(region_make(&game.zone, ZONE_CACHE, CACHE_VERSION, "hammer", 2 << 20));
+    assert_true(cache_format(&game.zone));
+    children_begin(&c);
+    children_hunt(&c, &game.hunt);
     atomic_store(&world->stop, 1);
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        reap(&zone, pids[i], i);
+    children_end(&c);
     print_message("# puts %" PRIu64 " refused %" PRIu64 " hits %" PRIu64 " stale %" PRIu64
                   " renewed %" PRIu64 " purges %" PRIu64 ", %u killed\n",
                   world->puts, world->refused, world->hits, world->stale, world->renewed,
-                  world->purges, kills);
+                  world->purges, c.kills);
     assert_true(world->hits > 1000 && world->stale > 100 && world->purges > 500);
-    struct cache *cache = cache_attach(&zone, CHILDREN);
+    struct cache *cache = cache_attach(&game.zone, CHILDREN);
     if (!cache_audit(cache, why, sizeof why))
         fail_msg("audit: %s", why);
     cache_detach(&cache);
-    region_drop(&zone);
+    region_drop(&game.zone);
 }
 
 int main(void)

@@ -4,21 +4,10 @@
  * more than the limit, and never less by more than a claim for each death. Keys come and go, so
  * that counters are made while others count. HAMMER_SECONDS sets how long (3).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "shm/limits.h"
-#include <signal.h>
+#include "tests/proc/children.h"
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { CHILDREN = 4, KEYS = 4096, LIMIT = 1000, LATER = 700 };
 
@@ -33,8 +22,10 @@ struct arena {
 static struct arena *arena;
 static struct zone zone;
 
-static _Noreturn void child(uint32_t slot)
+static void live(void *arg, uint32_t slot, uint32_t kills)
 {
+    (void)arg;
+    (void)kills;
     struct limits *l = limits_attach(&zone, slot);
     uint32_t turn = slot;
     while (l && !atomic_load(&arena->stop)) {
@@ -56,22 +47,6 @@ static _Noreturn void child(uint32_t slot)
     _exit(l ? 0 : 1);
 }
 
-static pid_t start(uint32_t slot)
-{
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        child(slot);
-    return pid;
-}
-
-static int64_t ms_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool used_up(uint32_t base)
 {
     struct limits *l = limits_attach(&zone, CHILDREN);
@@ -88,50 +63,54 @@ static bool used_up(uint32_t base)
     return all;
 }
 
+static uint32_t base, deaths[KEYS];
+
+static void count_death(void)
+{
+    for (uint32_t k = 0; k < 4; k++)
+        deaths[base + k]++;
+}
+
+static void bury(void *arg, uint32_t slot)
+{
+    (void)arg;
+    limits_break(&zone, slot);
+    count_death();
+    if (!used_up(base) || base + 8 >= KEYS)
+        return;
+    base += 4;
+    count_death(); /* that one may die here, too, before it looks again */
+    atomic_store(&arena->base, base);
+}
+
+static bool enough(void *of)
+{
+    return ((const struct children *)of)->kills >= 10 && base >= 4;
+}
+
 static void nobody_gets_one_too_many(void **state)
 {
-    const char *seconds = getenv("HAMMER_SECONDS");
-    int64_t until = ms_now() + (seconds ? atoi(seconds) : 3) * 1000;
-    uint32_t deaths[KEYS] = { 0 }, kills = 0, dice = 1, base = 0;
-    pid_t pids[CHILDREN];
-
+    struct children c = { .n = CHILDREN, .live = live, .bury = bury };
+    struct children_hunt hunt = { .dice = children_seed(),
+                                  .pause = 2048,
+                                  .ms = children_seconds(3),
+                                  .enough = enough,
+                                  .of = &c };
     (void)state;
     assert_true(limits_make(&zone, 1 << 20));
     arena = mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(arena, MAP_FAILED);
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        pids[i] = start(i);
-    while (ms_now() < until && base + 8 < KEYS) {
-        dice = dice * 1664525 + 1013904223;
-        usleep(dice >> 21);
-        uint32_t victim = dice >> 8 & (CHILDREN - 1);
-        assert_int_equal(kill(pids[victim], SIGKILL), 0);
-        assert_int_equal(waitpid(pids[victim], NULL, 0), pids[victim]);
-        limits_break(&zone, victim);
-        for (uint32_t k = 0; k < 4; k++)
-            deaths[base + k]++;
-        kills++;
-        if (used_up(base)) {
-            base += 4;
-            for (uint32_t k = 0; k < 4; k++)
-                deaths[base + k]++; /* that one may die here, too, before it looks again */
-            atomic_store(&arena->base, base);
-        }
-        pids[victim] = start(victim);
-    }
+    children_begin(&c);
+    children_hunt(&c, &hunt);
     atomic_store(&arena->stop, 1);
-    for (int i = 0; i < CHILDREN; i++) {
-        int status;
-        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-        assert_int_equal(status, 0);
-    }
+    children_end(&c);
     for (uint32_t number = 0; number < base; number++) {
         uint32_t limit = number % 2 ? LIMIT : LATER;
         assert_true(arena->granted[number] <= limit);
         assert_true(arena->granted[number] + deaths[number] >= limit);
     }
-    print_message("%u keys used up, %u kills\n", base, kills);
-    assert_true(base >= 4 && kills >= 10);
+    print_message("# %u keys used up, %u kills\n", base, c.kills);
+    assert_true(enough(&c));
     region_drop(&zone);
 }
 

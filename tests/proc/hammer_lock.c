@@ -9,7 +9,7 @@
 #include "tests/proc/children.h"
 #include <sys/mman.h>
 
-enum { CHILDREN = 6, WRONG = 42, MICRO = 1000 /* ns */, LONGEST = 60000 /* ms */ };
+enum { CHILDREN = 6, WRONG = 42 };
 
 struct arena {
     struct lock_shm lock;
@@ -48,28 +48,26 @@ static void bury(void *arg, uint32_t slot)
     *(uint32_t *)arg += lock_break(&arena->lock, slot);
 }
 
-/* Long enough, and enough seen, however slow the machine; but not for ever. */
-static bool enough(int64_t since, uint32_t broken)
+static bool enough(void *of)
 {
-    int64_t passed = children_ms() - since;
-    bool all = broken >= 3;
+    bool all = *(const uint32_t *)of >= 3;
     for (int i = 0; i < CHILDREN; i++)
         all &= atomic_load(&arena->turns[i]) > 0;
-    return passed > (all ? (int64_t)children_setting("HAMMER_SECONDS", 4) * 500 : LONGEST);
+    return all;
 }
 
 static void test_owners_die(void **state)
 {
-    uint32_t dice = 1, broken = 0;
+    uint32_t broken = 0;
     struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &broken };
+    struct children_hunt hunt = { .dice = children_seed(),
+                                  .pause = 4096,
+                                  .ms = children_seconds(4) / 2,
+                                  .enough = enough,
+                                  .of = &broken };
     (void)state;
     children_begin(&c);
-    for (int64_t since = children_ms(); !enough(since, broken);) {
-        dice = dice * 1664525u + 1013904223u;
-        const struct timespec pause = { .tv_nsec = 1 + (long)(dice >> 20) * MICRO };
-        nanosleep(&pause, NULL);
-        children_kill(&c, (dice >> 8) % CHILDREN);
-    }
+    children_hunt(&c, &hunt);
     atomic_store(&arena->stop, 1);
     children_end(&c);
     for (uint32_t i = 0; i < CHILDREN; i++)

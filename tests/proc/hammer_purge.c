@@ -7,34 +7,15 @@
  * every few milliseconds. HAMMER_SECONDS sets how long (4), HAMMER_SEED repeats the choices of a
  * run.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "shm/cache_ticket.h"
 #include "shm/purges.h"
+#include "tests/proc/children.h"
 #include "tests/proc/objects.h"
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-enum {
-    CHILDREN = 5,
-    PARENT_SLOT = 200,
-    OBJECTS = 24,
-    WRONG = 42,
-    MILLI = 1000000,
-    LONGEST = 60000
-};
+enum { CHILDREN = 5, PARENT_SLOT = 200, OBJECTS = 24, WRONG = 42 };
 
 struct tally {                                         /* shared */
     _Atomic uint32_t version[OBJECTS], floor[OBJECTS]; /* of the origin; of what may be seen */
@@ -51,8 +32,7 @@ struct player {
 
 static uint32_t roll(struct player *p, uint32_t sides)
 {
-    p->dice = p->dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(p->dice >> 33) % sides;
+    return children_roll(&p->dice, sides);
 }
 
 /* A third is filled by tickets alone and purged by id, the others by labels, half of them without a
@@ -184,10 +164,16 @@ static void purge_all(struct player *p)
     atomic_fetch_add(&tally->alls, 1);
 }
 
-static _Noreturn void child(const struct zone *zone, uint32_t slot, uint64_t dice)
+struct game {
+    struct zone zone;
+    struct children_hunt hunt;
+};
+
+static void live(void *arg, uint32_t slot, uint32_t kills)
 {
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves nobody behind */
-    struct player p = { .cache = cache_attach(zone, slot), .dice = dice + slot };
+    struct game *game = arg;
+    struct player p = { .cache = cache_attach(&game->zone, slot),
+                        .dice = game->hunt.dice + slot + kills };
     if (!p.cache)
         _exit(3);
     while (!atomic_load(&tally->stop)) {
@@ -205,97 +191,57 @@ static _Noreturn void child(const struct zone *zone, uint32_t slot, uint64_t dic
     _exit(0);
 }
 
-static pid_t start(const struct zone *zone, uint32_t slot, uint64_t dice)
+static void bury(void *arg, uint32_t slot)
 {
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        child(zone, slot, dice);
-    return pid;
+    cache_break(&((struct game *)arg)->zone, slot);
 }
 
-static void reap(const struct zone *zone, pid_t pid, uint32_t slot, bool killed)
+static bool enough(void *of)
 {
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-        cache_break(zone, slot);
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("a child ended with status %x", (unsigned)status);
+    (void)of;
+    return tally->commits && tally->hits && tally->joined && tally->purges && tally->alls &&
+           tally->refused;
 }
 
-static int64_t clock_ms(void)
+static void run(bool in_peace, int64_t ms)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / MILLI;
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
-}
-
-/* Long enough, and enough seen, however slow the machine; but not for ever. */
-static bool enough(int64_t since, uint64_t milliseconds)
-{
-    int64_t passed = clock_ms() - since;
-    bool all = tally->commits && tally->hits && tally->joined && tally->purges && tally->alls &&
-               tally->refused;
-    return passed > (all ? (int64_t)milliseconds : LONGEST);
-}
-
-static void run(bool kill_some, uint64_t milliseconds)
-{
-    struct player dice = { .dice = setting("HAMMER_SEED", (uint64_t)clock_ms()) };
-    struct zone zone;
-    pid_t pids[CHILDREN];
-    uint32_t kills = 0;
+    struct game game = { .hunt = { .dice = children_seed(),
+                                   .pause = 6000,
+                                   .in_peace = in_peace,
+                                   .ms = ms,
+                                   .enough = enough } };
+    struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &game };
     char why[256];
-    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice.dice);
     memset(tally, 0, sizeof *tally);
-    assert_true(region_make(&zone, ZONE_CACHE, CACHE_VERSION, "hammer", 4 << 20));
-    assert_true(cache_format(&zone));
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        pids[i] = start(&zone, i, dice.dice);
-    for (int64_t since = clock_ms(); !enough(since, milliseconds);) {
-        const struct timespec pause = { .tv_nsec = 1 + (long)roll(&dice, 6000) * 1000 };
-        nanosleep(&pause, NULL);
-        uint32_t i = roll(&dice, CHILDREN);
-        if (!kill_some)
-            continue;
-        assert_int_equal(kill(pids[i], SIGKILL), 0);
-        reap(&zone, pids[i], i, true);
-        pids[i] = start(&zone, i, dice.dice + ++kills);
-    }
+    assert_true(region_make(&game.zone, ZONE_CACHE, CACHE_VERSION, "hammer", 4 << 20));
+    assert_true(cache_format(&game.zone));
+    children_begin(&c);
+    children_hunt(&c, &game.hunt);
     atomic_store(&tally->stop, 1);
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        reap(&zone, pids[i], i, false);
+    children_end(&c);
     print_message("# killed %u commits %" PRIu64 " refused %" PRIu64 " hits %" PRIu64
                   " joined %" PRIu64 " purges %" PRIu64 " of all %" PRIu64 "\n",
-                  kills, tally->commits, tally->refused, tally->hits, tally->joined, tally->purges,
-                  tally->alls);
-    assert_true(tally->commits && tally->hits && tally->joined && tally->purges && tally->refused);
-    struct cache *cache = cache_attach(&zone, PARENT_SLOT);
+                  c.kills, tally->commits, tally->refused, tally->hits, tally->joined,
+                  tally->purges, tally->alls);
+    assert_true(enough(NULL));
+    struct cache *cache = cache_attach(&game.zone, PARENT_SLOT);
     assert_non_null(cache);
     if (!cache_audit(cache, why, sizeof why))
         fail_msg("audit: %s", why);
     cache_detach(&cache);
-    region_drop(&zone);
+    region_drop(&game.zone);
 }
 
 static void test_in_peace(void **state)
 {
     (void)state;
-    run(false, setting("HAMMER_SECONDS", 4) * 1000 / 4);
+    run(true, children_seconds(4) / 4);
 }
 
 static void test_with_deaths(void **state)
 {
     (void)state;
-    run(true, setting("HAMMER_SECONDS", 4) * 1000 * 3 / 4);
+    run(false, children_seconds(4) * 3 / 4);
 }
 
 int main(void)

@@ -4,8 +4,8 @@
  * are never more holders than seats, and in the end not one seat is lost. Keys of one bucket come
  * and go beside them, so that rows change hands all the time. HAMMER_SECONDS sets how long (3).
  */
-#include "children.h"
 #include "shm/seats.h"
+#include "tests/proc/children.h"
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -64,13 +64,13 @@ static void enter(struct seats *s, uint32_t slot, uint32_t hot, uint32_t *seat)
 static void live(void *arg, uint32_t slot, uint32_t kills)
 {
     struct seats *s = seats_attach(&zone, slot);
-    uint32_t held[HOT][SEATS_HELD] = { 0 }, dice = slot * 7919 + kills;
+    uint32_t held[HOT][SEATS_HELD] = { 0 };
+    uint64_t dice = ((const struct children_hunt *)arg)->dice + slot * 7919 + kills;
 
-    (void)arg;
     while (s && !atomic_load(&arena->stop)) {
-        dice = dice * 1664525 + 1013904223;
-        uint32_t hot = (dice >> 8) % HOT, *seat = &held[hot][(dice >> 16) % SEATS_HELD];
-        uint32_t passing = seats_take(s, key_of(HOT + (dice >> 4) % PASSING), 2);
+        uint32_t hot = children_roll(&dice, HOT);
+        uint32_t *seat = &held[hot][children_roll(&dice, SEATS_HELD)];
+        uint32_t passing = seats_take(s, key_of(HOT + children_roll(&dice, PASSING)), 2);
         if (*seat)
             leave(s, slot, hot, seat);
         else
@@ -92,23 +92,27 @@ static void bury(void *arg, uint32_t slot)
     seats_forget(&zone, slot);
 }
 
+/* At least so many deaths, however slow the machine is. */
+static bool enough(void *of)
+{
+    return ((const struct children *)of)->kills >= 50 && atomic_load(&arena->granted) >= 1000 &&
+           arena->refused > 0 && arena->full > 0;
+}
+
 static void nobody_holds_one_too_many_and_none_is_lost(void **state)
 {
-    struct children c = { .n = CHILDREN, .live = live, .bury = bury };
-    int64_t until = children_ms() + (int64_t)children_setting("HAMMER_SECONDS", 3) * 1000;
-    uint32_t dice = (uint32_t)children_setting("HAMMER_DICE", 1);
+    struct children_hunt hunt = {
+        .dice = children_seed(), .pause = 4096, .ms = children_seconds(3), .enough = enough
+    };
+    struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &hunt };
 
     (void)state;
+    hunt.of = &c;
     assert_true(seats_make(&zone));
     arena = mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(arena, MAP_FAILED);
     children_begin(&c);
-    /* at least so many deaths, however slow the machine is */
-    while (children_ms() < until || c.kills < 50 || atomic_load(&arena->granted) < 1000) {
-        dice = dice * 1664525 + 1013904223;
-        usleep(dice >> 20);
-        children_kill(&c, (dice >> 8) % CHILDREN);
-    }
+    children_hunt(&c, &hunt);
     atomic_store(&arena->stop, 1);
     children_end(&c);
     struct seats *s = seats_attach(&zone, CHILDREN);

@@ -39,8 +39,7 @@ struct player {
 
 static uint32_t roll(struct player *p, uint32_t sides)
 {
-    p->dice = p->dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(p->dice >> 33) % sides;
+    return children_roll(&p->dice, sides);
 }
 
 static _Noreturn void wrong(const char *what, uint32_t number)
@@ -225,7 +224,7 @@ static void play(struct player *p)
 /* What the children know of the run. */
 struct game {
     struct zone zone;
-    struct player dice;
+    struct children_hunt hunt;
 };
 
 static void live(void *arg, uint32_t slot, uint32_t kills)
@@ -233,7 +232,7 @@ static void live(void *arg, uint32_t slot, uint32_t kills)
     struct game *game = arg;
     struct player p = { .cache = cache_attach(&game->zone, slot),
                         .slot = slot,
-                        .dice = game->dice.dice + kills + slot };
+                        .dice = game->hunt.dice + kills + slot };
     struct epoll_event e = { .events = EPOLLIN | EPOLLET };
     p.epoll = epoll_create1(0);
     if (!p.cache || p.epoll < 0 ||
@@ -273,25 +272,26 @@ static void check_end(const struct zone *zone)
     cache_detach(&cache);
 }
 
-static void run(bool kill_some, uint64_t milliseconds)
+static bool enough(void *of)
 {
-    struct game game = { 0 };
+    (void)of;
+    return tally->fills > 0 && tally->joined > 0 && tally->whole > 0 && tally->waits > 0;
+}
+
+static void run(bool in_peace, int64_t ms)
+{
+    struct game game = { .hunt = { .dice = children_seed(),
+                                   .pause = 6000,
+                                   .in_peace = in_peace,
+                                   .ms = ms,
+                                   .enough = enough } };
     struct children c = { .n = CHILDREN, .live = live, .bury = bury, .arg = &game };
-    struct player *dice = &game.dice;
-    dice->dice = children_setting("HAMMER_SEED", (uint64_t)children_ms());
-    print_message("# HAMMER_SEED=%" PRIu64 "\n", dice->dice);
     memset(tally, 0, sizeof *tally);
     assert_true(region_make(&game.zone, ZONE_CACHE, CACHE_VERSION, "hammer", 2 << 20));
     assert_true(cache_format(&game.zone));
     assert_true(bells_make(&bells, CHILDREN));
     children_begin(&c);
-    for (int64_t since = children_ms(); children_ms() - since < (int64_t)milliseconds;) {
-        const struct timespec pause = { .tv_nsec = 1 + (long)roll(dice, 6000) * 1000 };
-        nanosleep(&pause, NULL);
-        uint32_t i = roll(dice, CHILDREN);
-        if (kill_some)
-            children_kill(&c, i);
-    }
+    children_hunt(&c, &game.hunt);
     atomic_store(&tally->stop, 1);
     bells_ring_all(&bells);
     children_end(&c);
@@ -300,7 +300,7 @@ static void run(bool kill_some, uint64_t milliseconds)
                   c.kills, tally->fills, tally->commits, tally->joined, tally->whole, tally->lost,
                   tally->passed, tally->waits);
     check_end(&game.zone);
-    assert_true(tally->fills > 0 && tally->joined > 0 && tally->whole > 0 && tally->waits > 0);
+    assert_true(enough(NULL));
     bells_drop(&bells);
     region_drop(&game.zone);
 }
@@ -308,13 +308,13 @@ static void run(bool kill_some, uint64_t milliseconds)
 static void test_in_peace(void **state)
 {
     (void)state;
-    run(false, children_setting("HAMMER_SECONDS", 4) * 1000 / 4);
+    run(true, children_seconds(4) / 4);
 }
 
 static void test_with_deaths(void **state)
 {
     (void)state;
-    run(true, children_setting("HAMMER_SECONDS", 4) * 1000 * 3 / 4);
+    run(false, children_seconds(4) * 3 / 4);
 }
 
 int main(void)

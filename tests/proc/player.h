@@ -31,8 +31,7 @@ struct player {
 
 static inline uint32_t roll(struct player *player, uint32_t sides)
 {
-    player->dice = player->dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(player->dice >> 33) % sides;
+    return children_roll(&player->dice, sides);
 }
 
 /* 100 bytes to 1 MB; a few large ones among many small. */
