@@ -654,6 +654,13 @@ class Gateway:
             rows = [p for p in rows if p["state"] in ("running", "starting") and p["generation"] == answer["generation"]]
         return [int(p["pid"]) for p in rows if p["pid"]]     # 0: its place is taken, its process yet to be forked
 
+    def replaced(self, *dead, role="worker", count=1):
+        """Waits for `count` processes of the role, none of them of the dead; returns their pids."""
+        def pids():
+            now = self.pids(role)
+            return now if len(now) >= count and not set(now) & set(dead) else None
+        return wait_until(pids, f"what follows {role} {dead}")
+
     def memory(self):
         """Private memory of all workers in bytes (shared memory is not counted)."""
         return sum(private_bytes(pid) for pid in self.pids())

@@ -180,7 +180,7 @@ def test_overrides_outlive_reloads_and_deaths(three, start):
         pid = gateway.pids(role)[0]
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: pid not in gateway.children() and len(gateway.children()) == 4, f"a new {role}")
-        wait_until(lambda: gateway.pids(role) and pid not in gateway.pids(role), f"a new {role} at work")
+        gateway.replaced(pid, role=role)
     assert shares(gateway, 20) == {"b": 20}
     row, = gateway.control("GET", "/overrides").json()["overrides"]
     assert (row["upstream"], row["target"], row["thing"], row["value"], row["file"]) == \

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from harness import Client, free_port, reply, wait_until
+from harness import Client, free_port, wait_until
 from test_45_health import (Target, checks, error, fine, garbage, gateway, half_body, half_head, probing, reset, silence, states,
                             teapot, upstream, wait_state)
 

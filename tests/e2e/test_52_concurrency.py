@@ -227,7 +227,7 @@ def test_a_killed_worker_gives_back(held, start):
     before = gateway.pids()
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: len(gateway.pids()) == 2 and not set(gateway.pids()) & set(before), "new workers")
+    gateway.replaced(*before, count=2)
     held.gate.set()
     wait_until(lambda: held.now == 0, "an idle origin")
     held.gate.clear()

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-from harness import plugin, route, service, wait_until
+from harness import plugin, route, service
 
 CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "alice-key"},)},
              {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)})
@@ -74,7 +74,7 @@ def test_counts_outlive_reload_and_death(origin, start):
     assert gateway.get("/").get("X-RateLimit-Remaining-Year") == "1"
     victim = gateway.pids("worker")[0]
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: gateway.pids("worker") and gateway.pids("worker")[0] != victim, "a new worker")
+    gateway.replaced(victim)
     assert gateway.get("/").get("X-RateLimit-Remaining-Year") == "0"
     assert gateway.get("/").status == 429
 

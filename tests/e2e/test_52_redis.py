@@ -193,7 +193,7 @@ def test_a_worker_dies_with_questions_under_way(origin, start, redis):
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     wait_until(lambda: waiting_requests(gateway) == 5, "all to wait")
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: gateway.pids("worker") and gateway.pids("worker")[0] != victim, "a new worker")
+    gateway.replaced(victim)
     redis.thaw()
     assert int(remaining(gateway.get("/"))) in range(993, 999)  # what was asked may have been counted, no more
     for client in clients:

@@ -402,7 +402,7 @@ def test_keys_survive_reloads_and_the_death_of_the_checker(origin, start, issuer
     before = gateway.pids("checker")[0]
     os.kill(before, signal.SIGKILL)
     assert gateway.get("/", keys.one.sign()).status == 200
-    wait_until(lambda: gateway.pids("checker") and gateway.pids("checker")[0] != before, "a new checker")
+    gateway.replaced(before, role="checker")
     assert gateway.get("/", keys.one.sign()).status == 200
     assert source.fetches == 1
     source.status = 200

@@ -617,7 +617,7 @@ def test_workers_may_die_at_any_time(setting):
                 assert it.gateway.control("DELETE", "/proxy-cache/").status == 204
                 wait_until(lambda: len(it.origin.requests) > done, "a request at the origin")
                 os.kill(old, signal.SIGKILL)
-                wait_until(lambda: old not in it.gateway.pids() and len(it.gateway.pids()) == 2, "another worker")
+                it.gateway.replaced(old, count=2)
         finally:
             over.set()
         assert sum(run.result() for run in runs) > 0

@@ -387,10 +387,10 @@ def test_connection_gauge_agrees_with_the_counters(gateway):
         metrics = gateway.metrics()
         return total(metrics, "gateway_connections_accepted_total") - total(metrics, "gateway_connections_closed_total") == \
             total(metrics, "gateway_connections")
-    wait_until(agrees, "open client connections to be what was accepted less what was closed", 3)
+    wait_until(agrees, "open client connections to be what was accepted less what was closed")
     for client in clients:
         client.close()
-    wait_until(agrees, "the same when they have gone", 3)
+    wait_until(agrees, "the same when they have gone")
 
 
 def test_metrics_follow_the_text_format(gateway):

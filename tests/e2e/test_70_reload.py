@@ -265,7 +265,7 @@ def test_replaced_worker_has_the_newest_configuration(origins, start):
     gateway.reload()
     worker = gateway.pids()[0]
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: gateway.pids() and gateway.pids()[0] != worker, "the worker to be replaced")
+    gateway.replaced(worker)
     assert gateway.get("/").status == 200 and len(two.requests) == 1 and not one.requests
 
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import (BUILD, GATEWAY, Client, ask, children_of, is_zombie, plugin, proxy_cache, reply, route, service, wait_until)
+from harness import (BUILD, GATEWAY, Client, children_of, is_zombie, plugin, proxy_cache, reply, route, service, wait_until)
 from test_70_reload import Load
 
 NEXT, LAYOUT = str(BUILD / "e2e" / "gateway-next"), str(BUILD / "e2e" / "gateway-layout")

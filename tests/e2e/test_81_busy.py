@@ -193,7 +193,7 @@ def test_control_in_a_busy_kernel(busy):
         assert busy.get("/plain/bytes/10").body == BYTES[:10]
     victim = busy.pids()[0]
     os.kill(victim, 9)
-    wait_until(lambda: victim not in busy.pids() and len(busy.pids()) == 2, "the worker to be replaced")
+    busy.replaced(victim, count=2)
     wait_until(lambda: len(busy.children()) == 4, "the old generations to have left", 20)
 
 

@@ -49,7 +49,7 @@ def test_tunnel_passes_on_all_that_lies_in_the_kernel(origins, start):
     while sent < total and select.select([], [client.sock], [], 0.5)[1]:
         sent += client.sock.send(b"x" * min(65536, total - sent))
     os.kill(worker, signal.SIGCONT)
-    wait_until(lambda: got[0] == sent, f"all {sent} bytes to pass the tunnel ({got[0]} did)", 5)
+    wait_until(lambda: got[0] == sent, f"all {sent} bytes to pass the tunnel ({got[0]} did)")
     client.close()
 
 
@@ -227,7 +227,7 @@ def test_interim_responses_are_counted(origins, start):
     gateway = start([service(origins(handler).port, retries=0)], workers=1)
     client = gateway.client(receive_buffer=4096)
     client.request()
-    wait_until(lambda: sent[0] == (time.sleep(0.3), sent[0])[1], "the origin to stop", 8)
+    wait_until(lambda: sent[0] == (time.sleep(0.3), sent[0])[1], "the origin to stop")
     answer = client.response()
     assert answer.status == 502 and len(answer.interim) < 20
     client.close()

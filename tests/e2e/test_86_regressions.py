@@ -57,7 +57,7 @@ def test_authorities_are_read_by_the_master_and_once(origins, start):
         authorities.unlink()
         worker, = gateway.pids()
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: gateway.pids() not in ([], [worker]), "the worker's successor", 3)
+        gateway.replaced(worker)
         assert gateway.get("/").status == 200
     finally:
         shutil.rmtree(directory)
@@ -121,7 +121,7 @@ def test_a_pipe_without_reader_as_the_log_does_not_stop_the_master(origin, start
         wait_until(lambda: "cannot" in kept.read_text(), "the refusal to open the pipe")
         worker, = gateway.pids()
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: gateway.pids() not in ([], [worker]), "the worker's successor", 3)
+        gateway.replaced(worker)
     finally:
         gateway.error_log.unlink()
         kept.rename(gateway.error_log)
