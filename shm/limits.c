@@ -170,8 +170,20 @@ static struct limits_counter_shm *find(const struct limits *l, uint64_t key, uin
     return NULL;
 }
 
+/* How much a live counter would be missed: what it counted; of a bucket, which does not know its
+ * limit, thousandths of its unit until all tokens are back. So who used up what is his cannot have
+ * it forgotten by asking under names that are new. */
+static uint32_t weight_of(uint64_t key, uint64_t word, int64_t now)
+{
+    if (!(key & KIND_BUCKET))
+        return count_of(word);
+    struct calendar_window w = calendar_window((enum calendar_unit)(key & KIND_UNIT), now);
+    uint64_t owed = (word - (uint64_t)now * 1000) / (uint64_t)(w.till - w.from);
+    return owed < UINT32_MAX ? (uint32_t)owed : UINT32_MAX - 1;
+}
+
 /* The counter that can be spared most: one that was never used or is over, or else the one that
- * counted least. Under the lock. */
+ * weighs least. Under the lock. */
 static struct limits_counter_shm *spare(struct limits_counter_shm *place, int64_t now,
                                         uint64_t *word, bool *live)
 {
@@ -184,10 +196,10 @@ static struct limits_counter_shm *spare(struct limits_counter_shm *place, int64_
             *word = w;
             return &place[i];
         }
-        uint32_t count = (key & KIND_BUCKET) ? 0 : count_of(w);
-        if (!best || count < least) {
+        uint32_t weight = weight_of(key, w, now);
+        if (!best || weight < least) {
             best = &place[i];
-            least = count;
+            least = weight;
             *word = w;
         }
     }

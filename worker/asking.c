@@ -73,15 +73,14 @@ static bool add_part(struct stream *s, struct cache_key_parts *parts, const char
 }
 
 /* Somebody who is known by a credential, but is no consumer, or one of many that are one: what he
- * gets is not for others. */
+ * gets is not for others. False: nothing tells him from others. */
 static bool add_credential(struct stream *s, struct cache_key_parts *parts)
 {
     if (!s->authenticated || (s->consumer && !s->apart))
         return true;
-    for (const struct extra_field *e = s->request.extra; e; e = e->next)
-        if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
-            return add_part(s, parts, "credential", e->value);
-    return true;
+    if (s->request.credential.n == 0)
+        return s->consumer != NULL;
+    return add_part(s, parts, "credential", s->request.credential);
 }
 
 /* What else the upstream is told of the URL that the client asked for, and may write into its

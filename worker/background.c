@@ -179,7 +179,7 @@ static bool copy_request(struct stream *to, const struct stream *from)
         stream_drop_upstream(to, dropped[i]);
     return copy_text(to, &q->uri.path) && copy_text(to, &q->uri.query) &&
            copy_text(to, &q->query) && copy_text(to, &q->path) && copy_text(to, &q->chosen) &&
-           copy_text(to, &q->host);
+           copy_text(to, &q->host) && copy_text(to, &q->credential);
 }
 
 static bool copy_cache(struct stream *to, const struct stream *from)

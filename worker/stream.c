@@ -497,12 +497,13 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     s->anonymous = anonymous;
     s->authenticated = !anonymous;
     s->apart = false;
+    s->request.credential = anonymous ? SLICE("") : arena_copy(&s->arena, credential);
     if (!consumer)
         consumer = &nobody;
     set_or_drop(s, "X-Consumer-ID", slice_of(consumer->id.s, consumer->id.n));
     set_or_drop(s, "X-Consumer-Username", slice_of(consumer->username.s, consumer->username.n));
     set_or_drop(s, "X-Consumer-Custom-ID", slice_of(consumer->custom_id.s, consumer->custom_id.n));
-    set_or_drop(s, "X-Credential-Identifier", anonymous ? (struct slice){ NULL, 0 } : credential);
+    set_or_drop(s, "X-Credential-Identifier", s->request.credential);
     set_or_drop(s, "X-Anonymous-Consumer", anonymous ? SLICE("true") : (struct slice){ NULL, 0 });
     stream_drop_upstream(s, SLICE("X-Consumer-Groups")); /* acl may tell them, no client */
 }

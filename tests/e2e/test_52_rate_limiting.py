@@ -59,6 +59,13 @@ def test_headers_and_texts(origin, start):
     assert answer.status == 503 and answer.json()["message"] == "Slow down" and "Retry-After" not in answer
 
 
+def test_the_longest_of_those_that_have_least_left_is_told(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", month=1, year=1, limit_by="ip"))
+    assert gateway.get("/").get("RateLimit-Remaining") == "0"
+    answer = gateway.get("/")
+    assert answer.status == 429 and answer.get("RateLimit-Reset") == answer.get("Retry-After")
+
+
 def test_by_consumer(origin, start):
     gateway = gateway_with(start, origin, plugin("key-auth"), plugin("rate-limiting", year=2))
     for _ in range(2):

@@ -148,6 +148,12 @@ def test_not_fault_tolerant(origin, start, redis):
     assert gateway.get("/free").status == 200 and len(origin.requests) == 1
 
 
+def test_what_is_only_tried_refuses_nobody(origin, start, redis):
+    redis.stop()
+    gateway = gateway_with(start, origin, limiting(redis.port, year=5, fault_tolerant=False, dry_run=True))
+    assert gateway.get("/").status == 200
+
+
 def test_a_hanging_redis_blocks_nobody_else(origin, start, redis):
     gateway = gateway_with(start, origin, limiting(redis.port, year=1000, redis={"timeout": 3000}), workers=1)
     assert remaining(gateway.get("/")) == "999"

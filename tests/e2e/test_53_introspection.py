@@ -265,6 +265,28 @@ def test_cached_responses_are_told_apart_by_who_asks(origin, authority, start):
         assert (answer.body.decode(), answer.get("X-Cache-Status")) == (token, state)
 
 
+def test_what_the_upstream_is_told_changes_nothing_about_who_asks(origin, authority, start):
+    """A transformer may take the credential's name out of what is sent; the cache and the limits still know it."""
+    it = authority()
+    it.tokens["one"], it.tokens["two"] = {"active": True, "sub": "one"}, {"active": True, "sub": "two"}
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", body=request.get("X-Credential-Sub")))
+    gateway = gateway_with(start, origin, it, plugin("request-transformer", remove={"headers": ["X-Credential-Identifier"]}),
+                           proxy_cache(), header_names=["X-Token"])
+    for token, state in (("one", "Miss"), ("two", "Miss"), ("one", "Hit"), ("two", "Hit")):
+        answer = gateway.get("/", f"X-Token: Bearer {token}")
+        assert (answer.body.decode(), answer.get("X-Cache-Status")) == (token, state)
+    assert "X-Credential-Identifier" not in origin.last
+
+
+def test_strangers_are_limited_one_by_one(origin, authority, start):
+    """Who is no consumer is counted by the credential, as with Kong, and not together with all who come from his address."""
+    it = authority()
+    it.tokens["one"], it.tokens["two"] = {"active": True, "sub": "one"}, {"active": True, "sub": "two"}
+    gateway = gateway_with(start, origin, it, plugin("rate-limiting", year=1, limit_by="consumer"))
+    assert [gateway.get("/", bearer(token)).status for token in ("one", "two", "one", "two")] == [200, 200, 429, 429]
+
+
 def test_cached_responses_are_told_apart_behind_one_consumer(origin, authority, start):
     """Where the consumer is the application, those who use it are still told apart."""
     it = authority()

@@ -173,6 +173,18 @@ def test_cached_responses_are_told_apart_behind_one_consumer(origin, start, issu
     assert origin.last.get("X-Consumer-Username") == "alice"
 
 
+def test_nameless_tokens_share_no_answers(origin, start, issuer, keys):
+    """Without a subject and a consumer nothing tells one bearer from another, so nothing is stored for them."""
+    source = issuer(keys.one)
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", body=request.get("X-Tenant")))
+    jwt = plugin("jwt", jwks_uri=source.url, header_names=["X-Token"], claims_to_headers=["tenant:X-Tenant"])
+    gateway = start([service(origin.port, route(plugins=(jwt, proxy_cache())))])
+    for tenant in ("a", "b", "a"):
+        answer = gateway.get("/", keys.one.sign(sub="", tenant=tenant).replace("Authorization", "X-Token"))
+        assert (answer.body.decode(), answer.get("X-Cache-Status")) == (tenant, "Bypass")
+
+
 def test_times_parties_and_consumers(origin, start, issuer, keys):
     source = issuer(keys.one)
     gateway = gateway_with(start, origin, source.url, consumer_claim="sub", audience_required=["api"], claims_to_headers=["sub:X-Sub"],

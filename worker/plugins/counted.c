@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kong's rule: who has no consumer, credential, field, ... that it is counted by is counted by the
- * client's address. */
+/* Kong's rule: who has no consumer is counted by the credential, and who has no credential, field,
+ * ... that it is counted by, by the client's address. */
 #include "worker/plugins/counted.h"
 #include "worker/plugins/lookup.h"
 
@@ -9,13 +9,14 @@ static struct slice text_slice(const struct conf_text *text)
     return slice_of(text->s, text->n);
 }
 
-static struct slice credential(struct stream *s)
+/* One who is no consumer, but known all the same: by what no consumer's id looks like. */
+static struct slice stranger(struct stream *s)
 {
-    if (stream_authenticated(s))
-        for (const struct extra_field *e = stream_request(s)->extra; e; e = e->next)
-            if (slice_equal_nocase(e->name, SLICE("X-Credential-Identifier")))
-                return e->value;
-    return slice_of(NULL, 0);
+    struct slice credential = stream_request(s)->credential;
+
+    if (credential.n == 0)
+        return credential;
+    return arena_print(stream_arena(s), "credential:%.*s", (int)credential.n, credential.p);
 }
 
 /* Who is known, or by what; {NULL, 0}: nothing of that kind. */
@@ -26,9 +27,9 @@ static struct slice named(struct stream *s, const struct conf_counted *c)
 
     switch (c->limit_by) {
     case CONF_LIMIT_BY_CONSUMER:
-        return stream_consumer(s) ? text_slice(&stream_consumer(s)->id) : nobody;
+        return stream_consumer(s) ? text_slice(&stream_consumer(s)->id) : stranger(s);
     case CONF_LIMIT_BY_CREDENTIAL:
-        return credential(s);
+        return r->credential;
     case CONF_LIMIT_BY_SERVICE:
         return stream_service(s) ? text_slice(&stream_service(s)->id) : nobody;
     case CONF_LIMIT_BY_ROUTE:

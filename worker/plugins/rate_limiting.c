@@ -2,7 +2,7 @@
 /*
  * rate-limiting: all windows of a request are reserved in one step, before anything of it goes on;
  * a request that one of them refuses uses up none. Header names and texts are Kong's; RateLimit-*
- * speaks of the window that has least left. Counters are in shared memory, or in a Redis, whose
+ * speaks of the window that has least left, among equals of the longest. Counters are in shared memory, or in a Redis, whose
  * answer the stream waits for.
  */
 #include "conf/plugin_rate_limiting.h"
@@ -61,7 +61,7 @@ static void tell(struct stream *s, const struct limits_claim *claims, int n)
     for (int i = 0; i < n; i++) {
         stream_set_response_number(s, names[claims[i].unit].limit, claims[i].limit);
         stream_set_response_number(s, names[claims[i].unit].remaining, claims[i].left);
-        if (claims[i].left < least->left)
+        if (claims[i].left <= least->left)
             least = &claims[i];
         retry = claims[i].retry > retry ? claims[i].retry : retry;
     }
@@ -94,7 +94,7 @@ static enum stage_result do_without(struct stream *s, const struct conf_rate_lim
     struct limits_claim claims[CALENDAR_UNITS];
     int n = make_claims(s, c, claims);
 
-    if (!c->fault_tolerant)
+    if (!c->fault_tolerant && !c->dry_run)
         return stream_answer(s, 500, "An unexpected error occurred");
     return conclude(s, c, claims, 0, limits_take(stream_limits(s), claims, n, stream_now_ms(s)));
 }

@@ -236,6 +236,25 @@ static void a_full_table_forgets_those_that_counted_least(void **state)
     assert_int_equal(stats.evicted, before);
 }
 
+/* Nor can who asks under ever new names empty the bucket that tells how much he took. */
+static void a_full_table_forgets_the_fullest_buckets(void **state)
+{
+    (void)state;
+    struct limits_stats stats;
+    struct limits_claim heavy = claim(0, CALENDAR_DAY, 5), c;
+    heavy.shape = LIMITS_BUCKET;
+    for (int i = 0; i < 5; i++)
+        assert_true(take(&heavy, NOW));
+    for (uint64_t who = 1; who < 50000; who++) {
+        c = claim(who, CALENDAR_DAY, 5);
+        c.shape = LIMITS_BUCKET;
+        assert_true(take(&c, NOW));
+    }
+    limits_stats(l, &stats);
+    assert_true(stats.evicted > 40000);
+    assert_false(take(&heavy, NOW));
+}
+
 /* What a process leaves that dies while it gives a counter to a key: the lock, and a FROZEN word.
  */
 static void a_death_inside_is_mended(void **state)
@@ -316,6 +335,7 @@ int main(void)
         EACH(a_bucket_outlives_a_clock_that_is_set_back),
         EACH(a_huge_burst_is_one),
         EACH(a_full_table_forgets_those_that_counted_least),
+        EACH(a_full_table_forgets_the_fullest_buckets),
         EACH(a_death_inside_is_mended),
         EACH(zones_are_told_apart_by_size),
         EACH(settled),

@@ -224,6 +224,7 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
 {
     s->consumer = consumer;
     s->credential = credential;
+    s->request.credential = anonymous ? SLICE("") : arena_copy(&s->arena, credential);
     s->anonymous = anonymous;
     s->authenticated = !anonymous;
     stream_set_upstream(s, SLICE("X-Consumer-ID"),

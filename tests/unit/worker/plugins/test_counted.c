@@ -51,7 +51,7 @@ static void known_by_a_credential_alone(void **state)
     (void)state;
     fake_request(&s, "GET /p\n");
     stream_authenticate(&s, NULL, SLICE("joe"), false);
-    expect(CONF_LIMIT_BY_CONSUMER, NULL);
+    expect(CONF_LIMIT_BY_CONSUMER, "credential:joe");
     expect(CONF_LIMIT_BY_CREDENTIAL, "joe");
     fake_free(&s);
 }
