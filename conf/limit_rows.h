@@ -12,8 +12,8 @@ extern const struct fields_name limit_by_names[];
 #define LIMIT_BY_ROWS(config)                                                                      \
     { FIELDS_ROW_ENUM(config, counted.limit_by, "limit_by"), .preset = "\"consumer\"",             \
       .names = limit_by_names,                                                                     \
-      .doc = "Whose requests are counted together. Where a request has no such thing, its "        \
-             "client's address is taken." },                                                       \
+      .doc = "Whose requests are counted together. Who is no consumer is counted by the "          \
+             "credential, and where a request has no such thing, by its client's address." },      \
         { FIELDS_ROW_TEXT(config, counted.header_name, "header_name"), .preset = "\"\"",           \
           .check = value_is_token, .doc = "The header field, with limit_by = \"header\"." },       \
     {                                                                                              \
