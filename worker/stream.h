@@ -41,8 +41,8 @@ struct request {
                           * by it */
     struct slice host;   /* lower case, without port; "" when HTTP/1.0 had none */
     int port;            /* of the Host field, or 0 */
-    struct slice credential; /* what authenticated who is asking, whatever the upstream is told of
-                              * it; empty: nothing did, or it has no name */
+    struct slice credential;   /* what authenticated who is asking, whatever the upstream is told of
+                                * it; empty: nothing did, or it has no name */
     struct extra_field *extra; /* set by plugins, sent upstream in place of fields with that name */
     uint8_t client_ip[16];     /* IPv4 mapped; after trusted_ips and real_ip_header */
     bool secure;               /* arrived over TLS */

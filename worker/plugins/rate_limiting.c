@@ -2,8 +2,8 @@
 /*
  * rate-limiting: all windows of a request are reserved in one step, before anything of it goes on;
  * a request that one of them refuses uses up none. Header names and texts are Kong's; RateLimit-*
- * speaks of the window that has least left, among equals of the longest. Counters are in shared memory, or in a Redis, whose
- * answer the stream waits for.
+ * speaks of the window that has least left, among equals of the longest. Counters are in shared
+ * memory, or in a Redis, whose answer the stream waits for.
  */
 #include "conf/plugin_rate_limiting.h"
 #include "shm/limits.h"
