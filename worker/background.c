@@ -171,6 +171,7 @@ static bool copy_request(struct stream *to, const struct stream *from)
     *q = from->request;
     q->head = &to->head;
     q->extra = NULL;
+    q->told = NULL;
     for (const struct extra_field *e = from->request.extra; e; e = e->next)
         stream_set_upstream(to, e->name, e->value);
     static const struct slice dropped[] = { SLICE("If-None-Match"), SLICE("If-Modified-Since"),

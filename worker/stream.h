@@ -44,9 +44,11 @@ struct request {
     struct slice credential;   /* what authenticated who is asking, whatever the upstream is told of
                                 * it; empty: nothing did, or it has no name */
     struct extra_field *extra; /* set by plugins, sent upstream in place of fields with that name */
-    uint8_t client_ip[16];     /* IPv4 mapped; after trusted_ips and real_ip_header */
-    bool secure;               /* arrived over TLS */
-    bool trusted;              /* the peer is in trusted_ips: its X-Forwarded-* count */
+    const struct extra_field *told; /* the same as it was when a plugin began that goes by it;
+                                     * NULL: none does */
+    uint8_t client_ip[16];          /* IPv4 mapped; after trusted_ips and real_ip_header */
+    bool secure;                    /* arrived over TLS */
+    bool trusted;                   /* the peer is in trusted_ips: its X-Forwarded-* count */
 };
 
 /* Plugins: the stream's parts. */

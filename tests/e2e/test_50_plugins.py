@@ -83,6 +83,34 @@ def test_consumer_fields_cannot_be_forged(origin, start):
     assert seen.get("X-Consumer-Custom-ID") != "42" and seen.get("X-Anonymous-Consumer") != "true"
 
 
+FORGED = ("X-Consumer-Username: root", "X-Consumer-ID: 1", "X_Consumer_Custom_ID: 1", "X-Credential-Identifier: 1",
+          "X-Anonymous-Consumer: false", "X-Consumer-Groups: root")
+
+
+@pytest.mark.parametrize("plugins", [(), (plugin("key-auth", run_on_preflight=False),), (plugin("jwt", run_on_preflight=False),)])
+def test_consumer_fields_cannot_be_forged_where_nobody_is_asked(origin, start, plugins):
+    """A route without a plugin that authenticates, and requests that such plugins let through."""
+    gateway = gateway_with(start, origin, *plugins)
+    assert gateway.ask("OPTIONS", "/", *FORGED, "X-Own: 1").status == 200 and origin.last.get("X-Own") == "1"
+    assert [name for name, _ in origin.last.fields if "consumer" in name.lower() or "credential" in name.lower()] == []
+
+
+def test_templates_and_limits_go_by_who_is_known(origin, start):
+    """A header that a plugin set counts, not what the client says under its name."""
+    change = plugin("request-transformer", add={"headers": ["X-User:$(headers.x_consumer_username)", "X-Mail:$(headers.x_sub)",
+                                                            "X-Old:$(headers.x_own)"]}, remove={"headers": ["X-Own"]})
+    limit = plugin("rate-limiting", minute=1, limit_by="header", header_name="X-Sub")
+    gateway = gateway_with(start, origin, plugin("jwt", claims_to_headers=["sub:X-Sub"]), limit, change)
+
+    def get(sub, *fields):
+        return gateway.get("/", f"Authorization: Bearer {token({'iss': 'alice-issuer', 'sub': sub}, SECRET)}", *fields).status
+    assert get("ann", "X-Consumer-Username: root", "X-Sub: eve", "X-Own: 1") == 200
+    assert [origin.last.get(name) for name in ("X-User", "X-Mail", "X-Old", "X-Own")] == ["alice", "ann", "1", None]
+    assert get("ann", "X-Sub: another") == 429 and get("bea") == 200
+    gateway = gateway_with(start, origin, change)
+    assert gateway.get("/", "X-Consumer-Username: root").status == 200 and not origin.last.get("X-User")
+
+
 def test_fields_cannot_be_forged_with_underscores(origin, start):
     """Many servers hand "_" and "-" to an application as one."""
     gateway = gateway_with(start, origin, plugin("key-auth"), plugin("acl", deny=["none"]))

@@ -51,7 +51,7 @@ static inline uint16_t load2(const char *p)
 static inline unsigned slot_of(const char *p, size_t n)
 {
     uint32_t ends = (uint32_t)load2(p) | (uint32_t)load2(p + n - 2) << 16;
-    return (((ends | 0x20202020u) + (uint32_t)n) * 0xb8b6d8ffu) >> 24;
+    return (((ends | 0x20202020u) + (uint32_t)n) * 0x83868a29u) >> 24;
 }
 
 /* Equal but for the case bit of every byte: for tokens that means letters, since no token has a

@@ -21,6 +21,7 @@ enum field_flag {
     FIELD_HOP = 1,  /* hop by hop: never forwarded (RFC 9110 section 7.6.1) */
     FIELD_OURS = 2, /* the gateway sets it itself on the way upstream: the client's is not copied */
     FIELD_SINGLE = 4, /* a second line is an error (Host, Content-Length, ...) */
+    FIELD_WHO = 8,    /* tells upstreams who asks: the gateway's word alone, never the client's */
 };
 
 struct field {

@@ -35,7 +35,7 @@ static struct slice named(struct stream *s, const struct conf_counted *c)
     case CONF_LIMIT_BY_ROUTE:
         return text_slice(&stream_route(s)->id);
     case CONF_LIMIT_BY_HEADER:
-        return field_value(lookup_field(r->head, &c->header_name, NULL));
+        return lookup_header(s, &c->header_name);
     case CONF_LIMIT_BY_PATH:
         return slice_equal(r->uri.path, text_slice(&c->path)) ? r->uri.path : nobody;
     case CONF_LIMIT_BY_IP:

@@ -18,6 +18,18 @@ const struct field *lookup_field(const struct head *head, const struct conf_text
     return NULL;
 }
 
+struct slice lookup_header(struct stream *s, const struct conf_text *name)
+{
+    const struct request *r = stream_request(s);
+    for (const struct extra_field *e = r->told ? r->told : r->extra; e; e = e->next)
+        if (slice_equal_nocase(e->name, slice_of(name->s, name->n)))
+            return e->value;
+    const struct field *f = lookup_field(r->head, name, NULL);
+    while (f && (f->drop || field_flags((enum field_id)f->id) & FIELD_WHO))
+        f = lookup_field(r->head, name, f);
+    return field_value(f);
+}
+
 struct slice lookup_upstream(struct stream *s, struct slice name)
 {
     const struct request *r = stream_request(s);
@@ -27,7 +39,7 @@ struct slice lookup_upstream(struct stream *s, struct slice name)
         if (slice_equal_nocase(e->name, name))
             return e->value;
     for (const struct field *f = head_find(r->head, name); f; f = head_next(r->head, f)) {
-        if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS))
+        if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS | FIELD_WHO))
             continue;
         struct slice line = slice_of(f->value, f->value_n);
         value = value.p ? arena_print(stream_arena(s), "%.*s%s%.*s", (int)value.n, value.p, between,

@@ -31,7 +31,7 @@ static struct slice value_of(struct stream *s, const struct conf_piece *piece)
     struct slice rest = r->uri.query, value = { NULL, 0 };
     switch (piece->kind) {
     case CONF_PIECE_HEADER:
-        return field_value(lookup_field(r->head, &piece->text, NULL));
+        return lookup_header(s, &piece->text);
     case CONF_PIECE_QUERY:
         return rest.p && lookup_argument(s, &rest, &piece->text, &value) ? value
                                                                          : slice_of(NULL, 0);

@@ -115,9 +115,32 @@ static void change_method(struct stream *s, struct conf_text method)
     r->method = head_method(method.s, method.n);
 }
 
+/* Templates see the request as the plugins before this one left it, whatever this one changes. The
+ * copy begins with a field without a name, so that there is one even of nothing. */
+static bool keep_told(struct stream *s)
+{
+    struct request *r = stream_request(s);
+    size_t n = 1, i = 0;
+    for (const struct extra_field *e = r->extra; e; e = e->next)
+        n++;
+    struct extra_field *copy = arena_take(stream_arena(s), n * sizeof *copy);
+    if (!copy)
+        return false;
+    copy[0] = (struct extra_field){ 0 };
+    for (const struct extra_field *e = r->extra; e; e = e->next) {
+        copy[++i] = *e;
+        copy[i].next = NULL;
+        copy[i - 1].next = &copy[i];
+    }
+    r->told = copy;
+    return true;
+}
+
 static enum render_result change_all(struct stream *s, const struct conf_request_transformer *c)
 {
     struct request *r = stream_request(s);
+    if (!keep_told(s))
+        return RENDER_NO_MEMORY;
     enum render_result result = change_fields(s, &c->headers);
     if (result == RENDER_DONE)
         result = change_query(s, &c->querystring);

@@ -52,6 +52,22 @@ static void values(void **state)
     gives("$(query_params.e or \"d\")", RENDER_FIELD, ""); /* is there */
 }
 
+/* What a plugin said of who asks, and never what the client says of it. */
+static void what_plugins_said(void **state)
+{
+    (void)state;
+    fake_request(&s, "GET /\nX-Consumer-Username: root\nX-Key: k\nX-Tenant: forged\nX-A: one\n");
+    gives("<$(headers.x_consumer_username)>", RENDER_FIELD, "<>");
+    stream_set_upstream(&s, SLICE("X-Consumer-Username"), SLICE("alice"));
+    stream_set_upstream(&s, SLICE("X-Tenant"), SLICE("told"));
+    stream_drop_upstream(&s, SLICE("X-Key"));
+    gives("<$(headers.x_consumer_username)>", RENDER_FIELD, "<alice>");
+    gives("<$(headers.x_key)$(headers.x_tenant)$(headers.x_a)>", RENDER_FIELD, "<toldone>");
+    static const struct extra_field before = { .name = { "X-Tenant", 8 }, .value = { "was", 3 } };
+    s.request.told = &before;
+    gives("<$(headers.x_tenant)>", RENDER_FIELD, "<was>");
+}
+
 static void injections(void **state)
 {
     (void)state;
@@ -88,6 +104,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(values), cmocka_unit_test(injections) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(values),
+                                        cmocka_unit_test(what_plugins_said),
+                                        cmocka_unit_test(injections) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
