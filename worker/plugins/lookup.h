@@ -16,8 +16,8 @@ const struct field *lookup_field(const struct head *head, const struct conf_text
 bool lookup_argument(struct stream *s, struct slice *rest, const struct conf_text *name,
                      struct slice *value);
 
-/* What a request says under that name, as far as plugins have come: what one of them set or took out
- * counts before the client's first line, which may be forged. {NULL, 0}: nothing. */
+/* What a request says under that name, as far as plugins have come: what one of them set or took
+ * out counts before the client's first line, which may be forged. {NULL, 0}: nothing. */
 struct slice lookup_header(struct stream *s, const struct conf_text *name);
 
 /* What would be sent upstream under that name, several lines joined; {NULL, 0}: nothing. */
