@@ -8,6 +8,7 @@
 
 #include "worker/http/build.h"
 #include "worker/http/conditional.h"
+#include "worker/http/date.h"
 #include "worker/http/lines.h"
 #include "worker/http/range.h"
 
@@ -186,6 +187,8 @@ void serving_begin(struct stream *s)
         return;
     struct conditional_validators v = { .etag = lines_find(serving_lines(s), SLICE("ETag")),
                                         .modified = s->hit.meta->modified };
+    if (h->first[FIELD_IF_RANGE])
+        v.date = date_parse(lines_find(serving_lines(s), SLICE("Date")), s->w->loop.now.real_s);
     if (conditional_not_modified(h, &v, s->w->loop.now.real_s))
         not_modified(s);
     else if (h->first[FIELD_RANGE])

@@ -446,6 +446,17 @@ def test_if_range(site, condition, status):
     assert it.get("/x", "Range: bytes=0-1", f"If-Range: {condition}").status == status
 
 
+@pytest.mark.parametrize("second,status", [("00", 200), ("01", 206)])
+def test_if_range_with_a_date_that_is_no_strong_validator(site, second, status):
+    """A response that was made in the second in which it changed last may have changed once more since (RFC 9110 section 8.8.2.2)."""
+    changed = "Wed, 01 Jan 2020 00:00:00 GMT"
+    it = site().says("Cache-Control: max-age=999999999", f"Last-Modified: {changed}", f"Date: Wed, 01 Jan 2020 00:00:{second} GMT",
+                     body=DIGITS)
+    it.get()
+    answer = it.get("/x", "Range: bytes=0-1", f"If-Range: {changed}")
+    assert (answer.status, answer.get("X-Cache-Status")) == (status, "Hit")
+
+
 def test_ranges_of_a_large_object(site):
     body = bytes(i % 253 for i in range(253 * 4096))
     it = site().says("Cache-Control: max-age=60", body=body)

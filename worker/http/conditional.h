@@ -10,6 +10,7 @@
 struct conditional_validators {
     struct slice etag; /* as in the ETag field; absent: none */
     int64_t modified;  /* Last-Modified, seconds since 1970; 0: none */
+    int64_t date;      /* Date, which If-Range compares it with; 0 or less: none */
 };
 
 /* True: the client's copy is good, the answer is 304. For GET and HEAD. */

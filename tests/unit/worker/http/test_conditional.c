@@ -17,7 +17,7 @@ enum { NOW = 1700000000, CHANGED = 1577836800 }; /* Wed, 01 Jan 2020 00:00:00 GM
 static bool not_modified(const char *fields, const char *etag, int64_t modified)
 {
     struct conditional_validators v = { etag ? slice_of(etag, strlen(etag)) : slice_of(NULL, 0),
-                                        modified };
+                                        modified, 0 };
     return conditional_not_modified(heads_request(fields), &v, NOW);
 }
 
@@ -53,10 +53,15 @@ static void dates(void **state)
                               "\"a\"", CHANGED));
 }
 
+static bool range_holds_of(const char *fields, int64_t date)
+{
+    struct conditional_validators v = { SLICE("\"a\""), CHANGED, date };
+    return conditional_range_holds(heads_request(fields), &v, NOW);
+}
+
 static bool range_holds(const char *fields)
 {
-    struct conditional_validators v = { SLICE("\"a\""), CHANGED };
-    return conditional_range_holds(heads_request(fields), &v, NOW);
+    return range_holds_of(fields, CHANGED + 1);
 }
 
 static void if_range(void **state)
@@ -70,6 +75,9 @@ static void if_range(void **state)
     assert_false(range_holds("If-Range: Wed, 01 Jan 2020 00:00:01 GMT\r\n"));
     assert_false(range_holds("If-Range: \"a\"\r\nIf-Range: \"a\"\r\n"));
     assert_false(range_holds("If-Range: \r\n"));
+    assert_false(range_holds_of("If-Range: Wed, 01 Jan 2020 00:00:00 GMT\r\n", CHANGED));
+    assert_false(range_holds_of("If-Range: Wed, 01 Jan 2020 00:00:00 GMT\r\n", -1));
+    assert_true(range_holds_of("If-Range: \"a\"\r\n", CHANGED));
 }
 
 static void fields_of_a_304(void **state)
