@@ -56,8 +56,9 @@ static uint32_t drop_old(struct cache *cache, uint32_t shard, const struct cache
     return 0;
 }
 
-/* Only the times: they are read one by one anyway, and each old one goes with each new one. */
-static void set_times(const struct cache *cache, struct cache_entry_shm *entry,
+/* Only what says how long it may be used, and under which conditions: that is read word by word
+ * anyway, and each old one goes with each new one. */
+static void set_terms(const struct cache *cache, struct cache_entry_shm *entry,
                       const struct cache_meta *meta)
 {
     struct cache_head_shm *head = store_head(cache, entry);
@@ -66,6 +67,9 @@ static void set_times(const struct cache *cache, struct cache_entry_shm *entry,
     __atomic_store_n(&now->initial_age, meta->initial_age, __ATOMIC_RELAXED);
     __atomic_store_n(&now->fresh_for, meta->fresh_for, __ATOMIC_RELAXED);
     __atomic_store_n(&now->keep_until, meta->keep_until, __ATOMIC_RELAXED);
+    __atomic_store_n(&now->stale_while, meta->stale_while, __ATOMIC_RELAXED);
+    __atomic_store_n(&now->stale_error, meta->stale_error, __ATOMIC_RELAXED);
+    __atomic_store_n(&now->flags, meta->flags, __ATOMIC_RELAXED);
     atomic_store_explicit(&now->retry_at, 0, memory_order_relaxed);
     atomic_store_explicit(&now->born, store_born(cache, meta), memory_order_relaxed);
 }
@@ -124,7 +128,7 @@ bool cache_update(struct cache *cache, struct cache_hit *hit, const struct cache
     } else {
         give_back(cache, number, ref, chunk);
         if (good)
-            set_times(cache, entry, meta);
+            set_terms(cache, entry, meta);
     }
     store_unlock(cache, number);
     if (good)

@@ -101,6 +101,32 @@ static void a_reader_keeps_the_head_that_it_found(void **state)
     fixture_drop(&f);
 }
 
+/* Where there is no place for another head, what is said of the object's use counts all the same. */
+static void terms_change_without_a_head(void **state)
+{
+    enum { MUST_ASK = 2 };
+    struct fixture f = fixture_make(4 << 20);
+    struct cache_meta meta = { .stored = NOW + 2, .keep_until = NOW + 92, .flags = MUST_ASK };
+    struct cache_hit old, hit;
+    (void)state;
+    store(f.cache, 1000);
+    find(f.cache, &old);
+    assert_true(cache_keep(f.cache, &old));
+    for (int i = 0; i < 40; i++) {
+        find(f.cache, &hit);
+        assert_true(update(f.cache, &hit, "A: 1\r\n"));
+        cache_unpin(f.cache, &hit);
+    }
+    find(f.cache, &hit);
+    assert_true(cache_update(f.cache, &hit, &meta, "A: 2\r\n", 6));
+    check(f.cache, &hit, "A: 1\r\n", 1000); /* no room for this one */
+    assert_int_equal(hit.meta->flags, MUST_ASK);
+    assert_int_equal(hit.meta->stored, NOW + 2);
+    cache_unpin(f.cache, &hit);
+    cache_unpin(f.cache, &old);
+    fixture_drop(&f);
+}
+
 /* Old heads come back: a thousand updates take no more memory than a few. */
 static void old_heads_are_freed(void **state)
 {
@@ -167,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_head_changes_and_the_body_stays),
         cmocka_unit_test(a_reader_keeps_the_head_that_it_found),
+        cmocka_unit_test(terms_change_without_a_head),
         cmocka_unit_test(old_heads_are_freed),
         cmocka_unit_test(what_is_not_published_is_not_updated),
         cmocka_unit_test(one_refreshes),
