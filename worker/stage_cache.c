@@ -70,6 +70,17 @@ static bool stale_will_do(struct stream *s, const struct cache_control *request)
     return false;
 }
 
+/* How long one has a refresh behind the clients' backs to itself: until they may have the stale
+ * object no longer, unless the operator lets them have it while it is updated. */
+static int64_t refresh_span(const struct stream *s)
+{
+    int64_t left = reuse_while_refreshed(s->hit.meta, s->w->loop.now.real_s);
+
+    return s->cache_config->serve_stale & CONF_STALE_UPDATING || left > REFRESHING_SECONDS
+               ? REFRESHING_SECONDS
+               : left;
+}
+
 /* stale-while-revalidate: at once, and one request of all refreshes. False: nobody would. */
 static bool refresh_behind(struct stream *s)
 {
@@ -77,7 +88,7 @@ static bool refresh_behind(struct stream *s)
 
     s->cache_status = STATS_UPDATING;
     s->cache_reason = s->hit.soft ? "purged softly" : NULL;
-    if (!cache_update_claim(&s->hit, now, now + REFRESHING_SECONDS))
+    if (!cache_update_claim(&s->hit, now, now + refresh_span(s)))
         return true;
     s->cache_status = STATS_STALE;
     if (background_refresh(s))

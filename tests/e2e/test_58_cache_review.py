@@ -197,6 +197,21 @@ def test_validation_that_cannot_be_stored_still_answers(held):
     assert (answer.status, answer.body, answer.get("X-Cache-Status")) == (200, BODY, "Revalidated")
 
 
+def test_a_slow_refresh_makes_the_time_for_stale_answers_no_longer(held):
+    """stale-while-revalidate is over while the origin still makes the answer: who asks now waits for it."""
+    it, go, window = held(), threading.Event(), 5
+    it.says(f"Cache-Control: max-age=1, stale-while-revalidate={window}", body=b"old")
+    it.then(slow(go, "Cache-Control: max-age=600", body=b"new"))
+    wait_until(lambda: it.gateway.get("/x").get("X-Cache-Status") == "Updating", "the refresh to begin")
+    wait_until(lambda: it.count == 2, "the refresh at the origin")
+    time.sleep(window + 1)
+    late = it.send()
+    settle()
+    go.set()
+    assert late.response().body == b"new"
+    assert it.count == 2
+
+
 # ---- a purge while the origin makes the answer: that is not what comes after the purge ---------------------------------
 
 def slow(go, *fields, body=b"old"):

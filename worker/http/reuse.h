@@ -60,6 +60,12 @@ static inline bool reuse_stale(const struct cache_meta *m, bool soft, int64_t no
     return soft || reuse_age(m, now) >= m->fresh_for;
 }
 
+/* For how many seconds more it may be used while it is refreshed (stale-while-revalidate). */
+static inline int64_t reuse_while_refreshed(const struct cache_meta *m, int64_t now)
+{
+    return (int64_t)m->fresh_for + m->stale_while - reuse_age(m, now);
+}
+
 /* `request`: the client's directives; NULL when they do not count. `soft`: it was purged softly. */
 enum reuse_verdict reuse_judge(const struct cache_meta *m, const struct cache_control *request,
                                bool soft, int64_t now);
