@@ -153,7 +153,7 @@ bool cache_update(struct cache *cache, struct cache_hit *hit, const struct cache
 /* One of all processes may refresh a stale object: true for who comes first after meta.retry_at,
  * which becomes `until`. `now` and `until`: seconds since 1970. */
 bool cache_update_claim(const struct cache_hit *hit, int64_t now, int64_t until);
-/* No refresh before `until`: the last one failed. */
+/* No refresh before `until`, an hour from now at most: the last one failed. */
 void cache_update_put_off(const struct cache_hit *hit, int64_t until);
 bool cache_update_is_put_off(const struct cache_hit *hit, int64_t now);
 

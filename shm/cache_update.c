@@ -15,7 +15,10 @@
 #include "shm/store.h"
 #include <string.h>
 
-enum { OLD_HEADS = 8 };
+enum {
+    OLD_HEADS = 8,
+    PUT_OFF_MAX = 3600 /* seconds; what is put off for longer was so before the clock was set back */
+};
 
 static _Atomic uint32_t *own_pin(struct cache *cache, const struct cache_hit *hit)
 {
@@ -141,10 +144,15 @@ static _Atomic uint32_t *retry_at(const struct cache_hit *hit)
     return (_Atomic uint32_t *)(uintptr_t)&hit->meta->retry_at;
 }
 
+static bool is_later(uint32_t at, int64_t now)
+{
+    return at > now && at - now <= PUT_OFF_MAX;
+}
+
 bool cache_update_claim(const struct cache_hit *hit, int64_t now, int64_t until)
 {
     uint32_t seen = atomic_load_explicit(retry_at(hit), memory_order_relaxed);
-    return seen <= now && atomic_compare_exchange_strong(retry_at(hit), &seen, (uint32_t)until);
+    return !is_later(seen, now) && atomic_compare_exchange_strong(retry_at(hit), &seen, (uint32_t)until);
 }
 
 void cache_update_put_off(const struct cache_hit *hit, int64_t until)
@@ -154,5 +162,5 @@ void cache_update_put_off(const struct cache_hit *hit, int64_t until)
 
 bool cache_update_is_put_off(const struct cache_hit *hit, int64_t now)
 {
-    return atomic_load_explicit(retry_at(hit), memory_order_relaxed) > now;
+    return is_later(atomic_load_explicit(retry_at(hit), memory_order_relaxed), now);
 }

@@ -47,9 +47,14 @@ enum reuse_verdict {
     REUSE_ASK,     /* the origin first */
 };
 
-/* Seconds since the response was generated; may be negative when the clock was set back. */
+enum { REUSE_SKEW = 60 }; /* seconds by which clocks that were read at different moments may differ */
+
+/* Seconds since the response was generated. What was stored in the future is from before the clock
+ * was set back, and nobody knows how old it is: it counts as having become stale just now. */
 static inline int64_t reuse_age(const struct cache_meta *m, int64_t now)
 {
+    if (__builtin_expect(m->stored - now > REUSE_SKEW, 0))
+        return m->fresh_for > m->initial_age ? m->fresh_for : m->initial_age;
     return m->initial_age + now - m->stored;
 }
 

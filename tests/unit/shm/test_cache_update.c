@@ -182,6 +182,9 @@ static void one_refreshes(void **state)
     assert_true(cache_update_claim(&hit, NOW + 10, NOW + 20));
     cache_update_put_off(&hit, NOW + 100);
     assert_false(cache_update_claim(&hit, NOW + 99, NOW + 200));
+    assert_false(cache_update_is_put_off(&hit, NOW - 86400)); /* the clock was set back by a day */
+    assert_true(cache_update_claim(&hit, NOW - 86400, NOW - 86400 + 10));
+    assert_false(cache_update_claim(&hit, NOW - 86400, NOW - 86400 + 10));
     assert_true(update(f.cache, &hit, "A: 1\r\n"));
     assert_true(cache_update_claim(&hit, NOW, NOW + 10));
     cache_unpin(f.cache, &hit);
