@@ -165,6 +165,7 @@ def test_response_headers_switches(cached):
 # ---- never shared -----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("field", ["Cache-Control: private", "Cache-Control: no-store", "Set-Cookie: id=1",
+                                   "Cache-Control: no-store, must-understand",
                                    "Cache-Control: max-age=100, PRIVATE", "Cache-Control: private=\"x\", max-age=5"])
 def test_private_answers_are_never_stored(cached, field):
     it = cached()

@@ -58,7 +58,8 @@ static bool excluded(const struct storable *s, struct slice name)
     return listed(s->without[0], name) || listed(s->without[1], name);
 }
 
-static const char *status_refusal(int status, const struct cache_control *cc)
+/* must-understand takes no-store back where both are followed, and nowhere else. */
+static const char *status_refusal(int status, const struct cache_control *cc, bool obey)
 {
     bool understood = build_reason(status).n > 0;
 
@@ -70,7 +71,7 @@ static const char *status_refusal(int status, const struct cache_control *cc)
         return "not modified for the client";
     if (cc->must_understand && !understood)
         return "status not understood";
-    return cc->no_store && !cc->must_understand ? "response no-store" : NULL;
+    return cc->no_store && !(cc->must_understand && obey) ? "response no-store" : NULL;
 }
 
 static const char *owner_refusal(const struct head *h, const struct storable_rules *rules,
@@ -218,7 +219,7 @@ void storable_judge(const struct head *response, const struct storable_rules *ru
         freshness_directives(response, &cc);
     *out = (struct storable){ 0 };
     set_flags(response, &cc, rules->obey, received, out);
-    out->refusal = status_refusal(response->status, &cc);
+    out->refusal = status_refusal(response->status, &cc, rules->obey);
     if (!out->refusal)
         out->refusal = owner_refusal(response, rules, &cc, out);
     if (out->refusal)
