@@ -145,8 +145,8 @@ void cache_fill_abort(struct cache_fill **fill);
 /* Another head and meta for a published object, whose body stays where it is: what a 304 brings. On
  * success *hit describes the new ones and pointers into the old ones are gone; readers who have the
  * object pinned keep theirs. Where no memory is left for a head, or too many old ones are still
- * being read, only times, spans and flags of the meta change. False: the object is not published any more;
- * nothing has changed. */
+ * being read, only times, spans and flags of the meta change. False: the object is not published
+ * any more; nothing has changed. */
 bool cache_update(struct cache *cache, struct cache_hit *hit, const struct cache_meta *meta,
                   const char *head, size_t head_n);
 

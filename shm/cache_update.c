@@ -17,7 +17,8 @@
 
 enum {
     OLD_HEADS = 8,
-    PUT_OFF_MAX = 3600 /* seconds; what is put off for longer was so before the clock was set back */
+    PUT_OFF_MAX =
+        3600 /* seconds; what is put off for longer was so before the clock was set back */
 };
 
 static _Atomic uint32_t *own_pin(struct cache *cache, const struct cache_hit *hit)
@@ -152,7 +153,8 @@ static bool is_later(uint32_t at, int64_t now)
 bool cache_update_claim(const struct cache_hit *hit, int64_t now, int64_t until)
 {
     uint32_t seen = atomic_load_explicit(retry_at(hit), memory_order_relaxed);
-    return !is_later(seen, now) && atomic_compare_exchange_strong(retry_at(hit), &seen, (uint32_t)until);
+    return !is_later(seen, now) &&
+           atomic_compare_exchange_strong(retry_at(hit), &seen, (uint32_t)until);
 }
 
 void cache_update_put_off(const struct cache_hit *hit, int64_t until)

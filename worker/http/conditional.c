@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * If-None-Match decides alone where it is there; If-Modified-Since only without it, and only with a
- * date that can be read and a response that says when it changed. If-Range compares strongly: a date counts
- * only where the response was made later than that (RFC 9110 section 8.8.2.2), since what changes
- * twice in one second has one date.
+ * date that can be read and a response that says when it changed. If-Range compares strongly: a
+ * date counts only where the response was made later than that (RFC 9110 section 8.8.2.2), since
+ * what changes twice in one second has one date.
  */
 #include "worker/http/conditional.h"
 #include "worker/http/date.h"

@@ -47,7 +47,9 @@ enum reuse_verdict {
     REUSE_ASK,     /* the origin first */
 };
 
-enum { REUSE_SKEW = 60 }; /* seconds by which clocks that were read at different moments may differ */
+enum {
+    REUSE_SKEW = 60
+}; /* seconds by which clocks that were read at different moments may differ */
 
 /* Seconds since the response was generated. What was stored in the future is from before the clock
  * was set back, and nobody knows how old it is: it counts as having become stale just now. */

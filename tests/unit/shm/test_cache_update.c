@@ -101,7 +101,8 @@ static void a_reader_keeps_the_head_that_it_found(void **state)
     fixture_drop(&f);
 }
 
-/* Where there is no place for another head, what is said of the object's use counts all the same. */
+/* Where there is no place for another head, what is said of the object's use counts all the same.
+ */
 static void terms_change_without_a_head(void **state)
 {
     enum { MUST_ASK = 2 };

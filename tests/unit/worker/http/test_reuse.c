@@ -38,7 +38,8 @@ static void freshness_alone(void **state)
     assert_int_equal(reuse_judge(&m, NULL, false, NOW + 59), REUSE_FRESH);
     assert_int_equal(reuse_judge(&m, NULL, false, NOW + 60), REUSE_ASK);
     assert_int_equal(reuse_judge(&m, NULL, false, NOW - REUSE_SKEW), REUSE_FRESH);
-    assert_int_equal(reuse_judge(&m, NULL, false, NOW - 86400), REUSE_ASK); /* the clock was set back */
+    assert_int_equal(reuse_judge(&m, NULL, false, NOW - 86400),
+                     REUSE_ASK); /* the clock was set back */
     assert_true(reuse_stale(&m, false, NOW - 86400));
     m.initial_age = 50;
     assert_int_equal(judge(&m, "", 9), REUSE_FRESH);
