@@ -33,6 +33,8 @@ static void finish(struct load *load, struct source_plugin *p)
         report_key(&load->report, at, "message", "cannot be used with a body or a content_type");
     if (config->content_type.n && config->body.n == 0)
         report_key(&load->report, at, "content_type", "needs a body");
+    if (config->echo && config->body.n)
+        report_key(&load->report, at, "echo", "cannot be used with a body");
 }
 
 const struct load_kind plugin_request_termination_kind = { &table, false, finish };

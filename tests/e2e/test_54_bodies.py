@@ -248,6 +248,19 @@ def test_every_change_of_an_answer(origin, start):
     assert client.ask("GET", "/").status == 200
 
 
+def test_what_is_said_without_the_body_is_true_of_the_changed_one(origin, start):
+    gateway = gateway_with(start, origin, answer_transformer(remove={"json": ["a"]}), proxy_cache())
+    said = ("Content-MD5: x", "Digest: x", "Content-Digest: x", "Repr-Digest: x", "Accept-Ranges: bytes")
+    answers(origin, b'{"a":1}', 'ETag: "v1"', *said)
+    for state in ("Miss", "Hit"):
+        answer = gateway.get("/")
+        assert answer.body == b"{}" and answer.get("ETag") == 'W/"v1"' and answer.get("X-Cache-Status") == state
+        for answer in (answer, gateway.ask("HEAD", "/")):
+            assert answer.get("ETag") == 'W/"v1"' and not [f for f in said if f.split(":")[0] in answer]
+    answer = gateway.get("/", 'If-None-Match: W/"v1"')
+    assert answer.status == 304 and answer.get("ETag") == 'W/"v1"' and not [f for f in said if "Digest" in f and f.split(":")[0] in answer]
+
+
 def test_answers_that_stay_as_they_are(origin, start):
     gateway = gateway_with(start, origin, answer_transformer(remove={"json": ["a"]}))
     for body in (b'{"a":1', b'[{"a":1}]', b"", b'{"b":1}'):

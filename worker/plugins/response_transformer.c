@@ -64,26 +64,38 @@ static struct slice only(struct stream *s, struct slice name)
     return n == 0 ? slice_of(NULL, 0) : n == 1 ? values[0] : SLICE("?");
 }
 
+/* What says something about the bytes that came is not true of others. */
+static void drop_digests(struct stream *s)
+{
+    static const struct slice names[] = { SLICE("Content-MD5"), SLICE("Digest"),
+                                          SLICE("Content-Digest"), SLICE("Repr-Digest") };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        stream_drop_response(s, names[i]);
+}
+
+/* A weak tag may stay: what is made of the same is the same. */
+static void tell_of_change(struct stream *s)
+{
+    drop_digests(s);
+    stream_drop_response(s, SLICE("Accept-Ranges"));
+    weak_tag_set(s);
+}
+
+/* A 304 tells of a response that was changed, a HEAD of one that would be. */
 static bool wanted(struct stream *s, const void *config, struct reply *reply)
 {
     (void)config;
-    if (reply->status == 304)
+    if (reply->status == 304) {
+        drop_digests(s);
         weak_tag_answer(s);
-    return reply->status != 206 && reply->status != 304 &&
-           changes_form(only(s, SLICE("Content-Type")), only(s, SLICE("Content-Encoding"))) ==
-               CHANGES_JSON;
-}
-
-/* What says something about the bytes that came is not true of others. A weak tag may stay: what is
- * made of the same is the same. */
-static void tell_of_change(struct stream *s)
-{
-    static const struct slice names[] = { SLICE("Content-MD5"), SLICE("Digest"),
-                                          SLICE("Content-Digest"), SLICE("Repr-Digest"),
-                                          SLICE("Accept-Ranges") };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        stream_drop_response(s, names[i]);
-    weak_tag_set(s);
+    }
+    if (reply->status == 206 || reply->status == 304 ||
+        changes_form(only(s, SLICE("Content-Type")), only(s, SLICE("Content-Encoding"))) !=
+            CHANGES_JSON)
+        return false;
+    if (reply->length == REPLY_NO_BODY)
+        tell_of_change(s);
+    return true;
 }
 
 static bool replace(struct stream *s, const void *config, struct slice body, struct slice *out)
