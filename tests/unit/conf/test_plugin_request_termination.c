@@ -12,9 +12,8 @@ static void test_fields(void **state)
     assert_int_equal(c->message.n + c->content_type.n + c->body.n + c->trigger.n, 0);
     assert_false(c->echo);
     conf_free(&conf);
-    conf =
-        loaded("plugins = ( { name = \"request-termination\"; config = { status_code = 418; "
-               "content_type = \"text/x\"; body = \"b\\n\"; trigger = \"t\"; }; } );");
+    conf = loaded("plugins = ( { name = \"request-termination\"; config = { status_code = 418; "
+                  "content_type = \"text/x\"; body = \"b\\n\"; trigger = \"t\"; }; } );");
     c = conf->plugins[0].config;
     assert_int_equal(c->status_code, 418);
     assert_string_equal(c->content_type.s, "text/x");
