@@ -139,7 +139,7 @@ static void begin_json(const char *type, const char *coding)
 
 static bool is_wanted(int status)
 {
-    struct reply reply = { .status = status };
+    struct reply reply = { .status = status, .length = REPLY_LENGTH };
     return s.whole->wanted(&s, s.whole_config, &reply);
 }
 
