@@ -3,8 +3,7 @@
  * so policy "local" is exact for the machine. */
 #include "conf/plugin_rate_limiting.h"
 #include "conf/limit_rows.h"
-#include "conf/redis_fields.h"
-#include <string.h>
+#include "conf/redis_rows.h"
 
 #define CONFIG struct conf_rate_limiting
 /* As written. */
@@ -36,8 +35,6 @@ static const struct fields_row rows[] = {
       .doc = "With policy = \"redis\": -1 asks Redis for each request; otherwise each machine "
              "counts for itself and tells Redis every so many seconds, 0.02 or more, so that "
              "gateways together may let some more pass." },
-    { FIELDS_ROW_GROUP(struct source_rate_limiting, redis, "redis", redis_fields_table),
-      .doc = "Which Redis, with policy = \"redis\"." },
     { FIELDS_ROW_ENUM(CONFIG, window_type, "window_type"), .preset = "\"fixed\"", .names = windows,
       .doc = "fixed: windows that begin with the second, minute, ...; sliding: the last so many "
              "seconds, with the window before taken as evenly filled; token-bucket: tokens come "
@@ -57,67 +54,13 @@ static const struct fields_row rows[] = {
       .doc = "Its message." },
     { FIELDS_ROW_BOOL(CONFIG, dry_run, "dry_run"), .preset = "false",
       .doc = "Whether requests that would be refused pass all the same, with the log saying so." },
-    { FIELDS_ROW_TEXT(struct source_rate_limiting, old.host, "redis_host"), .preset = "\"\"",
-      .flags = FIELDS_INPUT, .doc = "The same as redis.host." },
-    { FIELDS_ROW_INT(struct source_rate_limiting, old.port, "redis_port"), .preset = "6379",
-      .flags = FIELDS_INPUT, .min = 1, .max = 65535, .doc = "The same as redis.port." },
-    { FIELDS_ROW_INT(struct source_rate_limiting, old.as.timeout, "redis_timeout"),
-      .preset = "2000", .flags = FIELDS_INPUT, .min = 1, .max = INT32_MAX,
-      .doc = "The same as redis.timeout." },
-    { FIELDS_ROW_TEXT(struct source_rate_limiting, old.as.username, "redis_username"),
-      .preset = "\"\"", .flags = FIELDS_INPUT | FIELDS_SECRET,
-      .doc = "The same as redis.username." },
-    { FIELDS_ROW_TEXT(struct source_rate_limiting, old.as.password, "redis_password"),
-      .preset = "\"\"", .flags = FIELDS_INPUT | FIELDS_SECRET,
-      .doc = "The same as redis.password." },
-    { FIELDS_ROW_INT(struct source_rate_limiting, old.as.database, "redis_database"), .preset = "0",
-      .flags = FIELDS_INPUT, .max = INT32_MAX, .doc = "The same as redis.database." },
-    { FIELDS_ROW_BOOL(struct source_rate_limiting, old.as.ssl, "redis_ssl"), .preset = "false",
-      .flags = FIELDS_INPUT, .doc = "The same as redis.ssl." },
-    { FIELDS_ROW_BOOL(struct source_rate_limiting, old.as.ssl_verify, "redis_ssl_verify"),
-      .preset = "true", .flags = FIELDS_INPUT, .doc = "The same as redis.ssl_verify." },
-    { FIELDS_ROW_TEXT(struct source_rate_limiting, old.as.server_name, "redis_server_name"),
-      .preset = "\"\"", .flags = FIELDS_INPUT | FIELDS_LOWER, .check = value_is_host,
-      .doc = "The same as redis.server_name." },
+    REDIS_FIELDS_ROWS(struct source_rate_limiting),
 };
 static const struct fields_table table = { .title = "rate-limiting",
                                            .doc = "Bounds how many requests somebody may send.",
                                            FIELDS_TABLE(rows),
                                            .size = sizeof(struct source_rate_limiting),
                                            .at = SIZE_MAX };
-
-/* Settings under their old names, "redis_host" for redis.host. */
-static void take_old_names(struct load *load, struct source_rate_limiting *from,
-                           const config_setting_t *at)
-{
-#define OLD(member, key)                                                                           \
-    {                                                                                              \
-        key, offsetof(struct source_redis, member), sizeof from->old.member                        \
-    }
-    static const struct {
-        const char *key;
-        size_t offset, size;
-    } names[] = { OLD(host, "redis_host"),
-                  OLD(port, "redis_port"),
-                  OLD(as.timeout, "redis_timeout"),
-                  OLD(as.username, "redis_username"),
-                  OLD(as.password, "redis_password"),
-                  OLD(as.database, "redis_database"),
-                  OLD(as.ssl, "redis_ssl"),
-                  OLD(as.ssl_verify, "redis_ssl_verify"),
-                  OLD(as.server_name, "redis_server_name") };
-    enum { PREFIX = 6 };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!config_setting_get_member(at, names[i].key))
-            continue;
-        if (from->redis.at && config_setting_get_member(from->redis.at, names[i].key + PREFIX))
-            report_key(&load->report, at, names[i].key, "is said by redis.%s already",
-                       names[i].key + PREFIX);
-        memcpy((char *)&from->redis + names[i].offset, (char *)&from->old + names[i].offset,
-               names[i].size);
-    }
-}
 
 static void finish(struct load *load, struct source_plugin *p)
 {
@@ -129,7 +72,7 @@ static void finish(struct load *load, struct source_plugin *p)
     limit_by_check(load, p, &c->counted);
     if (c->policy == CONF_LIMIT_CLUSTER)
         report_key(&load->report, at, "policy", "cannot be \"cluster\": there is no database");
-    take_old_names(load, from, at);
+    redis_fields_old(load, &from->redis, &from->old, at);
     if (c->policy == CONF_LIMIT_REDIS)
         c->redis = redis_fields_finish(load, &from->redis, at);
     else if (c->sync_rate != -1)

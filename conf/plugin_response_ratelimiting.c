@@ -3,14 +3,15 @@
  * limit are made here, once. */
 #include "conf/plugin_response_ratelimiting.h"
 #include "conf/limit_rows.h"
+#include "conf/redis_rows.h"
 
 #define CONFIG struct conf_response_ratelimiting
 /* As written. */
 struct source_response_ratelimiting {
     struct conf_response_ratelimiting as;
     struct source_list limits; /* source_response_limit */
+    struct source_redis redis, old;   /* old: as Kong wrote it up to 3.5, "redis_host" */
     enum { RESPONSE_RATELIMITING_LOCAL, RESPONSE_RATELIMITING_REDIS } policy;
-    bool fault_tolerant;
 };
 
 struct source_response_limit {
@@ -58,9 +59,12 @@ static const struct fields_row rows[] = {
              "client's address is taken." },
     { FIELDS_ROW_ENUM(struct source_response_ratelimiting, policy, "policy"), .preset = "\"local\"",
       .names = policies,
-      .doc = "Where counts are kept: local is shared memory, exact over all workers." },
-    { FIELDS_ROW_BOOL(struct source_response_ratelimiting, fault_tolerant, "fault_tolerant"),
-      .preset = "true", .doc = "Of no use where counts are local: they are always there." },
+      .doc = "Where counts are kept: local is shared memory, exact over all workers; redis is a "
+             "Redis that several gateways share: requests are refused by what it says before they "
+             "go upstream, so that those under way together may use some more." },
+    { FIELDS_ROW_BOOL(CONFIG, fault_tolerant, "fault_tolerant"), .preset = "true",
+      .doc = "Whether responses are counted in shared memory, and no headers tell of it, while "
+             "Redis does not answer; otherwise 500." },
     { FIELDS_ROW_BOOL(CONFIG, block_on_first_violation, "block_on_first_violation"),
       .preset = "false",
       .doc = "Whether requests are refused before they go upstream as soon as any name has "
@@ -68,6 +72,7 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_BOOL(CONFIG, hide_client_headers, "hide_client_headers"), .preset = "false",
       .doc = "Whether X-RateLimit-Limit-NAME-PERIOD and X-RateLimit-Remaining-NAME-PERIOD are left "
              "out." },
+    REDIS_FIELDS_ROWS(struct source_response_ratelimiting),
 };
 static const struct fields_table table = {
     .title = "response-ratelimiting",
@@ -79,10 +84,12 @@ static const struct fields_table table = {
     .at = SIZE_MAX
 };
 
-static void finish_limit(struct load *load, const struct source_plugin *p,
-                         struct source_response_limit *from, struct conf_response_limit *out)
+/* Returns how many periods it has a limit for. */
+static size_t finish_limit(struct load *load, const struct source_plugin *p,
+                           struct source_response_limit *from, struct conf_response_limit *out)
 {
     struct conf_response_limit *l = &from->as;
+    size_t n = 0;
     char why[128] = "";
 
     limit_by_periods(load, l->limits, from->at);
@@ -96,12 +103,14 @@ static void finish_limit(struct load *load, const struct source_plugin *p,
     l->refusal = memory_format(&load->memory, "API rate limit exceeded for '%s'", l->name.s);
     for (int i = 0; i < LIMIT_BY_PERIODS; i++) {
         const char *period = limit_by_period_names[i];
+        n += l->limits[i] > 0;
         l->fields[i].limit =
             memory_format(&load->memory, "X-RateLimit-Limit-%s-%s", l->name.s, period);
         l->fields[i].remaining =
             memory_format(&load->memory, "X-RateLimit-Remaining-%s-%s", l->name.s, period);
     }
     *out = *l;
+    return n;
 }
 
 static void finish(struct load *load, struct source_plugin *p)
@@ -110,14 +119,19 @@ static void finish(struct load *load, struct source_plugin *p)
     struct source_response_limit *limits = from->limits.v;
     struct conf_response_limit *out = memory_array(&load->memory, from->limits.n, sizeof *out);
     const config_setting_t *config = config_setting_get_member(p->at, "config");
+    const config_setting_t *at = config ? config : p->at;
 
     for (size_t i = 0; i < from->limits.n; i++)
-        finish_limit(load, p, &limits[i], &out[i]);
+        from->as.windows_n += finish_limit(load, p, &limits[i], &out[i]);
     from->as.limits = out;
     from->as.limits_n = from->limits.n;
+    redis_fields_old(load, &from->redis, &from->old, at);
     if (from->policy == RESPONSE_RATELIMITING_REDIS)
-        report_key(&load->report, config ? config : p->at, "policy",
-                   "cannot be \"redis\": what responses use is counted on this machine only");
+        from->as.redis = redis_fields_finish(load, &from->redis, at);
+    if (from->as.redis && from->as.windows_n > RESPONSE_RATELIMITING_WINDOWS)
+        report_key(&load->report, at, "limits", "are %zu; with policy = \"redis\" at most %d",
+                   from->as.windows_n, RESPONSE_RATELIMITING_WINDOWS);
+    from->as.id = p->as.id;
 }
 
 const struct load_kind plugin_response_ratelimiting_kind = { &table, false, finish };

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct conf_redis; /* conf/redis_fields.h */
+
+enum { RESPONSE_RATELIMITING_WINDOWS = 256 }; /* at most, that a Redis is asked for at once */
+
 /* What the upstream counts under one name. */
 struct conf_response_limit {
     struct conf_text name;
@@ -25,7 +29,10 @@ struct conf_response_ratelimiting {
     struct conf_text header_name;
     bool block_on_first_violation, hide_client_headers;
     const struct conf_response_limit *limits;
-    size_t limits_n;
+    size_t limits_n, windows_n;     /* windows: limits of all names */
+    const struct conf_redis *redis; /* NULL: counters are in shared memory */
+    bool fault_tolerant;
+    struct conf_text id; /* the instance's, the same in all gateways with that file */
 };
 
 #endif

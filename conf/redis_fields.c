@@ -105,6 +105,39 @@ const struct fields_table redis_fields_table = { .title = "redis",
                                                  .size = sizeof(REDIS),
                                                  .at = offsetof(REDIS, at) };
 
+/* --- old names ------------------------------------------------------------------------------ */
+
+void redis_fields_old(struct load *load, struct source_redis *to, const struct source_redis *old,
+                      const config_setting_t *at)
+{
+#define OLD(member, key)                                                                           \
+    {                                                                                              \
+        key, offsetof(struct source_redis, member), sizeof old->member                             \
+    }
+    static const struct {
+        const char *key;
+        size_t offset, size;
+    } names[] = { OLD(host, "redis_host"),
+                  OLD(port, "redis_port"),
+                  OLD(as.timeout, "redis_timeout"),
+                  OLD(as.username, "redis_username"),
+                  OLD(as.password, "redis_password"),
+                  OLD(as.database, "redis_database"),
+                  OLD(as.ssl, "redis_ssl"),
+                  OLD(as.ssl_verify, "redis_ssl_verify"),
+                  OLD(as.server_name, "redis_server_name") };
+    enum { PREFIX = 6 };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!config_setting_get_member(at, names[i].key))
+            continue;
+        if (to->at && config_setting_get_member(to->at, names[i].key + PREFIX))
+            report_key(&load->report, at, names[i].key, "is said by redis.%s already",
+                       names[i].key + PREFIX);
+        memcpy((char *)to + names[i].offset, (const char *)old + names[i].offset, names[i].size);
+    }
+}
+
 /* --- nodes ---------------------------------------------------------------------------------- */
 
 /* False: it is neither an address nor a name, which is reported at member `key` of `at`. */

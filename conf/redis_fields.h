@@ -49,6 +49,9 @@ struct source_redis {
 extern const struct fields_table redis_fields_table;
 
 struct load;
+/* Takes over what `at` says under old names, "redis_host" for redis.host. */
+void redis_fields_old(struct load *load, struct source_redis *to, const struct source_redis *old,
+                      const config_setting_t *at);
 /* Checks it, which is wanted, and adds it to the configuration's. `at`: where the group would be if
  * it is not written. */
 const struct conf_redis *redis_fields_finish(struct load *load, struct source_redis *from,

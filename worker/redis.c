@@ -479,29 +479,34 @@ struct redis *redis_of(struct worker *w, const struct conf_redis *conf)
     return r;
 }
 
-struct redis_question *redis_ask(struct redis *r, const struct redis_command *command,
-                                 void (*done)(void *owner, const struct redis_reply *reply),
-                                 void *owner)
+/* The node to be asked about these keys; NULL: none is known to answer now. */
+static struct redis_node *node_for(struct redis *r, const struct redis_command *command)
 {
-    char count[16];
-    struct slice keys_n = { count, 0 };
-    unsigned slot = r->map ? redis_answer_slot(command->keys[0]) : 0;
     struct redis_node *node = r->master;
 
     if (r->map)
-        node = node_of_slot(r, slot);
+        node = node_of_slot(r, redis_answer_slot(command->keys[0]));
     else if (!redis_node_ready(node))
         node = NULL;
-    if (!node) {
+    if (!node)
         stats_add(&r->w->stats->redis_failures, 1);
-        return NULL;
-    }
+    return node;
+}
+
+static struct redis_question *pose(struct redis *r, struct redis_node *node,
+                                   const struct redis_command *command,
+                                   void (*done)(void *owner, const struct redis_reply *reply),
+                                   void *owner)
+{
+    char count[16];
+    struct slice keys_n = { count, 0 };
+
     keys_n.n = (size_t)snprintf(count, sizeof count, "%zu", command->keys_n);
     struct redis_question *q = make_question(&keys_n, 1, command);
     if (!q)
         return NULL;
     q->script = &r->scripts[command->script];
-    q->slot = slot;
+    q->slot = r->map ? redis_answer_slot(command->keys[0]) : 0;
     q->done = done;
     q->owner = owner;
     q->due = r->w->loop.now.ms + r->conf->timeout;
@@ -510,7 +515,35 @@ struct redis_question *redis_ask(struct redis *r, const struct redis_command *co
     return q;
 }
 
+struct redis_question *redis_ask(struct redis *r, const struct redis_command *command,
+                                 void (*done)(void *owner, const struct redis_reply *reply),
+                                 void *owner)
+{
+    struct redis_node *node = node_for(r, command);
+
+    return node ? pose(r, node, command, done, owner) : NULL;
+}
+
 void redis_forget(struct redis_question *q)
 {
     q->done = NULL;
+}
+
+static void told(void *owner, const struct redis_reply *reply)
+{
+    struct redis *r = owner;
+
+    (void)reply; /* one that did not come was counted as a failure */
+    r->w->redis_told--;
+}
+
+bool redis_tell(struct redis *r, const struct redis_command *command)
+{
+    struct redis_node *node = node_for(r, command);
+
+    if (!node || !pose(r, node, command, told, r))
+        return false;
+    r->w->redis_told++;
+    redis_node_hurry(node);
+    return true;
 }

@@ -11,7 +11,7 @@
 
 struct redis;
 
-enum redis_script_id { REDIS_TAKE, REDIS_ADD, REDIS_SCRIPTS };
+enum redis_script_id { REDIS_TAKE, REDIS_ADD, REDIS_USE, REDIS_SCRIPTS };
 /* What they are called with is said in redis_script.c. */
 extern const char *const redis_script_texts[REDIS_SCRIPTS];
 
@@ -32,5 +32,11 @@ struct redis_question *redis_ask(struct redis *r, const struct redis_command *co
                                  void *owner);
 /* done() will not be called: before it was, its owner goes. */
 void redis_forget(struct redis_question *q);
+
+/* Runs a script whose result nobody waits for. It leaves at once, before anything else that this
+ * turn of the loop sends, so that whoever hears of its cause finds it done; where the connection
+ * does not stand yet, as soon as it does. A worker that retires ends after the answer. False: as
+ * NULL above. */
+bool redis_tell(struct redis *r, const struct redis_command *command);
 
 #endif

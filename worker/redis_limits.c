@@ -85,17 +85,17 @@ static void cancel(struct stream_wait *wait)
         redis_forget(a->q);
 }
 
-static struct asked *make(struct stream *s, const struct redis_limits *l)
+static struct asked *make(struct stream *s, const struct limits_claim *claims, int n)
 {
     struct asked *a = arena_take(stream_arena(s), sizeof *a);
-    size_t size = (size_t)l->n * sizeof *l->claims;
+    size_t size = (size_t)n * sizeof *claims;
     struct limits_claim *copies = arena_take(stream_arena(s), size);
 
-    must(l->n > 0 && l->n <= LIMITS_CLAIMS_MAX);
+    must(n > 0);
     if (!a || !copies)
         return NULL;
-    memcpy(copies, l->claims, size);
-    *a = (struct asked){ .as = { .wait = { cancel }, .claims = copies, .n = l->n },
+    memcpy(copies, claims, size);
+    *a = (struct asked){ .as = { .wait = { cancel }, .claims = copies, .n = n },
                          .s = s,
                          .now = stream_now_ms(s) };
     return a;
@@ -122,9 +122,10 @@ static struct redis_sync *sync_of(struct worker *w, const struct redis_limits *l
 struct redis_claims *redis_limits_ask(struct stream *s, const struct redis_limits *l)
 {
     struct redis *r = redis_of(s->w, l->redis);
-    struct asked *a = r ? make(s, l) : NULL;
+    struct asked *a = r ? make(s, l->claims, l->n) : NULL;
     struct redis_words w;
 
+    must(l->n <= LIMITS_CLAIMS_MAX);
     if (!a || !redis_words_take(&w, l->scope, l->who, l->claims, l->n, a->now))
         return NULL;
     a->sync = sync_of(s->w, l);
@@ -140,4 +141,59 @@ bool redis_limits_take(struct stream *s, const struct redis_limits *l, bool *gra
     struct redis_sync *y = sync_of(s->w, l);
 
     return y && redis_sync_take(y, l->claims, l->n, stream_now_ms(s), granted);
+}
+
+/* --- usage ---------------------------------------------------------------------------------- */
+
+/* False: what Redis said cannot be. More than a limit may well have been used. */
+static bool read_counter(struct limits_claim *claim, int64_t seen, int64_t now)
+{
+    struct calendar_window w = calendar_window(claim->unit, now);
+
+    if (seen < 0)
+        return false;
+    limits_rule_window(claim, &w, seen < UINT32_MAX ? (uint32_t)seen : UINT32_MAX, 0, now, true);
+    return true;
+}
+
+static void has_read(void *owner, const struct redis_reply *reply)
+{
+    struct asked *a = owner;
+    size_t n = (size_t)a->as.n;
+    int64_t *seen = arena_take(stream_arena(a->s), n * sizeof *seen);
+    bool sound = reply && seen && redis_answer_integers(reply, seen, n);
+
+    for (size_t i = 0; sound && i < n; i++)
+        sound = read_counter(&a->as.claims[i], seen[i], a->now);
+    if (!sound && reply)
+        log_rarely(LOG_LEVEL_ERROR, "what a Redis says about usage cannot be");
+    a->q = NULL;
+    a->as.verdict = sound ? REDIS_GRANTED : REDIS_SILENT;
+    stream_wake(a->s);
+}
+
+struct redis_claims *redis_limits_read(struct stream *s, const struct conf_redis *redis,
+                                       const struct redis_usage *usage)
+{
+    struct redis *r = redis_of(s->w, redis);
+    struct asked *a = r ? make(s, usage->claims, (int)usage->n) : NULL;
+    struct redis_usage_words w;
+
+    if (!a || !redis_words_use(&w, stream_arena(s), usage, false, a->now))
+        return NULL;
+    struct redis_command command = { REDIS_USE, w.key, w.arg, w.keys_n, w.args_n };
+    a->q = redis_ask(r, &command, has_read, a);
+    return a->q ? &a->as : NULL;
+}
+
+bool redis_limits_add(struct stream *s, const struct conf_redis *redis,
+                      const struct redis_usage *usage)
+{
+    struct redis *r = redis_of(s->w, redis);
+    struct redis_usage_words w;
+
+    if (!r || !redis_words_use(&w, stream_arena(s), usage, true, stream_now_ms(s)))
+        return false;
+    struct redis_command command = { REDIS_USE, w.key, w.arg, w.keys_n, w.args_n };
+    return redis_tell(r, &command);
 }

@@ -10,10 +10,11 @@
 
 struct conf_redis;
 struct limits_claim;
+struct redis_usage; /* worker/redis_words.h */
 
 enum redis_verdict {
     REDIS_WAITS,
-    REDIS_GRANTED, /* all claims, or */
+    REDIS_GRANTED, /* all claims, or what was only to be read was read; or */
     REDIS_REFUSED, /* none; the claims say what came of it */
     REDIS_SILENT   /* nobody knows: no answer in time, or none that makes sense */
 };
@@ -40,5 +41,14 @@ bool redis_limits_take(struct stream *s, const struct redis_limits *l, bool *gra
 /* Asks for all claims. The stream is woken when the verdict is there. NULL: Redis is known not to
  * answer now, or there is no memory. */
 struct redis_claims *redis_limits_ask(struct stream *s, const struct redis_limits *l);
+
+/* Reads what is counted, all of it in one question; the stream is woken as above, and the claims
+ * say what is left. Their cost is 0. */
+struct redis_claims *redis_limits_read(struct stream *s, const struct conf_redis *redis,
+                                       const struct redis_usage *usage);
+/* Counts the claims' costs, whatever their limits, though the stream end: nobody waits for it. It
+ * leaves before anything that the stream sends after that. False: as NULL above. */
+bool redis_limits_add(struct stream *s, const struct conf_redis *redis,
+                      const struct redis_usage *usage);
 
 #endif

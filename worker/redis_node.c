@@ -588,6 +588,17 @@ void redis_node_ask(struct redis_node *n, struct redis_question *q)
     put_off(n);
 }
 
+void redis_node_hurry(struct redis_node *n)
+{
+    if (n->state != REDIS_OPEN || n->doom)
+        return; /* later: it has been put off */
+    const char *why = send_waiting(n);
+    if (why)
+        redis_node_doom(n, why);
+    else
+        watch(n);
+}
+
 void redis_node_wake(struct redis_node *n)
 {
     put_off(n);

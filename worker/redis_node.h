@@ -17,7 +17,7 @@
 struct worker;
 struct redis_node;
 
-enum { REDIS_ARGUMENTS = 80, REDIS_QUESTIONS_MAX = 1 << 16, REDIS_OUT_MAX = 8 << 20 };
+enum { REDIS_ARGUMENTS = 800, REDIS_QUESTIONS_MAX = 1 << 16, REDIS_OUT_MAX = 8 << 20 };
 
 struct redis_script {
     struct slice text;
@@ -103,6 +103,8 @@ void redis_node_place(struct redis_node *node, struct slice host, int port,
 bool redis_node_ready(struct redis_node *node);
 /* Takes the question over; it is sent at the end of the turn, or when the connection stands. */
 void redis_node_ask(struct redis_node *node, struct redis_question *q);
+/* What it was asked leaves now, if its connection stands, and not at the end of the turn. */
+void redis_node_hurry(struct redis_node *node);
 /* Connects if it is closed: for what the greeting says. */
 void redis_node_wake(struct redis_node *node);
 /* It fails at the end of the turn. `why` is copied; NULL: it is only closed, when nobody waits. */

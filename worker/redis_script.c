@@ -11,6 +11,9 @@
  *
  * REDIS_ADD counts what was granted elsewhere. KEYS: the counter. ARGV: us since 1970, shape, how
  * many, us for a token, ms as above. Returns what the counter is now.
+ *
+ * REDIS_USE reads counters, or adds to them whatever their limits. KEYS: the counters. ARGV: none,
+ * or for each key how many and ms as above. Returns what the counters are now.
  */
 #include "worker/redis.h"
 
@@ -61,4 +64,16 @@ const char *const redis_script_texts[REDIS_SCRIPTS] = {
                   "  end\n"
                   "end\n"
                   "return is\n",
+    [REDIS_USE] = "local seen = {}\n"
+                  "for i = 1, #KEYS do\n"
+                  "  local n = tonumber(ARGV[i * 2 - 1] or 0)\n"
+                  "  local was = tonumber(redis.call('GET', KEYS[i]) or 0)\n"
+                  "  if n > 0 and was == 0 then\n"
+                  "    redis.call('SET', KEYS[i], ARGV[i * 2 - 1], 'PX', ARGV[i * 2])\n"
+                  "  elseif n > 0 then\n"
+                  "    redis.call('INCRBY', KEYS[i], ARGV[i * 2 - 1])\n"
+                  "  end\n"
+                  "  seen[i] = was + n\n"
+                  "end\n"
+                  "return seen\n",
 };

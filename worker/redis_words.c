@@ -96,19 +96,54 @@ static void put_claim(struct redis_words *w, const struct limits_claim *claim, i
     put_number(w, lifetime(claim, &window, now));
 }
 
-bool redis_words_take(struct redis_words *w, struct slice scope, struct slice who,
-                      const struct limits_claim *claims, int n, int64_t now)
+/* What all keys of a request begin with. */
+static bool put_tag(char tag[REDIS_WORDS_KEY], struct slice scope, struct slice who)
 {
     char name[1 + WHO_MAX + 1];
 
-    must(n > 0 && n <= LIMITS_CLAIMS_MAX);
     if (!put_who(name, who))
         return false;
-    snprintf(w->tag, sizeof w->tag, "ratelimit:{%.*s:%s}", (int)scope.n, scope.p, name);
+    snprintf(tag, REDIS_WORDS_KEY, "ratelimit:{%.*s:%s}", (int)scope.n, scope.p, name);
+    return true;
+}
+
+bool redis_words_take(struct redis_words *w, struct slice scope, struct slice who,
+                      const struct limits_claim *claims, int n, int64_t now)
+{
+    must(n > 0 && n <= LIMITS_CLAIMS_MAX);
+    if (!put_tag(w->tag, scope, who))
+        return false;
     w->keys_n = w->args_n = 0;
     put_number(w, (uint64_t)now * 1000);
     for (int i = 0; i < n; i++)
         put_claim(w, &claims[i], now);
+    return true;
+}
+
+bool redis_words_use(struct redis_usage_words *w, struct arena *arena,
+                     const struct redis_usage *u, bool added, int64_t now)
+{
+    char tag[REDIS_WORDS_KEY];
+
+    must(u->n > 0);
+    *w = (struct redis_usage_words){ .key = arena_take(arena, u->n * sizeof *w->key),
+                                     .arg = arena_take(arena, 2 * u->n * sizeof *w->arg) };
+    if (!w->key || !w->arg || !put_tag(tag, u->scope, u->who))
+        return false;
+    for (size_t i = 0; i < u->n; i++) {
+        const struct limits_claim *claim = &u->claims[i];
+        struct calendar_window window = calendar_window(claim->unit, now);
+        struct slice *key = &w->key[w->keys_n++], *arg = &w->arg[w->args_n];
+        *key = arena_print(arena, "%s:%.*s:%s:%" PRIu32, tag, (int)u->names[i].n, u->names[i].p,
+                           units[claim->unit], window.number);
+        if (added) {
+            arg[0] = arena_print(arena, "%" PRIu32, claim->cost);
+            arg[1] = arena_print(arena, "%" PRIu64, lifetime(claim, &window, now));
+            w->args_n += 2;
+        }
+        if (!key->p || (added && !(arg[0].p && arg[1].p)))
+            return false;
+    }
     return true;
 }
 

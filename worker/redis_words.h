@@ -8,7 +8,7 @@
 #define WORKER_REDIS_WORDS_H
 
 #include "shm/limits.h"
-#include "worker/base/slice.h"
+#include "worker/base/arena.h"
 
 enum {
     REDIS_WORDS_KEY = 320,
@@ -29,6 +29,23 @@ struct redis_words {
  * `now`: ms since 1970. False: no memory. */
 bool redis_words_take(struct redis_words *w, struct slice scope, struct slice who,
                       const struct limits_claim *claims, int n, int64_t now);
+
+/* What is counted under several names, in windows that begin with the second, minute, ...; where
+ * names are given, a counter's key is "ratelimit:{<scope>:<who>}:<name>:<unit>:<window>". */
+struct redis_usage {
+    struct slice scope, who; /* as above */
+    struct limits_claim *claims;
+    const struct slice *names; /* each claim's: a token */
+    size_t n;                  /* > 0 */
+};
+struct redis_usage_words {
+    struct slice *key, *arg; /* in the arena */
+    size_t keys_n, args_n;
+};
+/* For REDIS_USE; a key each, and, if they are to be `added`, the claims' costs. False: no memory.
+ */
+bool redis_words_use(struct redis_usage_words *w, struct arena *arena,
+                     const struct redis_usage *usage, bool added, int64_t now);
 
 /* The arguments for REDIS_ADD of `delta` requests. */
 void redis_words_add(struct redis_words *w, const struct limits_claim *claim, int64_t now,

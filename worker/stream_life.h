@@ -13,6 +13,7 @@ enum { STREAM_FIRST_BLOCK = 1536 };
 
 struct conn;
 struct upconn;
+struct stream_note;  /* note.c */
 struct body_filters; /* body_filter_life.h */
 
 enum answer_kind { ANSWER_NONE, ANSWER_OWN, ANSWER_CACHED, ANSWER_UPSTREAM, ANSWER_TUNNEL };
@@ -41,6 +42,7 @@ struct stream {
     bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
     uint16_t link; /* access: the next link of the chain; and what its plugin waits for, or NULL */
     struct stream_wait *wait;
+    struct stream_note *notes; /* what plugins keep, note.h */
     uint32_t seat; /* among the requests that a plugin bounds; 0: none */
     struct slice request_id;
 

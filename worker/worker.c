@@ -293,12 +293,18 @@ static void tell_time(const struct clock *before, const struct clock *now)
         log_rarely(LOG_LEVEL_WARN, "the clock jumped by %" PRId64 " s", jump / 1000);
 }
 
+/* All requests have ended, and a Redis knows what it is to know. */
+static bool is_through(struct worker *w)
+{
+    return w->retiring && !w->conns_first && redis_sync_finish(w) && w->redis_told == 0;
+}
+
 static void turn_until_done(struct worker *w)
 {
     int64_t next = 0;
 
     clock_read(&w->loop.now); /* the start may have taken its time */
-    while (!w->stopping && !(w->retiring && !w->conns_first && redis_sync_finish(w))) {
+    while (!w->stopping && !is_through(w)) {
         struct clock before = w->loop.now;
         loop_turn(&w->loop, patience(w));
         tell_time(&before, &w->loop.now);

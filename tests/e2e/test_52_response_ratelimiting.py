@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from harness import check, conf_text, plugin, proxy_cache, reply, route, service
+from redis_servers import Redis
 
 CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "alice-key"},)},
              {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)})
@@ -24,11 +25,22 @@ def limiting(limits, limit_by="ip", **config):
     return plugin("response-ratelimiting", limits=limits, limit_by=limit_by, **config)
 
 
+@pytest.fixture
+def kept(request):
+    """Where counts are kept."""
+    if request.param == "local":
+        yield {}
+        return
+    with Redis() as redis:
+        yield {"policy": "redis", "redis": {"host": "127.0.0.1", "port": redis.port, "timeout": 30000}}
+
+
 @pytest.mark.parametrize("buffering", [False, True])
-def test_what_is_told_and_counted(origins, start, buffering):
+@pytest.mark.parametrize("kept", ["local", "redis"], indirect=True)
+def test_what_is_told_and_counted(origins, start, buffering, kept):
     origin = origins(costly)
-    gateway = gateway_with(start, origin, limiting({"sms": {"month": 5, "year": 8}, "video": {"year": 2}}),
-                           fields={"response_buffering": buffering})
+    gateway = gateway_with(start, origin, limiting({"sms": {"month": 5, "year": 8}, "video": {"year": 2}}, **kept),
+                           fields={"response_buffering": buffering}, workers=1)
     answer = gateway.get("/", "X-Cost: sms=2, video=1, other=9")
     assert answer.status == 200 and len(answer.body) == 100000 and "X-Kong-Limit" not in answer
     assert answer.get("X-RateLimit-Limit-sms-month") == "5" and answer.get("X-RateLimit-Remaining-sms-month") == "3"

@@ -53,3 +53,17 @@ struct counted counted_as(struct stream *s, const struct conf_counted *c)
     const struct request *r = stream_request(s);
     return (struct counted){ slice_of((const char *)r->client_ip, sizeof r->client_ip), true };
 }
+
+bool counted_abroad(struct stream *s, const struct conf_counted *c, struct conf_text instance,
+                    struct slice *scope, struct slice *who)
+{
+    struct counted counted = counted_as(s, c);
+
+    *scope = text_slice(&instance);
+    *who = counted.who;
+    if (counted.by_address) { /* as everybody writes it, and told apart from names that read so */
+        *scope = arena_print(stream_arena(s), "%s:ip", instance.s);
+        *who = stream_client_text(s);
+    }
+    return scope->p && who->p;
+}

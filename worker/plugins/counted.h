@@ -20,4 +20,9 @@ static inline uint64_t counted_scope(uint64_t scope, struct counted who)
     return who.by_address ? scope ^ 1 : scope;
 }
 
+/* The same in words that all gateways with that instance of a plugin share: `scope` names it and
+ * the kind of name that `who` is. False: no memory. */
+bool counted_abroad(struct stream *s, const struct conf_counted *c, struct conf_text instance,
+                    struct slice *scope, struct slice *who);
+
 #endif

@@ -103,20 +103,11 @@ static enum stage_result do_without(struct stream *s, const struct conf_rate_lim
 static bool describe(struct stream *s, const struct conf_rate_limiting *c,
                      struct limits_claim *claims, struct redis_limits *out)
 {
-    struct counted counted = counted_as(s, &c->counted);
-    struct slice scope = slice_of(c->id.s, c->id.n);
-
-    if (counted.by_address) { /* as everybody writes it, and told apart from names that read so */
-        scope = arena_print(stream_arena(s), "%s:ip", c->id.s);
-        counted.who = stream_client_text(s);
-    }
     *out = (struct redis_limits){ .redis = c->redis,
                                   .sync_rate = c->sync_rate,
-                                  .scope = scope,
-                                  .who = counted.who,
                                   .claims = claims,
                                   .n = make_claims(s, c, claims) };
-    return scope.p && counted.who.p;
+    return counted_abroad(s, &c->counted, c->id, &out->scope, &out->who);
 }
 
 /* The answer has come, or the stream was woken for something else. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fields of response-ratelimiting: names with limits, and what is made of them. */
 #include "conf/plugin_response_ratelimiting.h"
+#include "conf/redis_fields.h"
 #include "loading.h"
 
 #define LIMITS(limits)                                                                             \
@@ -51,17 +52,50 @@ static void test_refused(void **state)
         "set\n");
     refused(
         "plugins = ( { name = \"response-ratelimiting\"; config = { limits = [ 1 ]; policy = "
-        "\"redis\"; limit_by = \"path\"; }; } );",
+        "\"cluster\"; limit_by = \"path\"; }; } );",
         "t.conf:1: plugins[0].config.limits: must be a group of groups { name = { ... }; }, not "
         "an array [ ]\n"
         "t.conf:1: plugins[0].config.limit_by: \"path\" is not one of: consumer, credential, ip\n"
-        "t.conf:1: plugins[0].config.policy: cannot be \"redis\": what responses use is counted "
-        "on this machine only\n");
+        "t.conf:1: plugins[0].config.policy: \"cluster\" is not one of: local, redis\n");
+}
+
+#define REDIS(limits, more)                                                                        \
+    "plugins = ( { name = \"response-ratelimiting\"; config = { policy = \"redis\"; limits = { "     \
+    limits " }; " more " }; } );"
+
+static void test_redis(void **state)
+{
+    (void)state;
+    const struct conf *conf = loaded(
+        REDIS("a = { day = 1; year = 2; }; b = { day = 1; };", "redis = { host = \"127.0.0.1\"; };"));
+    const struct conf_response_ratelimiting *c = conf->plugins[0].config;
+    assert_non_null(c->redis);
+    assert_int_equal(c->windows_n, 3);
+    assert_true(c->fault_tolerant);
+    assert_string_equal(c->id.s, conf->plugins[0].id.s);
+    conf_free(&conf);
+    conf = loaded(REDIS("a = { day = 1; };",
+                        "redis_host = \"127.0.0.1\"; redis_port = 7; fault_tolerant = false;"));
+    c = conf->plugins[0].config;
+    assert_int_equal(c->redis->nodes[0].port, 7);
+    assert_false(c->fault_tolerant);
+    conf_free(&conf);
+    refused(REDIS("a = { day = 1; };", ""),
+            "t.conf:1: plugins[0].config.host: is missing, and so are sentinel_nodes and "
+            "cluster_nodes\n");
+    char many[8192] = "";
+    for (int i = 0; i <= RESPONSE_RATELIMITING_WINDOWS; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), "n%d={year=1;};", i);
+    char text[9000];
+    snprintf(text, sizeof text, REDIS("%s", "redis_host = \"127.0.0.1\";"), many);
+    refused(text, "t.conf:1: plugins[0].config.limits: are 257; with policy = \"redis\" at most "
+                  "256\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_fields),
-                                        cmocka_unit_test(test_refused) };
+                                        cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_redis) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ void fake_request(struct stream *s, const char *text)
     s->response = NULL;
     s->range_ignored = false;
     s->filter = NULL;
+    s->noted = NULL;
     s->whole = NULL;
     s->status = 0;
     s->body_limit = 0;
@@ -348,6 +349,18 @@ struct stream_wait *stream_awaited(const struct stream *s)
 void stream_awaited_end(struct stream *s)
 {
     s->wait = NULL;
+}
+
+bool note_keep(struct stream *s, const void *config, const void *what)
+{
+    s->noted = what;
+    s->noted_for = config;
+    return true;
+}
+
+const void *note_kept(const struct stream *s, const void *config)
+{
+    return s->noted && s->noted_for == config ? s->noted : NULL;
 }
 
 struct encoders *stream_encoders(struct stream *s)

@@ -48,6 +48,7 @@ struct stream {
     struct stream_wait *wait; /* what a plugin waits for */
     struct slice captures[2]; /* 1 is called "id" */
     /* what a plugin left */
+    const void *noted, *noted_for; /* note_keep() */
     const struct conf_consumer *consumer;
     struct slice credential;
     bool anonymous, authenticated;

@@ -106,10 +106,40 @@ static void what_is_told_later(void **state)
         assert_true(is(words.arg[i], args[i]));
 }
 
+/* Names of their own beside each other, on one node; what is added says how much and how long. */
+static void usage(void **state)
+{
+    (void)state;
+    struct limits_claim claims[] = { { .unit = CALENDAR_MINUTE, .limit = 6, .cost = 3 },
+                                     { .unit = CALENDAR_HOUR, .limit = 7, .cost = 4000000000u },
+                                     { .unit = CALENDAR_MINUTE, .limit = 6, .cost = 5 } };
+    const struct slice names[] = { SLICE("sms"), SLICE("sms"), SLICE("v.2") };
+    const struct redis_usage u = { SLICE("id"), SLICE("alice"), claims, names, 3 };
+    static const char *const keys[] = { "ratelimit:{id:=alice}:sms:minute:30000000",
+                                        "ratelimit:{id:=alice}:sms:hour:500000",
+                                        "ratelimit:{id:=alice}:v.2:minute:30000000" };
+    static const char *const args[] = { "3", "42000", "4000000000", "3582000", "5", "42000" };
+    struct redis_usage_words w;
+    struct arena arena;
+    arena_init(&arena, NULL, 0);
+    assert_true(redis_words_use(&w, &arena, &u, true, NOW));
+    assert_int_equal(w.keys_n, 3);
+    assert_int_equal(w.args_n, 6);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(is(w.key[i], keys[i]));
+    for (size_t i = 0; i < 6; i++)
+        assert_true(is(w.arg[i], args[i]));
+    assert_true(redis_words_use(&w, &arena, &u, false, NOW));
+    assert_int_equal(w.keys_n, 3);
+    assert_int_equal(w.args_n, 0);
+    arena_reset(&arena);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = { cmocka_unit_test(names_and_numbers),
                                                cmocka_unit_test(whoever_it_is),
-                                               cmocka_unit_test(what_is_told_later) };
+                                               cmocka_unit_test(what_is_told_later),
+                                               cmocka_unit_test(usage) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
