@@ -9,8 +9,8 @@
 /* As written. */
 struct source_response_ratelimiting {
     struct conf_response_ratelimiting as;
-    struct source_list limits; /* source_response_limit */
-    struct source_redis redis, old;   /* old: as Kong wrote it up to 3.5, "redis_host" */
+    struct source_list limits;      /* source_response_limit */
+    struct source_redis redis, old; /* old: as Kong wrote it up to 3.5, "redis_host" */
     enum { RESPONSE_RATELIMITING_LOCAL, RESPONSE_RATELIMITING_REDIS } policy;
 };
 

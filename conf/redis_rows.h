@@ -14,10 +14,17 @@
       .doc = "Which Redis, with policy = \"redis\"." },                                            \
         { FIELDS_ROW_TEXT(source, old.host, "redis_host"), .preset = "\"\"",                       \
           .flags = FIELDS_INPUT, .doc = "The same as redis.host." },                               \
-        { FIELDS_ROW_INT(source, old.port, "redis_port"), .preset = "6379",                        \
-          .flags = FIELDS_INPUT, .min = 1, .max = 65535, .doc = "The same as redis.port." },       \
-        { FIELDS_ROW_INT(source, old.as.timeout, "redis_timeout"), .preset = "2000",               \
-          .flags = FIELDS_INPUT, .min = 1, .max = INT32_MAX,                                       \
+        { FIELDS_ROW_INT(source, old.port, "redis_port"),                                          \
+          .preset = "6379",                                                                        \
+          .flags = FIELDS_INPUT,                                                                   \
+          .min = 1,                                                                                \
+          .max = 65535,                                                                            \
+          .doc = "The same as redis.port." },                                                      \
+        { FIELDS_ROW_INT(source, old.as.timeout, "redis_timeout"),                                 \
+          .preset = "2000",                                                                        \
+          .flags = FIELDS_INPUT,                                                                   \
+          .min = 1,                                                                                \
+          .max = INT32_MAX,                                                                        \
           .doc = "The same as redis.timeout." },                                                   \
         { FIELDS_ROW_TEXT(source, old.as.username, "redis_username"), .preset = "\"\"",            \
           .flags = FIELDS_INPUT | FIELDS_SECRET, .doc = "The same as redis.username." },           \

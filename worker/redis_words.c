@@ -120,8 +120,8 @@ bool redis_words_take(struct redis_words *w, struct slice scope, struct slice wh
     return true;
 }
 
-bool redis_words_use(struct redis_usage_words *w, struct arena *arena,
-                     const struct redis_usage *u, bool added, int64_t now)
+bool redis_words_use(struct redis_usage_words *w, struct arena *arena, const struct redis_usage *u,
+                     bool added, int64_t now)
 {
     char tag[REDIS_WORDS_KEY];
 

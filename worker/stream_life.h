@@ -43,7 +43,7 @@ struct stream {
     uint16_t link; /* access: the next link of the chain; and what its plugin waits for, or NULL */
     struct stream_wait *wait;
     struct stream_note *notes; /* what plugins keep, note.h */
-    uint32_t seat; /* among the requests that a plugin bounds; 0: none */
+    uint32_t seat;             /* among the requests that a plugin bounds; 0: none */
     struct slice request_id;
 
     /* cache */

@@ -272,8 +272,7 @@ static bool describe(struct stream *s, const struct conf_response_ratelimiting *
 {
     *names = arena_take(stream_arena(s), c->windows_n * sizeof **names);
     *usage = (struct redis_usage){
-        .claims = arena_take(stream_arena(s), c->windows_n * sizeof *usage->claims),
-        .names = *names
+        .claims = arena_take(stream_arena(s), c->windows_n * sizeof *usage->claims), .names = *names
     };
     return *names && usage->claims &&
            counted_abroad(s, &c->counted, c->id, &usage->scope, &usage->who);

@@ -60,14 +60,14 @@ static void test_refused(void **state)
 }
 
 #define REDIS(limits, more)                                                                        \
-    "plugins = ( { name = \"response-ratelimiting\"; config = { policy = \"redis\"; limits = { "     \
-    limits " }; " more " }; } );"
+    "plugins = ( { name = \"response-ratelimiting\"; config = { policy = \"redis\"; limits = "     \
+    "{ " limits " }; " more " }; } );"
 
 static void test_redis(void **state)
 {
     (void)state;
-    const struct conf *conf = loaded(
-        REDIS("a = { day = 1; year = 2; }; b = { day = 1; };", "redis = { host = \"127.0.0.1\"; };"));
+    const struct conf *conf = loaded(REDIS("a = { day = 1; year = 2; }; b = { day = 1; };",
+                                           "redis = { host = \"127.0.0.1\"; };"));
     const struct conf_response_ratelimiting *c = conf->plugins[0].config;
     assert_non_null(c->redis);
     assert_int_equal(c->windows_n, 3);

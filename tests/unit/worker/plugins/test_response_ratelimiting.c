@@ -80,10 +80,9 @@ static int setup(void **state)
     name_limit(&limits[1], 20, (const char *const[]){ "b", "Left-b", "Limit-b-day", "Left-b-day" });
     limits[0].limits[CALENDAR_DAY] = 5;
     limits[1].limits[CALENDAR_DAY] = 3;
-    config = (struct conf_response_ratelimiting){ .header_name = fake_text("X-Kong-Limit"),
-                                                  .limits = limits,
-                                                  .limits_n = 2,
-                                                  .windows_n = 2 };
+    config = (struct conf_response_ratelimiting){
+        .header_name = fake_text("X-Kong-Limit"), .limits = limits, .limits_n = 2, .windows_n = 2
+    };
     return 0;
 }
 
