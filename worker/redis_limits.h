@@ -6,11 +6,11 @@
 #ifndef WORKER_REDIS_LIMITS_H
 #define WORKER_REDIS_LIMITS_H
 
+#include "worker/redis_usage.h"
 #include "worker/stream.h"
 
 struct conf_redis;
 struct limits_claim;
-struct redis_usage; /* worker/redis_words.h */
 
 enum redis_verdict {
     REDIS_WAITS,

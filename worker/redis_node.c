@@ -590,13 +590,10 @@ void redis_node_ask(struct redis_node *n, struct redis_question *q)
 
 void redis_node_hurry(struct redis_node *n)
 {
-    if (n->state != REDIS_OPEN || n->doom)
-        return; /* later: it has been put off */
-    const char *why = send_waiting(n);
-    if (why)
+    const char *why = n->state == REDIS_OPEN && !n->doom ? send_waiting(n) : NULL;
+
+    if (why) /* deadlines are seen to at the end of the turn */
         redis_node_doom(n, why);
-    else
-        watch(n);
 }
 
 void redis_node_wake(struct redis_node *n)

@@ -9,6 +9,7 @@
 
 #include "shm/limits.h"
 #include "worker/base/arena.h"
+#include "worker/redis_usage.h"
 
 enum {
     REDIS_WORDS_KEY = 320,
@@ -30,19 +31,11 @@ struct redis_words {
 bool redis_words_take(struct redis_words *w, struct slice scope, struct slice who,
                       const struct limits_claim *claims, int n, int64_t now);
 
-/* What is counted under several names, in windows that begin with the second, minute, ...; where
- * names are given, a counter's key is "ratelimit:{<scope>:<who>}:<name>:<unit>:<window>". */
-struct redis_usage {
-    struct slice scope, who; /* as above */
-    struct limits_claim *claims;
-    const struct slice *names; /* each claim's: a token */
-    size_t n;                  /* > 0 */
-};
 struct redis_usage_words {
     struct slice *key, *arg; /* in the arena */
     size_t keys_n, args_n;
 };
-/* For REDIS_USE; a key each, and, if they are to be `added`, the claims' costs. False: no memory.
+/* For REDIS_USE: a key each, and, if they are to be `added`, the claims' costs. False: no memory.
  */
 bool redis_words_use(struct redis_usage_words *w, struct arena *arena,
                      const struct redis_usage *usage, bool added, int64_t now);

@@ -15,7 +15,6 @@
 #include "worker/plugins/counted.h"
 #include "worker/plugins/plugins.h"
 #include "worker/redis_limits.h"
-#include "worker/redis_words.h"
 
 _Static_assert((int)LIMIT_BY_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
 
