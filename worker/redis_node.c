@@ -557,11 +557,9 @@ void redis_node_place(struct redis_node *n, struct slice host, int port,
     if (host.n)
         memcpy(n->host, host.p, host.n);
     n->port = port;
-    n->place = (struct conf_address){ 0 };
+    n->place = place ? *place : (struct conf_address){ 0 };
     target.target = target.host = (struct conf_text){ n->host, host.n };
-    if (place)
-        n->place = *place;
-    else if (endpoint_place(&target, &found, text))
+    if (!place && endpoint_place(&target, &found, text))
         n->place = found;
     n->place.text = (struct conf_text){ n->text, 0 };
     if (place)
