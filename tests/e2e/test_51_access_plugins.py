@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins that let pass or turn away, and those that change what browsers are told: ip-restriction, bot-detection, acl,
 cors, redirect, security-headers."""
-from harness import ask, plugin, proxy_cache, reply, route, service
+from harness import ask, client_tls, plugin, proxy_cache, reply, route, service
 
 ALICE = {"username": "alice", "keyauth_credentials": ({"key": "alice-key"},), "acls": ({"group": "staff"}, {"group": "eu"})}
 BOB = {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)}
@@ -165,6 +165,28 @@ def test_security_headers(origin, start):
     assert "Strict-Transport-Security" not in answer
     gateway = start([service(origin.port, route())], plugins=(plugin("security-headers"),))
     assert gateway.get("/").get("X-Content-Type-Options") == "nosniff"
+
+
+def test_security_headers_as_configured(origin, start, certs):
+    def gateway(**config):
+        return gateway_with(start, origin, plugin("security-headers", **config),
+                            tls=({"cert": str(certs / "server.crt"), "key": str(certs / "server.key")},))
+
+    def secure(gateway):
+        return ask(gateway.tls_port, tls=client_tls(certs / "ca.crt"))
+    plain = gateway()
+    assert secure(plain).get("Strict-Transport-Security") == "max-age=31536000"
+    assert "Strict-Transport-Security" not in plain.get("/")      # where browsers must not heed it
+    full = secure(gateway(hsts_max_age=60, hsts_include_subdomains=True, hsts_preload=True, content_type_nosniff=False,
+                          frame_options="DENY", referrer_policy="no-referrer", permissions_policy="camera=()",
+                          cross_origin_opener_policy="same-origin", cross_origin_resource_policy="same-site"))
+    for name, value in (("Strict-Transport-Security", "max-age=60; includeSubDomains; preload"), ("X-Content-Type-Options", None),
+                        ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"), ("Permissions-Policy", "camera=()"),
+                        ("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Resource-Policy", "same-site"),
+                        ("Content-Security-Policy", None)):
+        assert full.get(name) == value, name
+    none = secure(gateway(hsts_max_age=0, frame_options="", referrer_policy=""))
+    assert not [name for name in ("Strict-Transport-Security", "X-Frame-Options", "Referrer-Policy") if name in none]
 
 
 def test_filters_heed_the_protocols_of_their_instance(origin, start):

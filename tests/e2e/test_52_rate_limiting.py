@@ -100,6 +100,11 @@ def test_token_bucket_and_dry_run(origin, start):
     gateway.wait_log("would refuse")
 
 
+def test_sliding(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, window_type="sliding", limit_by="ip"))
+    assert [gateway.get("/").status for _ in range(3)] == [200, 200, 429]
+
+
 def test_cached_answers_count_too(origin, start):
     gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, limit_by="ip"), plugin("proxy-cache", cache_ttl=60))
     assert [gateway.get("/").status for _ in range(3)] == [200, 200, 429] and len(origin.requests) == 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """rate-limiting with its counters in a Redis: exact over all gateways that share it, and what happens when it is not
 what it should be."""
+import binascii
 import os
 import signal
 import socket
@@ -347,6 +348,27 @@ def test_passwords_users_and_databases(origin, start):
             assert "wrong-secret" not in gateway.log()
 
 
+def old_names(settings):
+    return {f"redis_{name}": value for name, value in settings.items()}
+
+
+def test_settings_under_their_old_names(origin, start, certs):
+    """As Kong had them up to 3.5."""
+    with Redis(requirepass="secret", user="app on >word ~ratelimit:* +@all") as server:
+        names = old_names({"host": "127.0.0.1", "port": server.port, "username": "app", "password": "word", "database": 2, **SLOW})
+        gateway = gateway_with(start, origin, plugin("rate-limiting", limit_by="ip", policy="redis", year=9, **names))
+        assert remaining(gateway.get("/")) == "8"
+        assert "keys=1" in server.ask("INFO", "keyspace", auth=("secret",)).split("db2:")[1]
+    with Redis(tls=certs) as server:
+        names = old_names({"host": "127.0.0.1", "port": server.port, "ssl": True, "ssl_verify": False, **SLOW})
+        gateway = gateway_with(start, origin, plugin("rate-limiting", limit_by="ip", policy="redis", year=9, **names))
+        assert remaining(gateway.get("/")) == "8"
+        names = {**names, "redis_ssl_verify": True, "redis_server_name": "localhost"}
+        gateway = gateway_with(start, origin, plugin("rate-limiting", limit_by="ip", policy="redis", year=9,
+                                                     redis={"ca_certificates": str(certs / "ca.crt")}, **names))
+        assert remaining(gateway.get("/")) == "7"
+
+
 def test_tls(origin, start, certs):
     with Redis(tls=certs) as server:
         def gateway(**tls):
@@ -566,6 +588,30 @@ def test_cluster_with_half_of_the_keys_moved(origin, start):
         wait_until(lambda: owner(target, slot) == owner(source, slot) == target.port, "both nodes to know whose the slot is")
         answer = client.response()
         assert remaining(answer) == "998" and answer.get("X-RateLimit-Remaining-Month") == "9"
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_nodes_that_send_each_other_s_clients_away(origin, start, most):
+    """A question follows so many of their directions, then Redis is done without."""
+    asked = []
+
+    def elsewhere(sock):
+        one, other = fakes if sock.getsockname()[1] == fakes[0].port else fakes[::-1]
+        stream = sock.makefile("rb")
+        while words := read_reply(stream):
+            if words[0].startswith("EVAL"):
+                slot = binascii.crc_hqx(words[3].split("{")[1].split("}")[0].encode(), 0) % 16384
+                asked.append(one.port)
+                sock.sendall(b"-MOVED %d 127.0.0.1:%d\r\n" % (slot, other.port))
+            else:
+                sock.sendall(b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n" % one.port
+                             if words[0] == "CLUSTER" else b"+OK\r\n")
+    with FakeRedis(elsewhere) as one, FakeRedis(elsewhere) as other:
+        fakes = [one, other]
+        settings = {"cluster_addresses": [f"127.0.0.1:{one.port}"], "cluster_max_redirections": most}
+        gateway = gateway_with(start, origin, behind(settings, year=9), workers=1)
+        answer = gateway.get("/")
+        assert answer.status == 200 and remaining(answer) is None and len(asked) == 1 + most
 
 
 @pytest.mark.seconds(240)
