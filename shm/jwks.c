@@ -226,21 +226,37 @@ bool jwks_get_state(const struct zone *zone, int row, struct jwks_state *out)
     return false;
 }
 
-void jwks_put(const struct zone *zone, uint32_t slot, int row, const struct jwks_set *set)
+/* Rows change hands under the lock alone: what is true here stays true while it is held. */
+static bool hold_own(const struct zone *zone, uint32_t slot, int row, uint64_t identity)
+{
+    hold(zone, slot);
+    if (jwks_is(zone, row, identity))
+        return true;
+    lock_give(&jwks_of(zone)->lock, slot);
+    return false;
+}
+
+bool jwks_put(const struct zone *zone, uint32_t slot, int row, uint64_t identity,
+              const struct jwks_set *set)
 {
     struct jwks_row_shm *r = row_of(zone, row);
     must(set->n <= JWKS_KEYS);
-    hold(zone, slot);
+    if (!hold_own(zone, slot, row, identity))
+        return false;
     publish(&r->set, r->sets[0], WORDS(*set), set, set_size(set->n));
     lock_give(&jwks_of(zone)->lock, slot);
+    return true;
 }
 
-void jwks_put_state(const struct zone *zone, uint32_t slot, int row, const struct jwks_state *state)
+bool jwks_put_state(const struct zone *zone, uint32_t slot, int row, uint64_t identity,
+                    const struct jwks_state *state)
 {
     struct jwks_row_shm *r = row_of(zone, row);
-    hold(zone, slot);
+    if (!hold_own(zone, slot, row, identity))
+        return false;
     publish(&r->state, r->states[0], WORDS(*state), state, sizeof *state);
     lock_give(&jwks_of(zone)->lock, slot);
+    return true;
 }
 
 /* --- asking --------------------------------------------------------------------------------- */

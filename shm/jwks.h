@@ -66,8 +66,11 @@ uint64_t jwks_version(const struct zone *zone, int row);
 /* A copy of the set; its version, or 0: there is none. */
 uint64_t jwks_get(const struct zone *zone, int row, struct jwks_set *out);
 bool jwks_get_state(const struct zone *zone, int row, struct jwks_state *out);
-void jwks_put(const struct zone *zone, uint32_t slot, int row, const struct jwks_set *set);
-void jwks_put_state(const struct zone *zone, uint32_t slot, int row,
+/* False: the row is another issuer's by now, and nothing was changed: the checker that wants to
+ * write stood still for longer than JWKS_KEEP. */
+bool jwks_put(const struct zone *zone, uint32_t slot, int row, uint64_t identity,
+              const struct jwks_set *set);
+bool jwks_put_state(const struct zone *zone, uint32_t slot, int row, uint64_t identity,
                     const struct jwks_state *state);
 
 /* --- asking for a fetch --------------------------------------------------------------------- */

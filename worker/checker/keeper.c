@@ -168,8 +168,9 @@ static const char *take(struct keeper_issuer *x)
     bool first = jwks_get(zone_of(x), x->row, &k->before) == 0;
     if (jwks_read_merge(&k->now, &k->before, now, (int64_t)k->heritage->conf->jwks_grace) ||
         first) {
+        if (!jwks_put(zone_of(x), slot_of(x), x->row, x->conf->identity, &k->now))
+            return "its row was given away";
         say_change(x, first);
-        jwks_put(zone_of(x), slot_of(x), x->row, &k->now);
         x->state.rotated = now;
     }
     return NULL;
@@ -219,8 +220,8 @@ static void conclude(struct keeper_issuer *x, const struct health_seen *seen, co
                   state->health == JWKS_STALE ? "the last ones stay" : "there are none yet");
     else if (good && (was.health == JWKS_STALE || was.health == JWKS_LOST))
         log_write(LOG_LEVEL_NOTICE, "keys of %s can be fetched again", x->conf->uri.s);
-    jwks_put_state(zone_of(x), slot_of(x), x->row, state);
-    jwks_end(zone_of(x), x->row, (uint64_t)k->loop->now.ms);
+    if (jwks_put_state(zone_of(x), slot_of(x), x->row, x->conf->identity, state))
+        jwks_end(zone_of(x), x->row, (uint64_t)k->loop->now.ms);
 }
 
 /* --- a fetch -------------------------------------------------------------------------------- */
@@ -346,6 +347,10 @@ static void look(struct keeper_issuer *x)
         return;
     if (x->again) {
         try_address(x);
+        return;
+    }
+    if (!jwks_is(zone_of(x), x->row, x->conf->identity)) { /* this process stood still for long */
+        name(x);
         return;
     }
     bool wished = jwks_wished(zone_of(x), x->row);

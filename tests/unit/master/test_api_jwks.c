@@ -68,8 +68,8 @@ static void what_is_known(void **state)
     set.keys[1] = (struct jwks_key){ .since = 800, .gone = 950, .algorithms = 1U << CONF_EDDSA };
     strcpy(about.error, "status 500");
     int row = jwks_claim(&f->heritage.jwks, 1, first.identity, 1);
-    jwks_put(&f->heritage.jwks, 1, row, &set);
-    jwks_put_state(&f->heritage.jwks, 1, row, &about);
+    jwks_put(&f->heritage.jwks, 1, row, first.identity, &set);
+    jwks_put_state(&f->heritage.jwks, 1, row, first.identity, &about);
     json_t *o = fixture_json(fixture_ask_for(f, "GET /jwks", ""));
     assert_int_equal(json_array_size(json_object_get(o, "issuers")), 2);
     const json_t *a = issuer(o, 0), *key = json_array_get(json_object_get(a, "keys"), 0);

@@ -97,8 +97,8 @@ static void a_row_that_nobody_names_changes_hands(void **state)
         assert_true(jwks_claim(&zone, SLOT, 100 + i, 1000) >= 0);
     int row = jwks_find(&zone, 105);
     make_set(&set, 2, 'a');
-    jwks_put(&zone, SLOT, row, &set);
-    jwks_put_state(&zone, SLOT, row, &about);
+    jwks_put(&zone, SLOT, row, 105, &set);
+    jwks_put_state(&zone, SLOT, row, 105, &about);
     uint64_t version = jwks_version(&zone, row);
     for (uint64_t i = 0; i < JWKS_ROWS; i++)
         if (i != 5)
@@ -108,7 +108,12 @@ static void a_row_that_nobody_names_changes_hands(void **state)
     assert_int_equal(jwks_find(&zone, 105), -1);
     assert_int_equal(jwks_get(&zone, row, &got), 0);
     assert_false(jwks_get_state(&zone, row, &about));
-    jwks_put(&zone, SLOT, row, &set);
+    /* who had it before and was asleep writes nothing into what is another's now */
+    assert_false(jwks_put(&zone, SLOT, row, 105, &set));
+    assert_false(jwks_put_state(&zone, SLOT, row, 105, &about));
+    assert_int_equal(jwks_get(&zone, row, &got), 0);
+    assert_false(jwks_get_state(&zone, row, &about));
+    assert_true(jwks_put(&zone, SLOT, row, 8, &set));
     assert_true(jwks_version(&zone, row) != version);
 }
 
@@ -119,7 +124,7 @@ static void sets(void **state)
     uint64_t last = 0;
     for (int i = 1; i < 200; i++) {
         make_set(&set, (uint32_t)i % (JWKS_KEYS + 1), i % 100 + 1);
-        jwks_put(&zone, SLOT, row, &set);
+        jwks_put(&zone, SLOT, row, 7, &set);
         assert_true(jwks_version(&zone, row) != last);
         last = jwks_version(&zone, row);
         memset(&got, 0xff, sizeof got);
@@ -136,7 +141,7 @@ static void states(void **state)
     struct jwks_state in = { .health = JWKS_STALE, .fetches = 5 }, out;
     assert_false(jwks_get_state(&zone, row, &out));
     memset(in.error, 'x', sizeof in.error);
-    jwks_put_state(&zone, SLOT, row, &in);
+    jwks_put_state(&zone, SLOT, row, 7, &in);
     assert_true(jwks_get_state(&zone, row, &out));
     assert_int_equal(out.fetches, 5);
     assert_int_equal(strlen(out.error), JWKS_ERROR - 1);
@@ -186,12 +191,12 @@ static void an_owner_that_died(void **state)
     (void)state;
     int row = jwks_claim(&zone, SLOT, 7, 1);
     make_set(&set, 3, 'a');
-    jwks_put(&zone, SLOT, row, &set);
+    jwks_put(&zone, SLOT, row, 7, &set);
     struct lock_shm *lock = region_body(&zone);
     (void)lock_take(lock, 9);
     jwks_break(&zone, 9);
     make_set(&set, 4, 'b');
-    jwks_put(&zone, SLOT, row, &set);
+    jwks_put(&zone, SLOT, row, 7, &set);
     assert_true(jwks_get(&zone, row, &got) != 0);
     assert_int_equal(mark_of(&got), 'b');
     assert_false(atomic_load(&lock->suspect));
@@ -203,7 +208,7 @@ static void write_for_ever(int row, uint32_t slot)
     static struct jwks_set mine;
     for (int i = 0;; i++) {
         make_set(&mine, 1 + (uint32_t)i % JWKS_KEYS, i % 200 + 1);
-        jwks_put(&zone, slot, row, &mine);
+        jwks_put(&zone, slot, row, 7, &mine);
     }
 }
 
@@ -213,7 +218,7 @@ static void killed_writers(void **state)
     (void)state;
     int row = jwks_claim(&zone, SLOT, 7, 1);
     make_set(&set, 1, 'a');
-    jwks_put(&zone, SLOT, row, &set);
+    jwks_put(&zone, SLOT, row, 7, &set);
     for (uint32_t round = 0; round < 60; round++) {
         uint64_t version = jwks_version(&zone, row);
         pid_t pid = fork();
@@ -230,7 +235,7 @@ static void killed_writers(void **state)
         assert_int_not_equal(mark_of(&got), -1);
         jwks_break(&zone, 10 + round);
     }
-    jwks_put(&zone, SLOT, row, &set);
+    jwks_put(&zone, SLOT, row, 7, &set);
     assert_true(jwks_get(&zone, row, &got) != 0);
     assert_int_equal(mark_of(&got), 'a');
 }
