@@ -166,7 +166,7 @@ static const struct fields_row target_rows[] = {
     { FIELDS_ROW_INT(TARGET, as.max_connections, "max_connections"), .preset = "0", .max = 1 << 24,
       .doc = "Requests that may be under way to it, over all workers; 0 is no limit." },
     { FIELDS_ROW_BOOL(TARGET, as.backup, "backup"), .preset = "false",
-      .doc = "Takes traffic only while no target that is no backup is available." },
+      .doc = "Takes traffic only while no other target is available and has a place left." },
 };
 static const struct fields_table target_fields = { .title = "upstreams.targets",
                                                    .doc = "A server.",
@@ -224,7 +224,7 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(UPSTREAM, as.host_header, "host_header"), .preset = "\"\"",
       .check = value_is_authority,
       .doc = "The Host that the targets see where the client's is not preserved; \"\" is the "
-             "target's own." },
+             "service's host." },
     { FIELDS_ROW_INT(UPSTREAM, as.slots, "slots"), .preset = "10000", .min = 10, .max = 65536,
       .doc = "Positions of the ring of consistent-hashing." },
     { FIELDS_ROW_INT(UPSTREAM, as.keepalive_pool_size, "keepalive_pool_size"), .preset = "512",

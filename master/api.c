@@ -72,8 +72,10 @@ const struct api_route *api_find(struct api_request *request, struct api_reply *
         if (!open_to(route, request->caller->door) ||
             !fits(route->pattern, request->path, request->args))
             continue;
-        if (route->method == request->method)
+        if (route->method == request->method) {
+            reply->allow[0] = '\0'; /* for who may not do what he asks for */
             return route;
+        }
         allow(reply, method_name(route->method));
         if (route->method == METHOD_GET)
             allow(reply, "HEAD");

@@ -258,27 +258,38 @@ static bool holds(const struct conf *conf, enum roster_kind kind, const char *ow
     return false;
 }
 
+/* NULL: it stays. `kept` are those before it, of which the one that adds a target is the first. */
+static const char *why_dropped(const struct sweep *s, enum roster_kind kind,
+                               const struct override_list *kept, const struct override *o)
+{
+    if (o->until && o->until <= s->api->now)
+        return "its time is over";
+    if (s->committed && !holds(s->api->heritage->conf, kind, kept->owner, o))
+        return "the file says something else now";
+    if (o->thing != OVERRIDE_ADDED && override_is_orphan(kept, o))
+        return "its target is there no more";
+    return NULL;
+}
+
 static void sweep_list(struct sweep *s, enum roster_kind kind, struct override_list *list)
 {
     const struct heritage *h = s->api->heritage;
-    size_t kept = 0;
-    for (size_t i = 0; i < list->n; i++) {
+    size_t n = list->n;
+    list->n = 0;
+    for (size_t i = 0; i < n; i++) {
         const struct override *o = &list->v[i];
-        bool expired = o->until && o->until <= s->api->now;
-        if (!expired && !(s->committed && !holds(h->conf, kind, list->owner, o))) {
-            if (o->until && o->until < s->next)
-                s->next = o->until;
-            list->v[kept++] = *o;
+        const char *why = why_dropped(s, kind, list, o);
+        if (why) {
+            log_write(LOG_LEVEL_NOTICE, "override dropped, %s: %s %s of %s", why,
+                      override_name(o->thing), o->subject, list->owner);
             continue;
         }
-        log_write(LOG_LEVEL_NOTICE, "override dropped, %s: %s %s of %s",
-                  expired ? "its time is over" : "the file says something else now",
-                  override_name(o->thing), o->subject, list->owner);
+        if (o->until && o->until < s->next)
+            s->next = o->until;
+        list->v[list->n++] = *o;
     }
-    if (kept == list->n)
-        return;
-    list->n = kept;
-    (void)override_write(&h->roster, h->slot, kind, list);
+    if (list->n < n)
+        (void)override_write(&h->roster, h->slot, kind, list);
 }
 
 void api_change_sweep(struct api *api)

@@ -4,13 +4,13 @@
  * target by hand. The state is read from the shared record, by the same rules as workers use.
  */
 #include "master/api_health.h"
+#include "master/api_change.h"
 #include "worker/base/checks.h"
 #include "worker/base/fitness.h"
-#include "worker/http/uri.h"
 #include <stdio.h>
 #include <unistd.h>
 
-enum { SEGMENT_MAX = 512 };
+enum { WEIGHT = 100 /* of a target added without one */ };
 
 /* --- who is meant --------------------------------------------------------------------------- */
 
@@ -19,36 +19,24 @@ static bool is(struct slice text, struct conf_text name)
     return slice_equal(text, slice_of(name.s, name.n));
 }
 
+/* As it was written, as an address, or in whatever other spelling the target has. */
+static bool names(const struct peer *peer, struct slice text)
+{
+    char said[OVERRIDE_SUBJECT], own[OVERRIDE_SUBJECT];
+
+    if (is(text, peer->target) || is(text, peer->text))
+        return true;
+    return override_parse(text.p, text.n, said) &&
+           override_parse(peer->target.s, peer->target.n, own) && strcmp(said, own) == 0;
+}
+
 bool api_health_is(const struct peer *peer, struct slice text)
 {
     const struct conf_text name = peer->upstream->name;
 
     if (text.n > name.n + 1 && text.p[name.n] == '/' && is(slice_of(text.p, name.n), name))
         text = slice_of(text.p + name.n + 1, text.n - name.n - 1);
-    return is(text, peer->target) || is(text, peer->text);
-}
-
-/* A segment of the path, decoded; absent when it is too long or malformed. */
-static struct slice segment(struct slice raw, char out[SEGMENT_MAX])
-{
-    ptrdiff_t n = uri_decode(raw, false, out, SEGMENT_MAX);
-
-    return n < 0 ? (struct slice){ NULL, 0 } : slice_of(out, (size_t)n);
-}
-
-/* By name or id; NULL with *reply filled. */
-static const struct conf_upstream *find_upstream(const struct api *api, struct slice raw,
-                                                 struct api_reply *reply)
-{
-    const struct conf *conf = api->heritage->conf;
-    char buf[SEGMENT_MAX];
-    struct slice text = segment(raw, buf);
-
-    for (size_t i = 0; i < conf->upstreams_n; i++)
-        if (is(text, conf->upstreams[i].name) || is(text, conf->upstreams[i].id))
-            return &conf->upstreams[i];
-    api_reply_message(reply, 404, "There is no such upstream");
-    return NULL;
+    return names(peer, text);
 }
 
 /* --- GET /upstreams/:u/health --------------------------------------------------------------- */
@@ -126,20 +114,41 @@ static json_t *target_in(json_t *list, json_t *index, struct conf_text target,
     return o;
 }
 
-/* Configured names of which no address is known are there as DNS_ERROR. */
-static json_t *targets_json(const struct conf_upstream *upstream, const struct peer_set *set)
+/* One that takes part and has no address is there as DNS_ERROR. `file`: NULL where only an override
+ * knows it. */
+static void add_unresolved(json_t *list, json_t *index, const struct api_change *c,
+                           const struct conf_target *file, const char *subject)
+{
+    struct conf_text text = { subject, strlen(subject) };
+    const struct conf_text target = file ? file->target : text;
+    int weight =
+        override_value(&c->list, subject, file, OVERRIDE_WEIGHT, file ? file->weight : WEIGHT);
+
+    if ((file && file->places_n > 0) || json_object_get(index, target.s) ||
+        override_value(&c->list, subject, file, OVERRIDE_DELETED, 0))
+        return;
+    if (override_value(&c->list, subject, file, OVERRIDE_DRAIN, 0) ||
+        override_value(&c->list, subject, file, OVERRIDE_DOWN, 0))
+        weight = 0;
+    json_object_set_new(target_in(list, index, target, c->upstream), "weight",
+                        json_integer(weight));
+}
+
+static json_t *targets_json(struct api_change *c, const struct peer_set *set)
 {
     json_t *list = json_array(), *index = json_object();
+    char subject[OVERRIDE_SUBJECT];
 
     for (size_t i = 0; i < set->n; i++)
-        add_address(target_in(list, index, set->v[i]->target, upstream), set->v[i]);
-    for (size_t i = 0; set->unresolved > 0 && i < upstream->targets_n; i++) {
-        const struct conf_target *t = &upstream->targets[i];
-        json_t *o = json_object_get(index, t->target.s);
-        if (o == NULL)
-            json_object_set_new(target_in(list, index, t->target, upstream), "weight",
-                                json_integer(t->weight));
+        add_address(target_in(list, index, set->v[i]->target, c->upstream), set->v[i]);
+    for (size_t i = 0; set->unresolved > 0 && i < c->upstream->targets_n; i++) {
+        override_subject(&c->upstream->targets[i], subject);
+        add_unresolved(list, index, c, &c->upstream->targets[i], subject);
     }
+    for (size_t i = 0; set->unresolved > 0 && i < c->list.n; i++)
+        if (c->list.v[i].thing == OVERRIDE_ADDED &&
+            api_change_subject(c, c->list.v[i].subject, strlen(c->list.v[i].subject)) && !c->file)
+            add_unresolved(list, index, c, NULL, c->list.v[i].subject);
     json_decref(index);
     return list;
 }
@@ -176,13 +185,16 @@ static json_t *node_json(void)
 /* With ?balancer_health=1 the upstream's alone, as Kong has it. */
 void api_health_get(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
-    const struct conf_upstream *upstream = find_upstream(api, request->args[0], reply);
+    struct api_change c = { .api = api, .request = request, .reply = reply };
     struct fitness fitness = { 0 };
     json_t *o, *data;
     char alone[8];
 
-    if (upstream == NULL)
+    if (!api_change_begin(&c, false)) {
+        api_change_end(&c);
         return;
+    }
+    const struct conf_upstream *upstream = c.upstream;
     const struct peer_set *set = peers_of(&api->peers, upstream);
     fitness_look(&fitness, set, health_state_changes(&api->heritage->health));
     o = json_object();
@@ -190,12 +202,13 @@ void api_health_get(struct api *api, const struct api_request *request, struct a
     if (api_parameter(request, "balancer_health", alone, sizeof alone) && alone[0] == '1') {
         json_object_set_new(o, "data", summary_json(upstream, &fitness));
     } else {
-        data = targets_json(upstream, set);
+        data = targets_json(&c, set);
         json_object_set_new(o, "total", json_integer((json_int_t)json_array_size(data)));
         json_object_set_new(o, "data", data);
         json_object_set_new(o, "next", json_null());
         json_object_set_new(o, "upstream", summary_json(upstream, &fitness));
     }
+    api_change_end(&c);
     api_reply_json(reply, 200, o);
 }
 
@@ -216,20 +229,20 @@ static void set_one(const struct api *api, const struct peer *p, enum health_sta
 static void set(struct api *api, const struct api_request *request, struct api_reply *reply,
                 enum health_state state)
 {
-    const struct conf_upstream *upstream = find_upstream(api, request->args[0], reply);
-    char buf[2][SEGMENT_MAX];
+    const struct conf_upstream *upstream = api_change_upstream(api, request->args[0], reply);
+    char target[OVERRIDE_SUBJECT], address[OVERRIDE_SUBJECT] = "";
+    bool one = request->args[2].p != NULL;
+    bool named = api_change_segment(request->args[1], target, sizeof target) &&
+                 (!one || api_change_segment(request->args[2], address, sizeof address));
     size_t found = 0;
 
     if (upstream == NULL)
         return;
-    struct slice target = segment(request->args[1], buf[0]);
-    struct slice address =
-        request->args[2].p ? segment(request->args[2], buf[1]) : (struct slice){ NULL, 0 };
     const struct peer_set *peers = peers_of(&api->peers, upstream);
-    for (size_t i = 0; i < peers->n; i++) {
+    for (size_t i = 0; named && i < peers->n; i++) {
         const struct peer *p = peers->v[i];
-        if (!p->row || !(is(target, p->target) || is(target, p->text)) ||
-            (request->args[2].p && !is(address, p->text)))
+        if (!p->row || !names(p, slice_of(target, strlen(target))) ||
+            (one && strcmp(address, p->text.s) != 0))
             continue;
         set_one(api, p, state);
         found++;
@@ -238,8 +251,8 @@ static void set(struct api *api, const struct api_request *request, struct api_r
         api_reply_message(reply, 404, "There is no such target");
         return;
     }
-    api_audit(request, "target %.*s of upstream %s set to %s", (int)target.n, target.p,
-              upstream->name.s, state == HEALTH_UP ? "healthy" : "unhealthy");
+    api_audit(request, "target %s of upstream %s set to %s", target, upstream->name.s,
+              state == HEALTH_UP ? "healthy" : "unhealthy");
     reply->status = 204;
 }
 

@@ -5,8 +5,8 @@
 
 #include "master/api.h"
 
-/* `text` is the target as it was written, or one of its addresses; with the upstream's name and a
- * slash before it, it is of that upstream alone. */
+/* `text` is the target in any spelling ("WEB" is "web:8000"), or one of its addresses; with the
+ * upstream's name and a slash before it, it is of that upstream alone. */
 bool api_health_is(const struct peer *peer, struct slice text);
 
 #endif

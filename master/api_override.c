@@ -180,24 +180,17 @@ static void print_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
-static int value_of(const struct override_list *list, const char *subject,
-                    const struct conf_target *file, enum override_thing thing, int value)
-{
-    const struct override *o = override_find(list, subject, thing);
-    return o && override_holds(o, file) ? o->value : value;
-}
-
 /* One that is drained or down has the weight 0 in a file. Returns how many were printed. */
 static int print_target(FILE *out, const struct override_list *list, const char *subject,
                         const struct conf_target *file, int before)
 {
-    int weight = value_of(list, subject, file, OVERRIDE_WEIGHT, file ? file->weight : 100);
-    int most =
-        value_of(list, subject, file, OVERRIDE_MAX_CONNECTIONS, file ? file->max_connections : 0);
-    if (value_of(list, subject, file, OVERRIDE_DELETED, 0))
+    int weight = override_value(list, subject, file, OVERRIDE_WEIGHT, file ? file->weight : 100);
+    int most = override_value(list, subject, file, OVERRIDE_MAX_CONNECTIONS,
+                              file ? file->max_connections : 0);
+    if (override_value(list, subject, file, OVERRIDE_DELETED, 0))
         return 0;
-    if (value_of(list, subject, file, OVERRIDE_DRAIN, 0) ||
-        value_of(list, subject, file, OVERRIDE_DOWN, 0))
+    if (override_value(list, subject, file, OVERRIDE_DRAIN, 0) ||
+        override_value(list, subject, file, OVERRIDE_DOWN, 0))
         weight = 0;
     fputs(before ? ",\n      { target = " : "      { target = ", out);
     print_text(out, subject);

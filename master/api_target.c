@@ -50,8 +50,7 @@ static json_t *file_json(const struct conf_target *file)
 /* The value that counts. */
 static int value_of(const struct api_change *c, enum override_thing thing, int value)
 {
-    const struct override *o = override_find(&c->list, c->subject, thing);
-    return o && override_holds(o, c->file) ? o->value : value;
+    return override_value(&c->list, c->subject, c->file, thing, value);
 }
 
 static json_t *overrides_json(const struct api_change *c)

@@ -57,21 +57,26 @@ static const char *reason(int status)
         const char *text;
     } reasons[] = {
         { 200, "OK" },
+        { 201, "Created" },
+        { 202, "Accepted" },
         { 204, "No Content" },
         { 400, "Bad Request" },
         { 403, "Forbidden" },
         { 404, "Not Found" },
         { 405, "Method Not Allowed" },
         { 408, "Request Timeout" },
+        { 409, "Conflict" },
         { 413, "Content Too Large" },
         { 417, "Expectation Failed" },
         { 422, "Unprocessable Content" },
         { 431, "Request Header Fields Too Large" },
         { 500, "Internal Server Error" },
         { 501, "Not Implemented" },
+        { 502, "Bad Gateway" },
         { 503, "Service Unavailable" },
         { 504, "Gateway Timeout" },
         { 505, "HTTP Version Not Supported" },
+        { 507, "Insufficient Storage" },
     };
 
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)

@@ -3,6 +3,8 @@
 import collections
 import os
 import signal
+import socket
+import struct
 import threading
 
 import pytest
@@ -232,3 +234,154 @@ def test_ttl_has_a_floor(names, town, start):
     dns.set({"web.test": ["127.0.0.3"], "other.test": ["127.0.0.3"]})
     wait_until(lambda: gateway.get("/other").status == 200, "the other name, which had an error")
     assert gateway.get("/").body == b"127.0.0.2"
+
+
+def test_ttl_has_a_ceiling(names, town, start):
+    """Nobody waits an hour for what an answer of an hour hides."""
+    port, _ = town
+    dns = names({"web.test": ["127.0.0.2"]}, ttl=3600)
+    gateway = start([by_name(port)], dns_resolver=[dns.address], dns_min_ttl=0.1, dns_max_ttl=0.2)
+    assert gateway.get("/").body == b"127.0.0.2"
+    dns.set({"web.test": ["127.0.0.3"]})
+    wait_until(lambda: gateway.get("/").body == b"127.0.0.3", "the new address")
+
+
+# ---- search lists, and name servers that answer strangely --------------------------------------------------------------
+
+SEARCH = {"LOCALDOMAIN": "corp.test", "RES_OPTIONS": "ndots:5"}       # what resolv.conf has as search and options
+
+
+def test_names_are_searched_and_hosts_of_srv_records_are_not(names, town, start):
+    """RFC 2782: the host in a record is a whole name."""
+    port, _ = town
+    dns = names({"short.corp.test": ["127.0.0.4"], "_web._tcp.test": [(1, 1, port, "a.test")], "a.test": ["127.0.0.2"],
+                 "a.test.corp.test": ["127.0.0.3"]})
+    gateway = start([by_name(port, "short", "/short"), by_name(1, "_web._tcp.test")], dns_resolver=[dns.address],
+                    environment=SEARCH)
+    wait_until(lambda: gateway.get("/").status == 200 and gateway.get("/short").status == 200, "both names")
+    assert gateway.get("/").body == b"127.0.0.2"
+    assert gateway.get("/short").body == b"127.0.0.4"
+
+
+def labels(name):
+    return b"".join(bytes([len(part)]) + part.encode() for part in name.split(".") if part) + b"\0"
+
+
+class OddServer:
+    """A name server that says what it is told: .says[name, type] is the code and the records (name, type, ttl, data), or
+    the bytes behind the number of the question. What it is not told has no records. .asked counts the questions."""
+    A, CNAME, AAAA, SRV = 1, 5, 28, 33
+
+    def __init__(self):
+        self.says, self.asked = {}, collections.Counter()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            question, client = self.socket.recvfrom(4096)
+            if len(question) < 12:
+                return
+            at, name = 12, []
+            while question[at]:
+                name.append(question[at + 1:at + 1 + question[at]].decode())
+                at += 1 + question[at]
+            kind, = struct.unpack_from(">H", question, at + 1)
+            key = (".".join(name).lower(), kind)
+            said = self.says.get(key, (0, []))
+            if not isinstance(said, bytes):
+                code, records = said
+                said = struct.pack(">HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question[12:at + 5]
+                for owner, type_, ttl, data in records:
+                    said += labels(owner) + struct.pack(">HHIH", type_, 1, ttl, len(data)) + data
+            self.socket.sendto(question[:2] + said, client)
+            self.asked[key] += 1
+
+    def stop(self):
+        host, port = self.address.split(":")
+        self.socket.sendto(b"end", (host, int(port)))
+        self.thread.join()
+        self.socket.close()
+
+
+@pytest.fixture
+def odd():
+    server = OddServer()
+    yield server
+    server.stop()
+
+
+def asked_again(odd, *key):
+    """Twice more: the first may have been under way already."""
+    n = odd.asked[key]
+    wait_until(lambda: odd.asked[key] >= n + 2, f"{key} to be asked again")
+
+
+def four(ip, name="web.test", ttl=0):
+    return (name, OddServer.A, ttl, socket.inet_aton(ip))
+
+
+FAST = {"dns_min_ttl": 0.1, "dns_error_ttl": 0.1, "dns_types": ["A", "AAAA"]}
+
+
+def test_one_family_that_cannot_be_asked_for_stays(odd, start):
+    """A server that fails for AAAA alone takes no address away; one that says there is none does."""
+    six = ("web.test", OddServer.AAAA, 0, socket.inet_pton(socket.AF_INET6, "::1"))
+    odd.says = {("web.test", odd.A): (0, [four("127.0.0.1")]), ("web.test", odd.AAAA): (0, [six])}
+    gateway = start([by_name(81)], dns_resolver=[odd.address], **FAST)
+    wait_until(lambda: set(addresses(gateway)) == {"127.0.0.1:81", "[::1]:81"}, "both")
+    odd.says["web.test", odd.AAAA] = (2, [])
+    gateway.wait_log(r"the name web\.test cannot be resolved, its last addresses stay")
+    assert set(addresses(gateway)) == {"127.0.0.1:81", "[::1]:81"}
+    odd.says["web.test", odd.AAAA] = (0, [])
+    wait_until(lambda: addresses(gateway) == ["127.0.0.1:81"], "the other one to go")
+
+
+SRV_LOOP = struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + labels("_x.test") + struct.pack(">HH", 33, 1) + b"\xc0\x0c" + \
+    struct.pack(">HHIH", 33, 1, 1, 8) + struct.pack(">HHH", 0, 0, 80) + b"\xc0\x2b"        # the host leads to itself
+
+
+@pytest.mark.parametrize("said, state", [
+    ((0, [("web.test", OddServer.CNAME, 0, labels("b.test")), ("b.test", OddServer.CNAME, 0, labels("web.test"))]), "empty"),
+    ((0, [four("127.0.0.9", "somebody.else")]), "empty"),
+    ((3, []), "empty"),
+    ((2, []), "stale"),
+    ((5, []), "stale"),
+    (b"\x81\x80\x00\x01\xff\xff\x00\x00\x00\x00" + labels("web.test") + b"\x00\x01\x00\x01\xc0", "stale"),
+], ids=["cname-loop", "another-name", "nxdomain", "servfail", "refused", "cut"])
+def test_strange_answers(odd, start, said, state):
+    """What says that there is nothing empties a name, what says nothing at all keeps the last answer; then it is well again."""
+    odd.says = {("web.test", odd.A): (0, [four("127.0.0.1")])}
+    gateway = start([by_name(81)], dns_resolver=[odd.address], **{**FAST, "dns_types": ["A"]})
+    wait_until(lambda: addresses(gateway) == ["127.0.0.1:81"], "the address")
+    odd.says["web.test", odd.A] = said
+
+    def resolution():
+        return gateway.control("GET", "/upstreams/web.test:81/targets").json()["data"][0]["resolution"]["state"]
+    wait_until(lambda: resolution() == state, f"the name to be {state}")
+    assert addresses(gateway) == ([] if state == "empty" else ["127.0.0.1:81"])
+    odd.says["web.test", odd.A] = (0, [("web.test", odd.CNAME, 0, labels("b.test")), four("127.0.0.2", "b.test")])
+    wait_until(lambda: addresses(gateway) == ["127.0.0.2:81"], "the new address")
+
+
+def test_strange_srv_records(odd, start):
+    """A host that leads to itself, "." for nobody, weights of 0."""
+    def record(host, weight):
+        return ("_x.test", odd.SRV, 0, struct.pack(">HHH", 0, weight, 82) + labels(host))
+    odd.says = {("_x.test", odd.SRV): (0, [record("a.test", 0), record("b.test", 0)]),
+                ("a.test", odd.A): (0, [four("127.0.0.1", "a.test")]), ("b.test", odd.A): (0, [four("127.0.0.2", "b.test")])}
+    gateway = start([by_name(1, "_x.test")], dns_resolver=[odd.address], **FAST)
+
+    def weights():
+        rows = gateway.control("GET", "/upstreams").json()["upstreams"][0]["targets"]
+        return {row["address"]: row["weight"] for row in rows}
+    wait_until(lambda: weights() == {"127.0.0.1:82": 1, "127.0.0.2:82": 1}, "both, equal")
+    odd.says["_x.test", odd.SRV] = SRV_LOOP
+    asked_again(odd, "_x.test", odd.SRV)
+    gateway.wait_log(r"the name _x\.test cannot be resolved, its last addresses stay")
+    assert len(weights()) == 2
+    odd.says["_x.test", odd.SRV] = (0, [record(".", 0)])
+    wait_until(lambda: weights() == {}, "nobody to be left")

@@ -119,6 +119,20 @@ def test_target_is_added_and_deleted(three, start):
     change(gateway, "DELETE", path(c), 404)
 
 
+def test_answers_say_what_they_mean(three, start):
+    """Reasons beside statuses, and Allow only where a method is refused."""
+    a, b, _ = three
+    gateway = pool(start, [a])
+    added = gateway.control("POST", "/upstreams/pool/targets", json.dumps({"target": target(b)}).encode())
+    assert (added.status, added.reason) == (201, "Created") and "Allow" not in added
+    asked = gateway.control("POST", f"/health/probe?target={target(a)}")
+    assert (asked.status, asked.reason) == (202, "Accepted")
+    gone = gateway.control("DELETE", path(b))
+    assert gone.status == 204 and "Allow" not in gone
+    wrong = gateway.control("PUT", "/upstreams/pool/targets", b"{}")
+    assert wrong.status == 405 and wrong.get("Allow") == "GET, HEAD, POST"
+
+
 def test_added_name_is_resolved(three, start):
     gateway = pool(start, three[:1])
     change(gateway, "POST", "/upstreams/pool/targets", 201, target=f"localhost:{three[1].port}", weight=100)
@@ -192,10 +206,22 @@ def test_override_expires(three, start):
     gateway = pool(start, three[:2])
     done = gateway.ctl("target", "set", "pool", target(three[0]), "drain", "--for", "2s")
     assert done.returncode == 0, done.stderr
-    assert shares(gateway, 10) == {"b": 10}
+    got = shares(gateway, 10)
+    if gateway.control("GET", "/overrides").json()["overrides"]:        # else it expired meanwhile
+        assert got == {"b": 10}
     wait_until(lambda: shares(gateway, 10)["a"] > 0, "the drain to end")
     gateway.wait_log(r"override dropped, its time is over: drain 127\.0\.0\.1:\d+ of pool")
     assert gateway.control("GET", "/overrides").json()["overrides"] == []
+
+
+def test_what_was_said_of_a_target_goes_with_it(three, start):
+    """A target that was added for a while leaves nothing behind that would hold for the next of that name."""
+    a, b, _ = three
+    gateway = pool(start, [a])
+    change(gateway, "POST", "/upstreams/pool/targets", 201, **{"target": target(b), "for": "1s"})
+    gateway.control("PATCH", path(b), b'{"weight": 7, "max_connections": 3}')
+    wait_until(lambda: gateway.control("GET", "/overrides").json()["overrides"] == [], "nothing to be left")
+    assert change(gateway, "POST", "/upstreams/pool/targets", 201, target=target(b))["weight"] == 100
 
 
 def test_file_overtakes_what_it_changes_itself(three, start):

@@ -474,6 +474,32 @@ def test_a_name_without_an_address_is_a_dns_error():
         assert {g.get("/x").status for _ in range(4)} == {200}
 
 
+def test_only_who_takes_part_can_be_a_dns_error():
+    """Not a target that was deleted by hand; but one that was added."""
+    with Target() as a, gateway(upstream(a.port, {"target": "nosuch.invalid:81"}, {"target": "none.invalid:82"})) as g:
+        assert g.control("DELETE", "/upstreams/orders/targets/nosuch.invalid:81").status == 204
+        assert g.control("POST", "/upstreams/orders/targets", b'{"target": "new.invalid:83", "weight": 7}').status == 201
+        assert g.control("PATCH", "/upstreams/orders/targets/none.invalid:82", b'{"drain": true}').status == 200
+        assert {t["target"]: (t["health"], t["weight"]) for t in health(g)["data"] if t["target"].find("invalid") > 0} == \
+            {"none.invalid:82": ("DNS_ERROR", 0), "new.invalid:83": ("DNS_ERROR", 7)}
+
+
+def test_a_target_may_be_named_in_any_spelling():
+    """As it is in the file, and as `gatewayctl targets` shows it."""
+    with Target() as a, gateway(upstream({"target": f"LocalHost:{a.port}"}, {"target": "LOCALHOST"})) as g:
+        def up():
+            return {t["target"]: t["health"] != "UNHEALTHY" for t in health(g)["data"]}
+        wait_until(lambda: all(len(t["data"]["addresses"]) for t in health(g)["data"]), "addresses")
+        for said, meant in ((f"localhost:{a.port}", f"LocalHost:{a.port}"), (f"LocalHost:{a.port}", f"LocalHost:{a.port}"),
+                            ("localhost:8000", "LOCALHOST"), ("localhost", "LOCALHOST")):
+            assert g.control("PUT", f"/upstreams/orders/targets/{said}/unhealthy").status == 204
+            assert [name for name, fine in up().items() if not fine] == [meant]
+            assert g.control("PUT", f"/upstreams/orders/targets/{said}/healthy").status == 204
+            assert all(up().values())
+        assert g.ctl("probe", f"localhost:{a.port}").returncode == 0 and a.probes
+        assert g.control("GET", f"/health/log?target=orders/localhost:{a.port}").status == 200
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_by_hand(method):
     """204, for the target or one address of it; without checks it stays as it was set, over a reload too."""

@@ -299,7 +299,7 @@ def test_the_queue_is_bounded_in_length_and_time(three):
         wait_until(lambda: a.now == 1, "the first")
         began = time.monotonic()
         load.more(6)
-        wait_until(lambda: len(load.answers) == 4, "four that are refused")
+        wait_until(lambda: len(load.answers) >= 4, "four that are refused")
         wait_until(lambda: len(load.answers) == 6, "two that waited in vain")
         assert time.monotonic() - began > 1.9
         gate.set()

@@ -2,8 +2,8 @@
 /*
  * Peers that are out are put in order of the moment that they went, the first ones first: these
  * stay out as long as their weights together keep within max_ejection_percent, the others are
- * spared, that is used as if they were up. What is out by hand is never spared, and counts neither
- * way.
+ * spared, that is used as if they were up: of a heavy one that does not fit, the next ones are none
+ * the worse. What is out by hand is never spared, and counts neither way.
  *
  * The threshold is about who serves: backups do not count beside others, however many are up; once
  * no other is left, they are what serves, and are measured for themselves.
@@ -54,8 +54,9 @@ static void spare(const struct peer_set *set, uint64_t allowed)
         qsort(out, n, sizeof *out, compare);
     uint64_t used = 0;
     for (size_t i = 0; i < n; i++) {
-        used += weight_of(out[i].peer);
-        out[i].peer->spared = used > allowed;
+        bool fits = used + weight_of(out[i].peer) <= allowed;
+        used += fits ? weight_of(out[i].peer) : 0;
+        out[i].peer->spared = !fits;
     }
     free(out);
 }

@@ -94,6 +94,18 @@ int64_t override_base(const struct conf_target *target, enum override_thing thin
     }
 }
 
+int override_value(const struct override_list *list, const char *subject,
+                   const struct conf_target *target, enum override_thing thing, int value)
+{
+    const struct override *o = override_find(list, subject, thing);
+    return o && override_holds(o, target) ? o->value : value;
+}
+
+bool override_is_orphan(const struct override_list *list, const struct override *o)
+{
+    return o->base == NOT_IN_FILE && !override_find(list, o->subject, OVERRIDE_ADDED);
+}
+
 int64_t override_base_host(const struct conf_service *service)
 {
     return (int64_t)(roster_identity(ROSTER_SERVICE, service->host.s, service->host.n) >> 1);

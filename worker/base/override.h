@@ -95,6 +95,13 @@ static inline bool override_holds(const struct override *o, const struct conf_ta
     return o->base == override_base(target, (enum override_thing)o->thing);
 }
 
+/* What it is by hand; `value` where no override holds. */
+int override_value(const struct override_list *list, const char *subject,
+                   const struct conf_target *target, enum override_thing thing, int value);
+
+/* Whether it is about a target that neither the file (by what it said) nor the list adds. */
+bool override_is_orphan(const struct override_list *list, const struct override *o);
+
 /* "weight", "max_connections", "drain", "down", "added", "deleted", "host", "shift". */
 const char *override_name(uint32_t thing);
 /* 0: no such thing. */

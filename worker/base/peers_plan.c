@@ -156,12 +156,11 @@ static bool add_target(struct merge *m, const struct conf_target *target)
 
 /* --- overrides ------------------------------------------------------------------------------ */
 
-/* The value of a thing by hand, or `value`. `file` is NULL for a target that is not in it. */
+/* `file` is NULL for a target that is not in it. */
 static int overridden(const struct merge *m, const char *subject, const struct conf_target *file,
                       enum override_thing thing, int value)
 {
-    const struct override *o = override_find(&m->overrides, subject, thing);
-    return o && override_holds(o, file) ? o->value : value;
+    return override_value(&m->overrides, subject, file, thing, value);
 }
 
 static void apply(const struct merge *m, const char *subject, const struct conf_target *file,

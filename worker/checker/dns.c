@@ -26,16 +26,23 @@ struct dns_io {
     struct loop_io io;
     struct loop_later later;
     struct dns_io *next;
-    struct dns_room *room;
+    struct dns_line *line;
     bool reads, writes;
+};
+
+/* A channel of c-ares, and what it waits for. */
+struct dns_line {
+    struct dns_room *room;
+    ares_channel channel; /* NULL: it could not be opened */
+    struct dns_io *ios;
+    struct timer timer;
 };
 
 struct dns_room {
     struct loop *loop;
     const struct conf *conf;
-    ares_channel channel;
-    struct dns_io *ios;
-    struct timer timer;
+    struct dns_line searched; /* names as configured, by the search list of resolv.conf */
+    struct dns_line exact;    /* names as they are, which is what SRV records say */
     bool closing;
 };
 
@@ -44,7 +51,7 @@ struct dns_lookup {
     dns_done *done;
     void *owner;
     unsigned pending; /* questions without an answer */
-    bool had_srv;
+    unsigned had;     /* what the last good answer had: CONF_DNS_* */
     uint32_t ttl;
     const char *failure; /* of a question; NULL: none */
     char name[ANSWER_NAME];
@@ -54,6 +61,7 @@ struct dns_lookup {
 /* A question for the addresses of a host. */
 struct dns_host {
     struct dns_lookup *lookup;
+    bool final; /* nothing more is asked after it */
     uint16_t port, priority, weight;
     char name[SRV_NAME];
 };
@@ -63,29 +71,30 @@ struct dns_host {
 static void tick(struct timer *timer);
 
 /* c-ares knows when it wants to be called next. */
-static void set_timer(struct dns_room *room)
+static void set_timer(struct dns_line *line)
 {
     struct timeval most = { .tv_sec = DNS_IDLE_MS / 1000 }, left;
-    struct timeval *wait = ares_timeout(room->channel, &most, &left);
-    timer_set(&room->loop->timers, &room->timer,
-              room->loop->now.ms + wait->tv_sec * 1000 + wait->tv_usec / 1000, tick);
+    struct timeval *wait = ares_timeout(line->channel, &most, &left);
+    struct loop *loop = line->room->loop;
+    timer_set(&loop->timers, &line->timer,
+              loop->now.ms + wait->tv_sec * 1000 + wait->tv_usec / 1000, tick);
 }
 
 static void tick(struct timer *timer)
 {
-    struct dns_room *room = (struct dns_room *)((char *)timer - offsetof(struct dns_room, timer));
-    ares_process_fd(room->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    set_timer(room);
+    struct dns_line *line = (struct dns_line *)((char *)timer - offsetof(struct dns_line, timer));
+    ares_process_fd(line->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    set_timer(line);
 }
 
 static void on_socket(struct loop_io *io, uint32_t events)
 {
     struct dns_io *own = (struct dns_io *)io;
-    struct dns_room *room = own->room;
+    struct dns_line *line = own->line;
     bool in = own->reads && (events & ~(uint32_t)EPOLLOUT),
          out = own->writes && (events & EPOLLOUT);
-    ares_process_fd(room->channel, in ? io->fd : ARES_SOCKET_BAD, out ? io->fd : ARES_SOCKET_BAD);
-    set_timer(room);
+    ares_process_fd(line->channel, in ? io->fd : ARES_SOCKET_BAD, out ? io->fd : ARES_SOCKET_BAD);
+    set_timer(line);
 }
 
 static void free_io(struct loop_later *later)
@@ -93,44 +102,44 @@ static void free_io(struct loop_later *later)
     free((char *)later - offsetof(struct dns_io, later));
 }
 
-static void drop_io(struct dns_room *room, struct dns_io *io)
+static void drop_io(struct dns_line *line, struct dns_io *io)
 {
-    struct dns_io **at = &room->ios;
+    struct dns_io **at = &line->ios;
     while (*at != io)
         at = &(*at)->next;
     *at = io->next;
-    loop_unwatch(room->loop, &io->io);
+    loop_unwatch(line->room->loop, &io->io);
     io->io.fd = -1;
-    loop_defer(room->loop, &io->later, free_io);
+    loop_defer(line->room->loop, &io->later, free_io);
 }
 
 /* c-ares wants to hear of a socket, or no more. Where there is no memory, its timeout helps. */
 static void on_state(void *owner, ares_socket_t fd, int reads, int writes)
 {
-    struct dns_room *room = owner;
-    struct dns_io *io = room->ios;
+    struct dns_line *line = owner;
+    struct dns_io *io = line->ios;
     while (io && io->io.fd != fd)
         io = io->next;
     if (io && !reads && !writes) {
-        drop_io(room, io);
+        drop_io(line, io);
         return;
     }
     if (!reads && !writes)
         return;
     if (io) {
-        loop_unwatch(room->loop, &io->io);
+        loop_unwatch(line->room->loop, &io->io);
     } else {
         io = calloc(1, sizeof *io);
         if (!io)
             return;
-        io->room = room;
+        io->line = line;
         io->io = (struct loop_io){ .fd = fd, .ready = on_socket };
-        io->next = room->ios;
-        room->ios = io;
+        io->next = line->ios;
+        line->ios = io;
     }
     io->reads = reads;
     io->writes = writes;
-    (void)loop_watch(room->loop, &io->io, (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u));
+    (void)loop_watch(line->room->loop, &io->io, (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u));
 }
 
 /* --- the end of a lookup -------------------------------------------------------------------- */
@@ -192,46 +201,91 @@ static void add_node(struct dns_lookup *l, const struct dns_host *host,
     hold_ttl(l, node->ai_ttl > 0 ? (uint32_t)node->ai_ttl : 0);
 }
 
+static void ask_lost(struct dns_lookup *l, unsigned found);
+
 static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 {
     struct dns_host *host = arg;
     struct dns_lookup *l = host->lookup;
+    unsigned found = 0;
     (void)timeouts;
     if (status == ARES_SUCCESS && result)
-        for (const struct ares_addrinfo_node *node = result->nodes; node; node = node->ai_next)
+        for (const struct ares_addrinfo_node *node = result->nodes; node; node = node->ai_next) {
             add_node(l, host, node);
+            found |= node->ai_family == AF_INET6 ? CONF_DNS_AAAA : CONF_DNS_A;
+        }
     else if (!says_nothing(status))
         l->failure = ares_strerror(status);
     if (result)
         ares_freeaddrinfo(result);
+    if (found && !host->final)
+        ask_lost(l, found);
     free(host);
     l->pending--;
     conclude(l);
 }
 
-/* The caller keeps a question of its own pending, so that the lookup does not end here. */
-static void ask_addresses(struct dns_lookup *l, const char *name, const struct srv_record *srv)
+/* A question for addresses of those types. NULL: no memory, which is noted. */
+static struct dns_host *make_host(struct dns_lookup *l, const char *name)
 {
-    unsigned types = l->room->conf->dns_types & (CONF_DNS_A | CONF_DNS_AAAA);
+    struct dns_host *host = calloc(1, sizeof *host);
+    if (!host) {
+        l->failure = "no memory";
+        return NULL;
+    }
+    host->lookup = l;
+    memcpy(host->name, name, strnlen(name, SRV_NAME - 1));
+    return host;
+}
+
+/* The caller keeps a question of its own pending, so that the lookup does not end here. */
+static void ask(struct dns_host *host, struct dns_line *line, unsigned types)
+{
     struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT,
                                          .ai_socktype = SOCK_STREAM,
                                          .ai_family = types == CONF_DNS_A      ? AF_INET
                                                       : types == CONF_DNS_AAAA ? AF_INET6
                                                                                : AF_UNSPEC };
-    struct dns_host *host = calloc(1, sizeof *host);
-    if (!host) {
-        l->failure = "no memory";
+    host->lookup->pending++;
+    ares_getaddrinfo(line->channel, host->name, NULL, &hints, on_addresses, host);
+    set_timer(line);
+}
+
+static unsigned types_of(const struct dns_lookup *l)
+{
+    return l->room->conf->dns_types & (CONF_DNS_A | CONF_DNS_AAAA);
+}
+
+static void ask_addresses(struct dns_lookup *l)
+{
+    struct dns_host *host = make_host(l, l->name);
+    if (host)
+        ask(host, &l->room->searched, types_of(l));
+}
+
+/* c-ares tells of both families together, and takes an answer about one for enough: of what was
+ * known before and is not found now it may be that nobody could be asked. */
+static void ask_lost(struct dns_lookup *l, unsigned found)
+{
+    unsigned lost = l->had & types_of(l) & ~found;
+    struct dns_host *host = lost ? make_host(l, l->name) : NULL;
+    if (!host)
         return;
-    }
-    host->lookup = l;
-    if (srv) {
-        host->port = srv->port;
-        host->priority = srv->priority;
-        host->weight = srv->weight;
-    }
-    memcpy(host->name, name, strnlen(name, SRV_NAME - 1));
-    l->pending++;
-    ares_getaddrinfo(l->room->channel, host->name, NULL, &hints, on_addresses, host);
+    host->final = true;
+    ask(host, &l->room->exact, lost);
+}
+
+/* The name in an SRV record is complete (RFC 2782). */
+static void ask_srv_host(struct dns_lookup *l, const struct srv_record *srv)
+{
+    struct dns_host *host = make_host(l, srv->host);
+    if (!host)
+        return;
+    host->final = true;
+    host->port = srv->port;
+    host->priority = srv->priority;
+    host->weight = srv->weight;
+    ask(host, &l->room->exact, types_of(l));
 }
 
 /* --- SRV ------------------------------------------------------------------------------------ */
@@ -246,12 +300,12 @@ static bool is_service(const char *name)
 static void without_srv(struct dns_lookup *l, int status)
 {
     bool nothing = says_nothing(status);
-    if (!nothing && (l->had_srv || is_service(l->name))) {
+    if (!nothing && ((l->had & CONF_DNS_SRV) || is_service(l->name))) {
         l->failure = ares_strerror(status);
         return;
     }
-    if (!is_service(l->name) && (l->room->conf->dns_types & (CONF_DNS_A | CONF_DNS_AAAA)))
-        ask_addresses(l, l->name, NULL);
+    if (!is_service(l->name) && types_of(l))
+        ask_addresses(l);
 }
 
 static void with_srv(struct dns_lookup *l, const struct srv_record *records, int n)
@@ -260,7 +314,7 @@ static void with_srv(struct dns_lookup *l, const struct srv_record *records, int
     for (int i = 0; i < n; i++) {
         hold_ttl(l, records[i].ttl);
         if (records[i].host[0])
-            ask_addresses(l, records[i].host, &records[i]);
+            ask_srv_host(l, &records[i]);
     }
 }
 
@@ -297,7 +351,7 @@ static bool is_local(const char *name)
 static void add_hosts(struct dns_lookup *l, int family)
 {
     struct hostent *found = NULL;
-    if (ares_gethostbyname_file(l->room->channel, l->name, family, &found) != ARES_SUCCESS)
+    if (ares_gethostbyname_file(l->room->searched.channel, l->name, family, &found) != ARES_SUCCESS)
         return;
     for (char **ip = found->h_addr_list; *ip; ip++)
         add_place(l, NULL, family, *ip);
@@ -307,7 +361,7 @@ static void add_hosts(struct dns_lookup *l, int family)
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
-bool dns_start(struct dns_room *room, const char *name, bool had_srv, dns_done *done, void *owner)
+bool dns_start(struct dns_room *room, const char *name, unsigned had, dns_done *done, void *owner)
 {
     unsigned types = room->conf->dns_types;
     struct dns_lookup *l = calloc(1, sizeof *l);
@@ -316,7 +370,7 @@ bool dns_start(struct dns_room *room, const char *name, bool had_srv, dns_done *
     l->room = room;
     l->done = done;
     l->owner = owner;
-    l->had_srv = had_srv;
+    l->had = had;
     l->ttl = UINT32_MAX;
     l->pending = 1; /* this call */
     memcpy(l->name, name, strnlen(name, ANSWER_NAME - 1));
@@ -326,19 +380,19 @@ bool dns_start(struct dns_room *room, const char *name, bool had_srv, dns_done *
         add_hosts(l, AF_INET6);
     if (l->answer.n == 0 && (is_service(name) || ((types & CONF_DNS_SRV) && !is_local(name)))) {
         l->pending++;
-        ares_search(room->channel, l->name, CLASS_IN, TYPE_SRV, on_srv, l);
+        ares_search(room->searched.channel, l->name, CLASS_IN, TYPE_SRV, on_srv, l);
+        set_timer(&room->searched);
     } else if (l->answer.n == 0) {
-        ask_addresses(l, l->name, NULL);
+        ask_addresses(l);
     }
     l->pending--;
     conclude(l);
-    set_timer(room);
     return true;
 }
 
-static bool set_servers(struct dns_room *room)
+/* Those of the configuration, in place of those of resolv.conf. */
+static int set_servers(ares_channel channel, const struct conf *conf)
 {
-    const struct conf *conf = room->conf;
     struct ares_addr_port_node *nodes = calloc(conf->dns_resolver_n + 1, sizeof *nodes);
     for (size_t i = 0; nodes && i < conf->dns_resolver_n; i++) {
         const struct conf_address *a = &conf->dns_resolver[i];
@@ -352,33 +406,52 @@ static bool set_servers(struct dns_room *room)
         if (i > 0)
             nodes[i - 1].next = &nodes[i];
     }
-    bool set = nodes && ares_set_servers_ports(room->channel, nodes) == ARES_SUCCESS;
+    int status = nodes ? ares_set_servers_ports(channel, nodes) : ARES_ENOMEM;
     free(nodes);
-    return set;
+    return status;
+}
+
+/* `mask`: ARES_OPT_DOMAINS for one without a search list. */
+static bool open_line(struct dns_line *line, struct dns_room *room, int mask)
+{
+    struct ares_options options = { .timeout = DNS_TIMEOUT_MS,
+                                    .tries = DNS_TRIES,
+                                    .sock_state_cb = on_state,
+                                    .sock_state_cb_data = line };
+    line->room = room;
+    int status =
+        ares_init_options(&line->channel, &options,
+                          mask | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    if (status != ARES_SUCCESS)
+        line->channel = NULL;
+    else if (room->conf->dns_resolver_n > 0)
+        status = set_servers(line->channel, room->conf);
+    if (status != ARES_SUCCESS)
+        log_write(LOG_LEVEL_ERROR, "names cannot be resolved: %s", ares_strerror(status));
+    return status == ARES_SUCCESS;
+}
+
+static void close_line(struct dns_line *line)
+{
+    if (!line->channel)
+        return;
+    ares_destroy(line->channel);
+    timer_drop(&line->room->loop->timers, &line->timer);
+    while (line->ios)
+        drop_io(line, line->ios);
 }
 
 struct dns_room *dns_open(struct loop *loop, const struct conf *conf)
 {
     struct dns_room *room = calloc(1, sizeof *room);
-    struct ares_options options = { .timeout = DNS_TIMEOUT_MS,
-                                    .tries = DNS_TRIES,
-                                    .sock_state_cb = on_state,
-                                    .sock_state_cb_data = room };
     if (!room || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS) {
         free(room);
         return NULL;
     }
     room->loop = loop;
     room->conf = conf;
-    int status = ares_init_options(&room->channel, &options,
-                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-    if (status != ARES_SUCCESS || (conf->dns_resolver_n && !set_servers(room))) {
-        log_write(LOG_LEVEL_ERROR, "names cannot be resolved: %s", ares_strerror(status));
-        if (status == ARES_SUCCESS)
-            ares_destroy(room->channel);
-        free(room);
-        return NULL;
-    }
+    if (!open_line(&room->searched, room, 0) || !open_line(&room->exact, room, ARES_OPT_DOMAINS))
+        dns_close(&room);
     return room;
 }
 
@@ -389,10 +462,8 @@ void dns_close(struct dns_room **room)
     if (!r)
         return;
     r->closing = true;
-    ares_destroy(r->channel);
-    timer_drop(&r->loop->timers, &r->timer);
-    while (r->ios)
-        drop_io(r, r->ios);
+    close_line(&r->searched);
+    close_line(&r->exact);
     ares_library_cleanup();
     free(r);
 }

@@ -28,8 +28,8 @@ struct dns_room *dns_open(struct loop *loop, const struct conf *conf);
  */
 void dns_close(struct dns_room **room);
 
-/* Asks for a name. `had_srv`: the last good answer had SRV records, so that a name server which
- * fails to say them is a failure. done() may be called before this returns. False: no memory. */
-bool dns_start(struct dns_room *room, const char *name, bool had_srv, dns_done *done, void *owner);
+/* Asks for a name. `had`: what the last good answer had (CONF_DNS_*), so that a name server which
+ * fails to say that is a failure. done() may be called before this returns. False: no memory. */
+bool dns_start(struct dns_room *room, const char *name, unsigned had, dns_done *done, void *owner);
 
 #endif

@@ -150,12 +150,21 @@ static void on_done(void *owner, enum dns_outcome outcome, const struct answer *
 
 /* --- asking --------------------------------------------------------------------------------- */
 
+/* CONF_DNS_*: what an answer is made of. */
+static unsigned had(const struct answer *a)
+{
+    unsigned types = a->srv ? CONF_DNS_SRV : 0;
+    for (uint32_t i = 0; i < a->n; i++)
+        types |= a->places[i].six ? CONF_DNS_AAAA : CONF_DNS_A;
+    return types;
+}
+
 static void ask(struct resolver *r, struct resolver_name *name)
 {
     bool known = answer_read(&r->heritage->roster, name->host, &r->before, NULL);
     name->busy = true;
     r->busy++;
-    if (dns_start(r->room, name->host.s, known && r->before.srv, on_done, name))
+    if (dns_start(r->room, name->host.s, known ? had(&r->before) : 0, on_done, name))
         return;
     name->busy = false;
     name->due = r->loop->now.ms + after_error(r);

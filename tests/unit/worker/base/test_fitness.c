@@ -171,6 +171,21 @@ static void the_first_that_fell_stay_out(void **state)
     assert_string_equal(usable(s), "01234");
 }
 
+/* Half of 200 may be out: not the heavy one that fell first, but both of those that fell later. */
+static void one_that_is_too_heavy_spares_no_other(void **state)
+{
+    static const int weights[PEERS] = { 110, 50, 20, 10, 10 };
+    struct site *s = *state;
+    s->upstream.healthchecks.max_ejection_percent = 50;
+    for (size_t i = 0; i < PEERS; i++)
+        s->peers[i].weight = weights[i];
+    fell(s, 0, 10);
+    fell(s, 1, 20);
+    fell(s, 2, 30);
+    assert_string_equal(usable(s), "034");
+    assert_int_equal(s->fitness.available, 130);
+}
+
 static void a_trial_is_for_those_who_ask_for_it(void **state)
 {
     struct site *s = *state;
@@ -191,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(with_nobody_left_it_is_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(panic_uses_all_but_those_out_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(the_first_that_fell_stay_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_too_heavy_spares_no_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_trial_is_for_those_who_ask_for_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

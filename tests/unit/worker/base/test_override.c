@@ -178,6 +178,28 @@ static void it_holds_while_the_file_says_the_same(void **state)
     assert_null(override_find_host(&list, &other, OVERRIDE_HOST));
 }
 
+static void values_by_hand_and_orphans(void **state)
+{
+    struct conf_target file = { .weight = 7 };
+    struct override_list list = { .n = 0 };
+    struct override o = about("a:1", OVERRIDE_WEIGHT, 3);
+    (void)state;
+    assert_true(override_set(&list, &o)); /* the file said 7 */
+    assert_int_equal(override_value(&list, "a:1", &file, OVERRIDE_WEIGHT, 7), 3);
+    assert_int_equal(override_value(&list, "a:1", &file, OVERRIDE_DRAIN, 0), 0);
+    file.weight = 8;
+    assert_int_equal(override_value(&list, "a:1", &file, OVERRIDE_WEIGHT, 8), 8);
+    assert_false(override_is_orphan(&list, &o));
+    o = about("b:1", OVERRIDE_WEIGHT, 3);
+    o.base = override_base(NULL, OVERRIDE_WEIGHT);
+    assert_true(override_set(&list, &o));
+    assert_true(override_is_orphan(&list, &o));
+    struct override added = about("b:1", OVERRIDE_ADDED, 1);
+    assert_true(override_set(&list, &added));
+    assert_false(override_is_orphan(&list, &o));
+    override_free(&list);
+}
+
 static void subjects(void **state)
 {
     static const char *const same[][2] = {
@@ -214,6 +236,7 @@ int main(void)
         TEST(is_read_as_written),
         TEST(what_is_not_sound_is_none),
         TEST(it_holds_while_the_file_says_the_same),
+        TEST(values_by_hand_and_orphans),
         TEST(subjects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
