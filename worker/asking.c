@@ -72,15 +72,19 @@ static bool add_part(struct stream *s, struct cache_key_parts *parts, const char
     return true;
 }
 
-/* Somebody who is known by a credential, but is no consumer, or one of many that are one: what he
- * gets is not for others. False: nothing tells him from others. */
+/* Who asks, beside the consumer: what the upstream was told of him, and, of one who is no consumer,
+ * what he is known by. False: nothing tells him from others. */
 static bool add_credential(struct stream *s, struct cache_key_parts *parts)
 {
-    if (!s->authenticated || (s->consumer && !s->apart))
+    struct slice credential = s->request.credential;
+
+    if (s->starved) /* something may be missing */
+        return false;
+    if (s->apart.p && !add_part(s, parts, "apart", s->apart))
+        return false;
+    if (!s->authenticated || s->consumer)
         return true;
-    if (s->request.credential.n == 0)
-        return s->consumer != NULL;
-    return add_part(s, parts, "credential", s->request.credential);
+    return credential.n > 0 && add_part(s, parts, "credential", credential);
 }
 
 /* What else the upstream is told of the URL that the client asked for, and may write into its

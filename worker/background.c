@@ -213,7 +213,8 @@ static bool copy_stream(struct stream *to, const struct stream *from)
     to->apart = from->apart;
     to->head_at = from->w->loop.now.us;
     to->ended = true; /* no line in the access log, no count of a request: nobody asked */
-    return copy_fields(to, from) && copy_request(to, from) && copy_cache(to, from);
+    return copy_text(to, &to->apart) && copy_fields(to, from) && copy_request(to, from) &&
+           copy_cache(to, from);
 }
 
 /* A copy of the stream that has not begun; NULL: no memory, or too many. */

@@ -84,9 +84,10 @@ stream_server_text(struct stream *s); /* the listener's "address-port", for trac
  * `consumer` may be NULL: somebody is known by a credential that is no consumer's. */
 void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
                          struct slice credential, bool anonymous);
-/* After that: the consumer stands for many, whom the credential tells apart; what is stored for one
- * of them is not another's. */
-void stream_tell_apart(struct stream *s);
+/* The upstream is told more of who asks than the consumer, such as `by`: what is stored for one of
+ * whom it is told something is not another's. All that is said so counts, also after somebody else
+ * was authenticated, since what was told stays told. */
+void stream_tell_apart(struct stream *s, struct slice by);
 const struct conf_consumer *stream_consumer(const struct stream *s); /* NULL: unknown */
 /* Whether somebody was authenticated, and not as an anonymous consumer. */
 bool stream_authenticated(const struct stream *s);

@@ -37,7 +37,7 @@ struct stream {
     struct router_match match;
     const struct conf_consumer *consumer;
     bool anonymous, authenticated; /* the second: as somebody who is not anonymous */
-    bool apart;                    /* stream_tell_apart() */
+    struct slice apart;            /* all that stream_tell_apart() was told; absent: nothing */
     bool own;      /* the gateway asks for itself: nobody is forwarded, it may be sent again */
     bool starved;  /* no memory for a field that was to be set or taken out: nothing may be sent */
     uint16_t link; /* access: the next link of the chain; and what its plugin waits for, or NULL */

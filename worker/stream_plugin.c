@@ -211,7 +211,6 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     s->consumer = consumer;
     s->anonymous = anonymous;
     s->authenticated = !anonymous;
-    s->apart = false;
     s->request.credential = anonymous ? SLICE("") : arena_copy(&s->arena, credential);
     if (!consumer)
         consumer = &nobody;
@@ -223,9 +222,15 @@ void stream_authenticate(struct stream *s, const struct conf_consumer *consumer,
     stream_drop_upstream(s, SLICE("X-Consumer-Groups")); /* acl may tell them, no client */
 }
 
-void stream_tell_apart(struct stream *s)
+void stream_tell_apart(struct stream *s, struct slice by)
 {
-    s->apart = true;
+    struct slice all = arena_print(&s->arena, "%.*s%zu:%.*s", (int)s->apart.n,
+                                   s->apart.p ? s->apart.p : "", by.n, (int)by.n, by.p ? by.p : "");
+
+    if (all.p)
+        s->apart = all;
+    else
+        s->starved = true; /* else what is stored would be everybody's */
 }
 
 const struct conf_consumer *stream_consumer(const struct stream *s)

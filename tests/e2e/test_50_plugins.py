@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from harness import check, conf_text, plugin, raw, route, service, status_of, token
+from harness import check, conf_text, plugin, proxy_cache, raw, reply, route, service, status_of, token
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 ALICE = {"username": "alice", "custom_id": "42", "keyauth_credentials": ({"key": "alice-key"},),
@@ -285,6 +285,17 @@ def test_jwt_anonymous_and_preflight(origin, start):
     assert gateway.get("/", bearer(token(claims(), SECRET))).status == 200 and origin.last.get("X-Consumer-Username") == "alice"
     gateway = gateway_with(start, origin, plugin("jwt", run_on_preflight=False))
     assert gateway.ask("OPTIONS", "/").status == 200 and gateway.get("/").status == 401
+
+
+@pytest.mark.parametrize("second", [(), (plugin("key-auth", key_in_query=False),)])
+def test_jwt_cached_responses_are_told_apart_by_claims(origin, start, second):
+    """Many tokens of one credential: what the upstream is told of one of them is not another's, whoever is asked after."""
+    origin.handler = lambda connection, request: connection.send(reply(200, "Content-Type: text/plain", body=request.get("X-Sub", "?")))
+    jwt = plugin("jwt", cookie_names=["t"], claims_to_headers=["sub:X-Sub"])
+    gateway = gateway_with(start, origin, jwt, *second, proxy_cache())
+    for sub, state in (("ann", "Miss"), ("bea", "Miss"), ("ann", "Hit"), ("bea", "Hit"), ("", "Miss")):
+        answer = gateway.get("/", f"Cookie: t={token(claims(sub=sub), SECRET)}", "apikey: alice-key")
+        assert (answer.body.decode(), answer.get("X-Cache-Status")) == (sub or "?", state)
 
 
 def test_either_of_two_authentications(origin, start):

@@ -301,6 +301,19 @@ def test_cached_responses_are_told_apart_behind_one_consumer(origin, authority, 
     assert origin.last.get("X-Consumer-Username") == "alice"
 
 
+def test_cached_responses_are_told_apart_by_what_a_token_may_do(origin, authority, start):
+    """A token of fewer rights gets nothing that was stored for one of more; a new one with the same rights does."""
+    it = authority()
+    for name, scope in (("all", "read admin"), ("few", "read"), ("few2", "read")):
+        it.tokens[name] = {"active": True, "username": "alice", "scope": scope, "jti": name, "exp": int(time.time()) + 900 + len(name)}
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", body=request.get("X-Credential-Scope")))
+    gateway = gateway_with(start, origin, it, proxy_cache(), header_names=["X-Token"])
+    for name, scope, state in (("all", "read admin", "Miss"), ("few", "read", "Miss"), ("few2", "read", "Hit"), ("all", "read admin", "Hit")):
+        answer = gateway.get("/", f"X-Token: Bearer {name}")
+        assert (answer.body.decode(), answer.get("X-Cache-Status")) == (scope, state)
+
+
 def test_a_body_waits_for_the_answer(origin, authority, start):
     """The verdict comes before the body: 100 Continue is not said until then, and a refused body is never asked for."""
     it = authority()

@@ -310,11 +310,13 @@ static void tell(const struct attempt *a)
 {
     const struct conf_jwt *c = a->config;
     stream_authenticate(a->s, a->known.consumer, a->known.credential, false);
-    if (c->issuer)
-        stream_tell_apart(a->s);
-    for (size_t i = 0; i < c->claims_to_headers_n; i++)
+    if (c->issuer && a->known.credential.n)
+        stream_tell_apart(a->s, a->known.credential);
+    for (size_t i = 0; i < c->claims_to_headers_n; i++) {
+        stream_tell_apart(a->s, a->known.values[i]);
         if (a->known.values[i].n)
             stream_set_upstream(a->s, name_of(&c->claims_to_headers[i]), a->known.values[i]);
+    }
 }
 
 static struct slice with_error(struct stream *s, struct slice challenge,

@@ -205,6 +205,28 @@ static bool tell_member(struct stream *s, struct slice name, struct slice value)
     return field.p != NULL;
 }
 
+/* What one token of somebody says and the next one does not, though both stand for the same. */
+static bool is_of_one_token(struct slice name)
+{
+    return slice_equal(name, SLICE("exp")) || slice_equal(name, SLICE("iat")) ||
+           slice_equal(name, SLICE("nbf")) || slice_equal(name, SLICE("jti"));
+}
+
+/* All members, and to the caches those by which upstreams may tell who asks and what he may do. */
+static bool tell(struct stream *s, struct slice lines)
+{
+    struct slice name, value;
+    while (introspection_next(&lines, &name, &value)) {
+        if (!tell_member(s, name, value))
+            return false;
+        if (is_of_one_token(name))
+            continue;
+        stream_tell_apart(s, name);
+        stream_tell_apart(s, value);
+    }
+    return true;
+}
+
 /* Who that is, for limits and caches that tell credentials apart: what the service calls him, or
  * else which token it was. */
 static struct slice credential_of(struct stream *s, struct slice lines, const uint8_t *id)
@@ -235,7 +257,6 @@ static const struct conf_consumer *consumer_of(struct stream *s, struct slice li
 static enum stage_result decide(struct stream *s, const struct conf_oauth2_introspection *c,
                                 struct slice lines, const uint8_t *id)
 {
-    struct slice rest = lines, name, value;
     if (!introspection_is_active(lines))
         return refuse(s, c, "error=\"invalid_token\"",
                       "The access token is invalid or has expired");
@@ -243,12 +264,11 @@ static enum stage_result decide(struct stream *s, const struct conf_oauth2_intro
         return refuse(s, c, "error=\"invalid_token\"", "The access token is for another audience");
     if (!introspection_suffices(introspection_member(lines, "scope"), &c->scopes_required))
         return refuse_scope(s, c);
-    while (introspection_next(&rest, &name, &value))
-        if (!tell_member(s, name, value))
-            return stream_answer(s, 500, "An unexpected error occurred");
-    stream_authenticate(s, consumer_of(s, lines, c->consumer_by), credential_of(s, lines, id),
-                        false);
-    stream_tell_apart(s);
+    if (!tell(s, lines))
+        return stream_answer(s, 500, "An unexpected error occurred");
+    struct slice credential = credential_of(s, lines, id);
+    stream_authenticate(s, consumer_of(s, lines, c->consumer_by), credential, false);
+    stream_tell_apart(s, credential);
     return STAGE_NEXT;
 }
 
