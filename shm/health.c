@@ -225,6 +225,8 @@ static void health_clean_peer(const struct health_view *v, struct health_peer_sh
     atomic_store(&p->failures, 0);
     atomic_store(&p->connects, 0);
     atomic_store(&p->latency, 0);
+    atomic_store(&p->failed, 0);
+    atomic_store(&p->recovered, 0);
     memset(&v->logs[p - v->peers], 0, sizeof(struct health_log_shm));
     for (uint32_t slot = 0; slot < BOARD_SLOTS && slot < atomic_load(&v->head->slots); slot++) {
         _Atomic uint32_t *row =
@@ -347,6 +349,8 @@ static void health_copy_peer(struct health_peer_shm *p, const struct health_peer
     atomic_store(&p->connects, atomic_load(&old->connects));
     atomic_store(&p->latency, atomic_load(&old->latency));
     atomic_store(&p->opened, atomic_load(&old->opened));
+    atomic_store(&p->failed, atomic_load(&old->failed));
+    atomic_store(&p->recovered, atomic_load(&old->recovered));
 }
 
 static void health_copy_turns(const struct zone *to, const struct health_view *v)

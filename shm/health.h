@@ -13,39 +13,9 @@
 #define SHM_HEALTH_H
 
 #include "shm/health_cause.h"
+#include "shm/health_rows.h"
 #include "shm/health_tally.h"
-#include "shm/lock.h"
 #include "shm/verdict.h"
-#include <stdatomic.h>
-
-enum { HEALTH_VERSION = 5 };
-
-struct health_peer_shm {
-    _Atomic uint64_t identity;        /* 0 = free */
-    _Atomic uint64_t verdict;         /* shm/verdict.h, packed */
-    _Atomic uint64_t since;           /* of the state; milliseconds since 1970; 0: from the begin */
-    _Atomic uint64_t era;             /* when it was named last: health_era() */
-    _Atomic uint64_t probed;          /* when the last probe began; CLOCK_MONOTONIC ms; 0: never */
-    _Atomic uint32_t asked, answered; /* probes out of turn: wanted and done so far */
-    _Atomic uint32_t cause;           /* of the last change: enum health_cause */
-    _Atomic uint32_t status;          /* the HTTP status in it, or 0 */
-    _Atomic uint64_t changes;         /* of the state, so far */
-    _Atomic uint64_t requests, failures, connects;
-    _Atomic uint64_t attended; /* by the checker of which generation: health_state_attend() */
-    _Atomic uint64_t latency;  /* what worker/balance/latency.c knows of it */
-    _Atomic uint64_t opened;   /* when it came, or came again; CLOCK_MONOTONIC ms */
-    uint64_t spare[2];
-    char name[64]; /* "upstream/127.0.0.1:9001" */
-} __attribute__((aligned(64)));
-
-struct health_upstream_shm {
-    _Atomic uint64_t identity;
-    _Atomic uint64_t turn; /* round-robin: the next position of the workers' one sequence */
-    _Atomic uint64_t era;
-    _Atomic uint64_t opened; /* as a peer's */
-    struct lock_shm places;  /* over places and queue where peers have max_connections */
-    char name[64];
-} __attribute__((aligned(64)));
 
 /* A zone with ample room for so many rows (sparse: unused ones cost nothing). */
 bool health_make(struct zone *zone, uint32_t peers, uint32_t upstreams);
@@ -117,6 +87,9 @@ struct health_now {
 
 /* What was seen, for the log of the row and its last change. */
 struct health_seen {
+    /* By requests, us of CLOCK_MONOTONIC: what was seen came about after `since`, when the try
+     * began or when its answer was not there yet, and before `until`. 0: not known. */
+    int64_t since, until;
     enum verdict_source source;
     enum verdict_event event;
     enum health_cause cause;
@@ -129,7 +102,9 @@ struct health_seen {
 enum health_change { HEALTH_SAME, HEALTH_WENT_DOWN, HEALTH_WENT_UP };
 
 /* Counts one observation by any process. Of all that see the limit reached at the same time, one is
- * told of the change. */
+ * told of the change. What requests saw contradicts nothing that is younger: an answer from before
+ * the last TCP failure is VERDICT_LATE, a failure of a try from before the peer came back is none.
+ */
 enum health_change health_state_count(struct health_peer_shm *peer, const struct health_seen *seen,
                                       const struct verdict_limits *limits,
                                       const struct health_now *now);

@@ -5,6 +5,12 @@
  * line in the log, and lets the zone's count of changes grow, in this order and last: who saw the
  * count grow sees the rest. Should he die on the way, the state holds all the same, and the next
  * change of any peer makes everybody look.
+ *
+ * What requests see is read by many workers, each in its own time, so it has to be put in order: a
+ * failure that counts raises `failed` before it swaps the word, a way back raises `recovered`. Who
+ * finds a count or a state in the word therefore finds its moment as well (release and acquire of
+ * the word), and leaves out what is older. A moment whose word was never swapped, because its
+ * writer died or somebody else was first, is that of something that did happen: it is no lie.
  */
 #include "shm/assert.h"
 #include "shm/health_parts.h"
@@ -74,6 +80,20 @@ static enum health_change health_tell(const struct health_step *step, enum healt
     return up ? HEALTH_WENT_UP : down ? HEALTH_WENT_DOWN : HEALTH_SAME;
 }
 
+static uint64_t health_word(const struct health_peer_shm *peer)
+{
+    return atomic_load_explicit(&peer->verdict, memory_order_acquire);
+}
+
+static void health_raise(_Atomic uint64_t *moment, int64_t us)
+{
+    uint64_t known = atomic_load(moment);
+
+    while (us > 0 && known < (uint64_t)us &&
+           !atomic_compare_exchange_weak(moment, &known, (uint64_t)us))
+        ;
+}
+
 /* One try to swap; false: somebody else did meanwhile, `word` is what he left. */
 static bool health_swap(struct health_peer_shm *peer, uint64_t *word, const struct verdict *to)
 {
@@ -81,7 +101,36 @@ static bool health_swap(struct health_peer_shm *peer, uint64_t *word, const stru
 
     return wanted == *word ||
            atomic_compare_exchange_weak_explicit(&peer->verdict, word, wanted, memory_order_acq_rel,
-                                                 memory_order_relaxed);
+                                                 memory_order_acquire);
+}
+
+/* The same, where it may be the way back. */
+static bool health_step_to(const struct health_step *step, uint64_t *word, const struct verdict *to)
+{
+    if (to->state == HEALTH_UP && verdict_unpack(*word).state != HEALTH_UP)
+        health_raise(&step->peer->recovered, step->now->ms * 1000);
+    return health_swap(step->peer, word, to);
+}
+
+/* What the event comes to, beside all that the word knows of: called with the word read. */
+static enum verdict_event health_weigh(const struct health_peer_shm *peer,
+                                       const struct health_seen *seen)
+{
+    uint64_t since = (uint64_t)seen->since;
+
+    if (seen->source != VERDICT_PASSIVE)
+        return seen->event; /* probes of a peer come one after the other */
+    if (seen->event == VERDICT_SUCCESS && since <= atomic_load(&peer->failed))
+        return VERDICT_LATE;
+    if (seen->event < VERDICT_FAILURES && since > 0 && since <= atomic_load(&peer->recovered))
+        return VERDICT_NEITHER;
+    return seen->event;
+}
+
+static void health_mark(struct health_peer_shm *peer, const struct health_seen *seen)
+{
+    if (seen->source == VERDICT_PASSIVE && health_weigh(peer, seen) == VERDICT_TCP_FAILURE)
+        health_raise(&peer->failed, seen->until);
 }
 
 enum health_change health_state_count(struct health_peer_shm *peer, const struct health_seen *seen,
@@ -90,13 +139,15 @@ enum health_change health_state_count(struct health_peer_shm *peer, const struct
 {
     const struct health_step step = { peer, seen, now };
     struct verdict_now present = health_present(peer, now);
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word;
     struct verdict from, to;
 
+    health_mark(peer, seen);
+    word = health_word(peer);
     do {
         from = verdict_unpack(word);
-        to = verdict_count(from, seen->source, seen->event, limits, &present);
-    } while (!health_swap(peer, &word, &to));
+        to = verdict_count(from, seen->source, health_weigh(peer, seen), limits, &present);
+    } while (!health_step_to(&step, &word, &to));
     return health_tell(&step, from.state, to.state);
 }
 
@@ -115,7 +166,7 @@ bool health_state_try(struct health_peer_shm *peer, uint32_t slot, int64_t patie
     static const struct health_seen trial = { .source = VERDICT_PASSIVE,
                                               .cause = HEALTH_CAUSE_TRIAL };
     const struct health_step step = { peer, &trial, now };
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word = health_word(peer);
     struct verdict from, to;
     struct health_view v;
 
@@ -141,20 +192,22 @@ enum health_change health_state_conclude(struct health_peer_shm *peer, uint32_t 
 {
     const struct health_step step = { peer, seen, now };
     struct verdict_now present = health_present(peer, now);
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word;
     struct verdict from, to;
 
     must(slot < VERDICT_NOBODY);
+    health_mark(peer, seen);
+    word = health_word(peer);
     do {
         from = verdict_unpack(word);
         to = verdict_conclude(from, (uint16_t)slot, seen->event, limits, &present);
-    } while (!health_swap(peer, &word, &to));
+    } while (!health_step_to(&step, &word, &to));
     return health_tell(&step, from.state, to.state);
 }
 
 static void health_give_up(struct health_peer_shm *peer, uint32_t slot, uint32_t tick)
 {
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word = health_word(peer);
     struct verdict from, to;
 
     do {
@@ -190,9 +243,9 @@ enum health_change health_state_set(struct health_peer_shm *peer, enum health_st
     static const struct health_seen hand = { .cause = HEALTH_CAUSE_HAND };
     const struct health_step step = { peer, &hand, now };
     struct verdict to = verdict_set(state);
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word = health_word(peer);
 
-    while (!health_swap(peer, &word, &to))
+    while (!health_step_to(&step, &word, &to))
         ;
     return health_tell(&step, verdict_unpack(word).state, to.state);
 }
@@ -204,13 +257,13 @@ enum health_change health_state_settle(struct health_peer_shm *peer,
     static const struct health_seen settings = { .cause = HEALTH_CAUSE_SETTINGS };
     const struct health_step step = { peer, &settings, now };
     struct verdict_now present = health_present(peer, now);
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word = health_word(peer);
     struct verdict from, to;
 
     do {
         from = verdict_unpack(word);
         to = verdict_settle(from, limits, &present);
-    } while (!health_swap(peer, &word, &to));
+    } while (!health_step_to(&step, &word, &to));
     return health_tell(&step, from.state, to.state);
 }
 
@@ -221,13 +274,13 @@ enum health_change health_state_attend(struct health_peer_shm *peer, uint64_t ge
     static const struct health_seen again = { .cause = HEALTH_CAUSE_NEW };
     const struct health_step step = { peer, &again, now };
     uint64_t before = atomic_exchange(&peer->attended, generation);
-    uint64_t word = atomic_load_explicit(&peer->verdict, memory_order_relaxed);
+    uint64_t word = health_word(peer);
     struct verdict to = verdict_set(HEALTH_UP);
 
     if (before == 0 || (before != HEALTH_STATE_LEFT && before + 1 >= generation))
         return HEALTH_SAME;
     atomic_store(&peer->opened, (uint64_t)now->ms);
-    while (!health_swap(peer, &word, &to))
+    while (!health_step_to(&step, &word, &to))
         ;
     return health_tell(&step, verdict_unpack(word).state, to.state);
 }

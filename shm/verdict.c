@@ -99,8 +99,11 @@ static struct verdict verdict_count_up(struct verdict v, enum verdict_source sou
                                        const struct verdict_limits *limits,
                                        const struct verdict_now *now)
 {
-    if (event == VERDICT_SUCCESS) {
+    if (event == VERDICT_SUCCESS || event == VERDICT_LATE) {
+        uint8_t refused = v.failures[source][VERDICT_TCP_FAILURE];
         memset(v.failures[source], 0, sizeof v.failures[source]);
+        if (event == VERDICT_LATE)
+            v.failures[source][VERDICT_TCP_FAILURE] = refused;
         return v;
     }
     uint8_t limit = limits->failures[source][event];
@@ -133,12 +136,12 @@ static struct verdict verdict_count_down(struct verdict v, enum verdict_source s
 struct verdict verdict_count(struct verdict v, enum verdict_source source, enum verdict_event event,
                              const struct verdict_limits *limits, const struct verdict_now *now)
 {
-    must(source < VERDICT_SOURCES && event <= VERDICT_NEITHER);
+    must(source < VERDICT_SOURCES && event <= VERDICT_LATE);
     if (event == VERDICT_NEITHER)
         return v;
     if (v.state == HEALTH_UP)
         return verdict_count_up(v, source, event, limits, now);
-    return verdict_count_down(v, source, event, limits);
+    return event == VERDICT_LATE ? v : verdict_count_down(v, source, event, limits);
 }
 
 /* --- the trial ------------------------------------------------------------------------------ */

@@ -5,7 +5,8 @@
  * in the middle of one. Time is an argument, in ticks of 16 ms that may wrap; so is chance.
  *
  * While a target is UP its failures are counted, by kind and source; a success of the same source
- * sets them back, so a limit means so many in a row. While it is DOWN successes are counted, and a
+ * sets them back, so a limit means so many in a row. One that is late, an answer from before the
+ * target died, says nothing against TCP failures. While it is DOWN successes are counted, and a
  * failure sets those back. The trial is the half-open state: one request is let through to a target
  * that is DOWN, and decides.
  */
@@ -25,6 +26,7 @@ enum verdict_event {
     VERDICT_HTTP_FAILURE, /* a status of the failing list */
     VERDICT_SUCCESS,      /* a status of the other list; for tcp: connected */
     VERDICT_NEITHER,      /* a status in neither list: changes no counter */
+    VERDICT_LATE, /* a success that had come before the last TCP failure was seen, read after it */
     VERDICT_FAILURES = VERDICT_SUCCESS,
 };
 

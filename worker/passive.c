@@ -3,9 +3,13 @@
  * A success is counted when the whole response has come, so that a target which always breaks off
  * is found out; a failing status and the verdict of a trial count at once, since a body may take
  * long. While nothing has failed, a success is one load of the peer's word.
+ *
+ * An answer may be read late: it had come before the target died, and lay in the socket while other
+ * workers were refused. So each observation says when it came about at the earliest.
  */
 #include "worker/passive.h"
 #include "worker/base/checks.h"
+#include "worker/upstream.h"
 #include <stdio.h>
 
 enum { TRIAL_SPARE = 1000 /* ms */ };
@@ -13,6 +17,15 @@ enum { TRIAL_SPARE = 1000 /* ms */ };
 static struct health_now present(const struct worker *w)
 {
     return (struct health_now){ &w->heritage->health, w->loop.now.ms, w->loop.now.real_ms };
+}
+
+/* The loop's clock stands since the turn began, and other workers have seen more since. */
+static int64_t this_moment(void)
+{
+    struct clock clock;
+
+    clock_read(&clock);
+    return clock.us;
 }
 
 static const struct verdict_limits *limits_of(const struct stream *s)
@@ -54,7 +67,8 @@ static bool matters(const struct stream *s, enum verdict_event event)
 
 static void answered(struct stream *s, enum verdict_event event, int status)
 {
-    struct health_seen seen = { .source = VERDICT_PASSIVE,
+    struct health_seen seen = { .since = s->up ? s->up->after : 0,
+                                .source = VERDICT_PASSIVE,
                                 .event = event,
                                 .cause = event == VERDICT_HTTP_FAILURE ? HEALTH_CAUSE_STATUS
                                                                        : HEALTH_CAUSE_OK,
@@ -92,7 +106,8 @@ void passive_end(struct stream *s)
 
 void passive_failed(struct stream *s, bool timeout, const char *cause, const char *more)
 {
-    struct health_seen seen = { .source = VERDICT_PASSIVE,
+    struct health_seen seen = { .since = s->up_began,
+                                .source = VERDICT_PASSIVE,
                                 .event = timeout ? VERDICT_TIMEOUT : VERDICT_TCP_FAILURE,
                                 .cause = health_cause_of(cause),
                                 .text = more };
@@ -102,6 +117,7 @@ void passive_failed(struct stream *s, bool timeout, const char *cause, const cha
         return;
     if (seen.cause == HEALTH_CAUSE_OTHER && !more)
         seen.text = cause;
+    seen.until = this_moment();
     tell(s, &seen);
 }
 

@@ -28,6 +28,7 @@ static void engage(struct upconn *u, struct stream *s)
 {
     u->s = s;
     u->progress = 0;
+    u->dry = u->after = s->up_began;
     u->requests++;
     u->peer->requests++;
 }
@@ -118,6 +119,8 @@ static void event(struct loop_io *io, uint32_t events)
 {
     struct upconn *u = (struct upconn *)io;
 
+    if (!u->t.readable && u->dry < u->w->loop.after)
+        u->dry = u->w->loop.after;
     transport_event(&u->t, events);
     if (u->s) {
         stream_wake(u->s);
@@ -352,10 +355,12 @@ ssize_t upstream_read(struct upconn *u)
         return -1;
     }
     ssize_t got = transport_read(&u->t, u->buf + u->to, WORKER_REPLY - u->to);
-    if (got > 0)
+    if (got > 0) {
         u->to += (uint32_t)got;
-    else if (u->from == u->to)
+        u->after = u->dry;
+    } else if (u->from == u->to) {
         upstream_give_buffer(u);
+    }
     return got;
 }
 

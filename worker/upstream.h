@@ -24,6 +24,8 @@ struct upconn {
     uint32_t requests;
     uint64_t sni;       /* hash of the name that TLS asked for; 0: the service's own */
     int64_t idle_since; /* ms, monotonic */
+    int64_t dry, after; /* us, monotonic: `dry`: nothing was there to be read at that moment that is
+                         * not read yet; `after`: what was read last came after that */
     uint64_t progress;  /* where the exchange stood when its deadline was set */
     bool connected;     /* the kernel took a byte: the connection stands */
     bool sent;          /* a byte of this request may have gone out */

@@ -102,28 +102,6 @@ def test_without_passive_checks_nothing_is_counted():
         assert states(g)[f"127.0.0.1:{a.port}"] == "up"
 
 
-def test_a_dying_target_costs_few_tries_and_no_client_request():
-    """Under load, with retries: at most 3 + workers failed tries."""
-    workers = 4
-    with Target() as a, Target() as b:
-        up = upstream(a.port, b.port, healthchecks=checks(passive=breaking(retry_after=0)))
-        with gateway(up, workers=workers) as g:
-            load = Load(g, workers + 1)     # beside the third that fails, one for each worker may be under way
-            wait_until(lambda: load.total() > 500, "load")
-            a.stop()
-            wait_state(g, a.port, "down")
-            n = load.total()
-            wait_until(lambda: load.total() > n + 500, "load without it")
-            statuses = load.stop()
-            assert set(statuses) == {200}, statuses
-            rows = {t["address"]: t for t in g.control("GET", "/upstreams").json()["upstreams"][0]["targets"]}
-            # idle connections that it closed are no tries of their own: they are replaced without counting
-            refused = g.log().count("connection refused")
-            assert refused >= 1 and rows[f"127.0.0.1:{a.port}"]["state"] == "down"
-            tries = g.metrics()["gateway_upstream_retries_total"]
-            assert tries <= 3 + workers, tries
-
-
 def test_half_open_one_request_decides():
     """After retry_after one request over all workers is let through; while it is under way the others stay away."""
     release, seen = threading.Event(), []

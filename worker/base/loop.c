@@ -14,6 +14,7 @@ bool loop_init(struct loop *l)
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->later = NULL;
     l->later_end = &l->later;
+    l->after = l->emptied = 0;
     clock_read(&l->now);
     timer_init(&l->timers, l->now.ms);
     return l->epoll >= 0;
@@ -85,9 +86,13 @@ static void hand_out(struct loop *l, int n)
 void loop_turn(struct loop *l, int limit)
 {
     int wait = l->later ? 0 : timer_wait(&l->timers, l->now.ms, limit);
+    int64_t entered = l->now.us;
     int n = epoll_wait(l->epoll, l->events, LOOP_EVENTS, wait);
 
     clock_read(&l->now);
+    l->after = l->emptied;
+    if (n >= 0 && n < LOOP_EVENTS) /* all that had come when it was called is among them */
+        l->emptied = entered;
     if (n > 0)
         hand_out(l, n);
     timer_run(&l->timers, l->now.ms);

@@ -29,6 +29,8 @@ struct loop_later {
 struct loop {
     int epoll;
     struct clock now;
+    int64_t after, emptied; /* monotonic us: what this turn's events tell of came after `after`; the
+                             * same for the next turn */
     struct timers timers;
     struct loop_later *later, **later_end;
     struct epoll_event events[LOOP_EVENTS];

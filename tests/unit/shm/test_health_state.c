@@ -219,6 +219,154 @@ static void processes_agree(void **state)
     munmap(tally, sizeof *tally);
 }
 
+static int failures_now(enum verdict_event event)
+{
+    struct verdict v = verdict_unpack(peer->verdict);
+    assert_int_equal(v.state, HEALTH_UP);
+    return v.failures[VERDICT_PASSIVE][event];
+}
+
+static enum health_change see(enum verdict_event event, int64_t since, int64_t until)
+{
+    const struct health_seen seen = {
+        .source = VERDICT_PASSIVE, .event = event, .since = since, .until = until
+    };
+    return health_state_count(peer, &seen, &limits, &now);
+}
+
+static void an_answer_from_before_says_nothing(void **state)
+{
+    (void)state;
+    see(VERDICT_TCP_FAILURE, 500, 1000);
+    see(VERDICT_TIMEOUT, 500, 1000);
+    see(VERDICT_SUCCESS, 1000, 0); /* it may be as old as the failure */
+    assert_int_equal(failures_now(VERDICT_TCP_FAILURE), 1);
+    assert_int_equal(failures_now(VERDICT_TIMEOUT), 0); /* not against others */
+    see(VERDICT_TCP_FAILURE, 400, 900);                 /* told late: `failed` does not go back */
+    see(VERDICT_SUCCESS, 950, 0);
+    assert_int_equal(failures_now(VERDICT_TCP_FAILURE), 2);
+    see(VERDICT_SUCCESS, 1001, 0);
+    assert_true(health_spotless(peer));
+}
+
+static void an_answer_from_before_brings_nobody_back(void **state)
+{
+    struct verdict_limits two = limits;
+    const struct health_seen old = { .source = VERDICT_PASSIVE,
+                                     .event = VERDICT_SUCCESS,
+                                     .since = 1000 };
+    struct health_seen young = old;
+    (void)state;
+    two.successes[VERDICT_PASSIVE] = 2;
+    for (int i = 0; i < 3; i++)
+        see(VERDICT_TCP_FAILURE, 500, 1000);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(health_state_count(peer, &old, &two, &now), HEALTH_SAME);
+    assert_int_equal(health_state(peer), HEALTH_DOWN);
+    young.since = 1001;
+    assert_int_equal(health_state_count(peer, &young, &two, &now), HEALTH_SAME);
+    assert_int_equal(health_state_count(peer, &young, &two, &now), HEALTH_WENT_UP);
+}
+
+static void a_try_from_before_it_came_back_fails_in_vain(void **state)
+{
+    (void)state;
+    take_out();
+    now.ms += 100 * VERDICT_TICK_MS * 2;
+    assert_true(health_state_try(peer, 1, 60000, &now));
+    assert_int_equal(health_state_conclude(peer, 1, &fine, &limits, &now), HEALTH_WENT_UP);
+    for (int i = 0; i < 3; i++) {
+        see(VERDICT_TIMEOUT, now.ms * 1000, now.ms * 1000 + 5);
+        see(VERDICT_TCP_FAILURE, now.ms * 1000 - 7, now.ms * 1000 + 5);
+        see(VERDICT_HTTP_FAILURE, now.ms * 1000 - 7, 0);
+    }
+    assert_true(health_spotless(peer));
+    see(VERDICT_TCP_FAILURE, now.ms * 1000 + 1, now.ms * 1000 + 9);
+    assert_int_equal(failures_now(VERDICT_TCP_FAILURE), 1);
+}
+
+/* The count, slowly: of all failures so far those that no success was told after which is younger
+ * than each failure told before it. */
+enum { HISTORY = 120 };
+struct history {
+    struct {
+        bool success;
+        int64_t at;
+    } told[HISTORY];
+    int n;
+};
+
+static bool speaks(const struct history *h, int success)
+{
+    for (int i = 0; i < success; i++)
+        if (!h->told[i].success && h->told[i].at >= h->told[success].at)
+            return false;
+    return true;
+}
+
+static int failures_left(const struct history *h)
+{
+    int left = 0;
+    for (int i = 0; i < h->n; i++) {
+        bool gone = h->told[i].success;
+        for (int k = i + 1; k < h->n; k++)
+            gone = gone || (h->told[k].success && speaks(h, k));
+        left += !gone;
+    }
+    return left;
+}
+
+static void the_count_is_that_of_a_slow_model(void **state)
+{
+    static const struct verdict_limits far = { .failures = { { 0 }, { 255, 255, 255 } } };
+    struct history h;
+    uint64_t random = 88172645463325252ULL;
+    int most = 0, least_again = 0;
+    (void)state;
+    for (int run = 0; run < 300; run++) {
+        *peer = (struct health_peer_shm){ .identity = 77 };
+        for (h.n = 0; h.n < HISTORY;) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            int64_t at = 1000 + h.n - (int64_t)(random >> 20) % (1 + run % 20); /* told late */
+            bool success = (random >> 40) % 4 == 0;
+            struct health_seen seen = { .source = VERDICT_PASSIVE,
+                                        .event = success ? VERDICT_SUCCESS : VERDICT_TCP_FAILURE,
+                                        .since = at,
+                                        .until = at };
+            h.told[h.n].success = success;
+            h.told[h.n++].at = at;
+            int before = failures_now(VERDICT_TCP_FAILURE);
+            assert_int_equal(health_state_count(peer, &seen, &far, &now), HEALTH_SAME);
+            assert_int_equal(failures_now(VERDICT_TCP_FAILURE), failures_left(&h));
+            most = failures_left(&h) > most ? failures_left(&h) : most;
+            least_again += before > 0 && failures_left(&h) == 0;
+        }
+    }
+    assert_true(most > 20 && least_again > 100);
+}
+
+/* Two processes fail, two tell of old answers, all at once: no failure is lost. */
+static void processes_lose_no_failure(void **state)
+{
+    static const struct verdict_limits far = { .failures = { { 0 }, { 255, 255, 255 } } };
+    (void)state;
+    for (int process = 0; process < 4; process++) {
+        struct health_seen seen = { .source = VERDICT_PASSIVE, .since = 1000, .until = 1000 };
+        if (fork() != 0)
+            continue;
+        seen.event = process < 2 ? VERDICT_TCP_FAILURE : VERDICT_SUCCESS;
+        for (int i = 0; i < (process < 2 ? 100 : 20000); i++) {
+            health_state_count(peer, &seen, &far, &now);
+            for (int pause = 0; process < 2 && pause < 20000; pause++)
+                atomic_thread_fence(memory_order_seq_cst);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < 4; i++)
+        wait(NULL);
+    assert_int_equal(failures_now(VERDICT_TCP_FAILURE), 200);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -233,6 +381,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_was_away_is_new, setup, teardown),
         cmocka_unit_test_setup_teardown(asking_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(processes_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_from_before_says_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_from_before_brings_nobody_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_try_from_before_it_came_back_fails_in_vain, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_count_is_that_of_a_slow_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(processes_lose_no_failure, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,21 @@ static void neither_changes_nothing(void **state)
     assert_true(verdict_pack(&v) == verdict_pack(&before));
 }
 
+static void what_is_late_speaks_for_nobody_against_tcp_failures(void **state)
+{
+    struct verdict v = count(up(), VERDICT_PASSIVE, VERDICT_TCP_FAILURE, 1);
+    (void)state;
+    v = count(v, VERDICT_PASSIVE, VERDICT_TIMEOUT, 2);
+    v = count(v, VERDICT_PASSIVE, VERDICT_LATE, 3);
+    assert_int_equal(v.failures[VERDICT_PASSIVE][VERDICT_TCP_FAILURE], 1);
+    assert_int_equal(v.failures[VERDICT_PASSIVE][VERDICT_TIMEOUT], 0);
+    v = count(v, VERDICT_PASSIVE, VERDICT_TCP_FAILURE, 1);
+    assert_int_equal(v.state, HEALTH_DOWN);
+    struct verdict out = count(down(), VERDICT_ACTIVE, VERDICT_SUCCESS, 1);
+    v = count(out, VERDICT_ACTIVE, VERDICT_LATE, 9); /* neither success nor failure */
+    assert_true(verdict_pack(&v) == verdict_pack(&out));
+}
+
 static void limit_0_is_never(void **state)
 {
     static const struct verdict_limits none;
@@ -265,6 +280,7 @@ int main(void)
         cmocka_unit_test(each_kind_of_failure_has_its_limit),
         cmocka_unit_test(kinds_and_sources_do_not_add_up),
         cmocka_unit_test(neither_changes_nothing),
+        cmocka_unit_test(what_is_late_speaks_for_nobody_against_tcp_failures),
         cmocka_unit_test(limit_0_is_never),
         cmocka_unit_test(successes_in_a_row_bring_it_back),
         cmocka_unit_test(counters_reach_255),

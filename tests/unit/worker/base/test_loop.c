@@ -61,6 +61,32 @@ static void fired(struct timer *t)
     note('t');
 }
 
+/* An event is younger than the clock before the last wait that told of all there was. */
+static void events_are_younger_than_the_last_complete_wait(void **state)
+{
+    struct source first = open_source('a'), second = open_source('b');
+
+    (void)state;
+    order[0] = '\0';
+    assert_true(loop_init(&loop));
+    assert_true(loop_add(&loop, &first.io));
+    loop_turn(&loop, 0);
+    assert_string_equal(order, "a");
+    assert_int_equal(loop.after, 0);
+    int64_t before = loop.now.us;
+    loop_turn(&loop, 0); /* nothing: so what comes from here on is younger than `before` */
+    assert_true(loop_add(&loop, &second.io));
+    loop_turn(&loop, 0);
+    assert_string_equal(order, "ab");
+    assert_int_equal(loop.after, before);
+    close(loop.epoll);
+    int64_t known = loop.emptied;
+    loop_turn(&loop, 0); /* a wait that failed told of nothing */
+    assert_int_equal(loop.emptied, known);
+    loop.epoll = -1;
+    loop_close(&loop);
+}
+
 static void urgent_first_then_timers_then_the_rest(void **state)
 {
     struct source a = open_source('a'), b = open_source('b'), u = open_source('U');
@@ -102,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urgent_first_then_timers_then_the_rest),
+        cmocka_unit_test(events_are_younger_than_the_last_complete_wait),
         cmocka_unit_test(closed_within_the_turn_is_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
