@@ -49,6 +49,7 @@ struct upstream_state {
 
 struct service_state {
     struct tls_client *tls; /* NULL: plain HTTP */
+    bool obeyed;            /* some route of it has a cache that obeys Cache-Control */
 };
 
 /* How far a pass over a dictionary's index is (worker/sweeping.h). */

@@ -78,9 +78,16 @@ static void drop_reference(struct stream *s, struct slice reference)
         drop(s, &uri);
 }
 
+/* Whether anything of the service may be stored, by rules that have it go: the method that changes
+ * a resource may have a route without a cache. */
+static bool is_concerned(const struct stream *s)
+{
+    return s->service && s->w->services[s->service->index].obeyed;
+}
+
 void invalidating_after(struct stream *s, const struct head *response)
 {
-    if (is_safe(s) || !s->cache || response->status < 200 || response->status >= 400)
+    if (is_safe(s) || !is_concerned(s) || response->status < 200 || response->status >= 400)
         return;
     drop(s, &s->request.uri);
     drop_reference(s, field_value(head_field(response, FIELD_LOCATION)));

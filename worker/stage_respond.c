@@ -96,8 +96,7 @@ static enum stage_result begin(struct stream *s)
     if (s->answer == ANSWER_UPSTREAM) {
         response_body_begin(s, s->w->reply_head);
         s->cache_forward_status = s->w->reply_head->status;
-        if (s->cache_config && s->cache_config->cache_control)
-            invalidating_after(s, s->w->reply_head);
+        invalidating_after(s, s->w->reply_head);
         replying_leave_out(s, s->w->reply_head);
     }
     if (s->hit.entry && s->answer != ANSWER_CACHED)

@@ -100,6 +100,37 @@ static bool make_upstreams(struct worker *w)
     return w->upstreams && peers_open(&w->peers, w->heritage, &ops, w);
 }
 
+static bool obeys(const struct conf_plugin *plugin)
+{
+    const struct conf_proxy_cache *cache = plugin ? plugin->config : NULL;
+
+    return cache && cache->cache_control;
+}
+
+static bool has_obeying_cache(const struct conf_chain *chain)
+{
+    for (size_t i = 0; i < chain->links_n; i++) {
+        const struct conf_link *link = &chain->links[i];
+        if (link->kind != CONF_PLUGIN_PROXY_CACHE)
+            continue;
+        if (obeys(link->any))
+            return true;
+        for (size_t k = 0; k < link->by_consumer_n; k++)
+            if (obeys(link->by_consumer[k]))
+                return true;
+    }
+    return false;
+}
+
+static void find_caches(struct worker *w)
+{
+    for (size_t i = 0; i < w->conf->routes_n; i++) {
+        const struct conf_route *route = &w->conf->routes[i];
+        if (route->service && has_obeying_cache(route->chain))
+            w->services[route->service->index].obeyed = true;
+    }
+}
+
 static bool make_services(struct worker *w)
 {
     size_t n = w->conf->services_n + w->conf->asked_n;
@@ -113,6 +144,8 @@ static bool make_services(struct worker *w)
         if (!w->services[i].tls)
             return false;
     }
+    if (w->services)
+        find_caches(w);
     return w->services != NULL;
 }
 

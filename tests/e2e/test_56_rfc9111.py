@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import proxy_cache, reply, route, service, wait_until
+from harness import PATIENCE, proxy_cache, reply, route, service, wait_until
 
 OPEN = {"cache_control": True, "cache_ttl": 0, "response_code": [], "content_type": [], "store_set_cookie": True}
 STALE = ["Cache-Control: max-age=60", "Age: 1000"]                  # stored when there is a validator
@@ -625,6 +625,49 @@ def test_stale_in_place_of_an_error(site, listed, directives, status, answered):
     assert answer.status == (200 if answered else status) and (answer.body == b"stored") == answered
     if answered:
         assert f"fwd=stale; fwd-status={status}" in answer.get("Cache-Status")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 403, 404, 429])
+def test_serve_stale_names_the_failures_that_count(site, status):
+    """One status is listed, and stale content stands in for that one alone."""
+    other = 500 if status != 500 else 502
+    it = site(serve_stale=[f"http_{status}"])
+    for target, came in (("/listed", status), ("/other", other)):
+        it.says(*aged(), body=b"stored").get(target)
+        it.says(status=came)
+        answer = it.get(target)
+        assert (answer.status, answer.body == b"stored") == ((200, True) if came == status else (came, False))
+    it.says(*aged(), body=b"stored").get("/away")
+    it.says(mode="close")
+    assert it.get("/away").status == 502
+
+
+@pytest.mark.parametrize("listed", [[], ["updating"]])
+def test_stale_while_another_request_updates_it(origins, start, listed):
+    """Without "updating" who comes meanwhile waits for the new one."""
+    gate = threading.Event()
+
+    def handler(connection, request):
+        if len(server.requests) > 1:
+            gate.wait(PATIENCE)
+        connection.send(reply(200, "Cache-Control: max-age=%d" % (1 if len(server.requests) == 1 else 600),
+                              body=b"old" if len(server.requests) == 1 else b"new"))
+    server = origins(handler)
+    gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN, serve_stale=listed)]), retries=0)], workers=2)
+    assert gateway.get("/x").body == b"old"
+    time.sleep(2)
+    clients = [gateway.client() for _ in range(2)]
+    clients[0].request("GET", "/x")
+    wait_until(lambda: len(server.requests) == 2, "the one that updates it")
+    clients[1].request("GET", "/x")
+    if listed:
+        answer = clients[1].response()
+        assert (answer.body, answer.get("X-Cache-Status")) == (b"old", "Stale")
+    gate.set()
+    assert [client.response().body for client in clients[:1 if listed else 2]] == [b"new"] * (1 if listed else 2)
+    assert len(server.requests) == 2
+    for client in clients:
+        client.close()
 
 
 def test_stale_if_error_of_the_request(site):

@@ -86,6 +86,16 @@ def test_an_unsafe_request_invalidates_whatever_route_and_consumer_stored_it(ori
     assert gateway.get("/y").get("X-Cache-Status") == "Hit"
 
 
+@pytest.mark.parametrize("obey", [True, False])
+def test_an_unsafe_request_invalidates_from_a_route_without_a_cache(origins, start, obey):
+    origin = origins(lambda connection, request: connection.send(reply(200, FRESH, body=b"ok")))
+    cache = [proxy_cache(**{**OPEN, "cache_control": obey, "cache_ttl": 60})]
+    gateway = start([service(origin.port, route("read", methods=["GET"], plugins=cache), route("write", methods=["POST"]))])
+    assert [gateway.get("/x").get("X-Cache-Status") for _ in range(2)] == ["Miss", "Hit"]
+    assert gateway.ask("POST", "/x", body=b"").status == 200
+    assert gateway.get("/x").get("X-Cache-Status") == ("Miss" if obey else "Hit")
+
+
 def test_a_response_to_post_may_still_be_stored(site):
     it = site(request_method=["GET", "POST"]).says(FRESH)
     assert it.state() == "Miss" and it.state() == "Hit"

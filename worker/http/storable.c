@@ -260,5 +260,7 @@ bool storable_field(const struct storable *s, const struct field *f)
         return false;
     if (f->id == FIELD_CONTENT_LENGTH || f->id == FIELD_AGE)
         return false;
+    if (slice_equal_nocase(slice_of(f->name, f->name_n), SLICE("Proxy-Authentication-Info")))
+        return false; /* RFC 9111 section 3.1 */
     return !excluded(s, slice_of(f->name, f->name_n));
 }
