@@ -430,6 +430,51 @@ def reply(status=200, *fields, body=b"", reason="OK", length=True):
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
+class Server:
+    """Takes connections on a port and does with each what behave(socket), or .behave of a class made of this one, does; it
+    is closed when that returns."""
+
+    def __init__(self, behave=None, port=0, address="127.0.0.1"):
+        if behave:
+            self.behave = behave
+        self.sockets = []
+        self.listener = socket.create_server((address, port), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        self.ending = threading.Event()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sockets.append(sock)
+            threading.Thread(target=self.talk, args=(sock,), daemon=True).start()
+
+    def talk(self, sock):
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            self.behave(sock)
+        with contextlib.suppress(OSError):
+            sock.close()
+
+    def end(self):
+        """At once, whatever is under way."""
+        self.ending.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for sock in self.sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.end()
+
+
 class OriginConnection(Wire):
     def __init__(self, sock, number):
         super().__init__(sock)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real Redis servers for the end-to-end tests (redis-server of Debian), alone, under Sentinels or as a Cluster, and a
-server that only pretends to be one."""
+"""Real Redis servers for the end-to-end tests (redis-server of Debian): alone, under Sentinels or as a Cluster."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
-import threading
 
 from harness import free_port, scratch, wait_until
 
@@ -118,45 +117,6 @@ class Redis:
         self.end()
 
 
-class FakeRedis:
-    """Takes connections on a port and does with each what behave(socket) does; it is closed when that returns."""
-
-    def __init__(self, behave):
-        self.behave = behave
-        self.sockets = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self.listener.getsockname()[1]
-        self.ending = threading.Event()
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.sockets.append(sock)
-            threading.Thread(target=self.talk, args=(sock,), daemon=True).start()
-
-    def talk(self, sock):
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            self.behave(sock)
-        with contextlib.suppress(OSError):
-            sock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        self.ending.set()
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for sock in self.sockets:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-
 class Sentinels:
     """A master with one replica, and Sentinels that watch it under the name "limits"."""
 
@@ -211,6 +171,14 @@ class Cluster:
         wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in self.nodes), "the cluster", 30)
         if replicas:
             wait_until(lambda: all("state=online" in m.ask("INFO", "replication") for m in self.masters), "the replicas", 30)
+
+    def agree(self):
+        """Until all know of the latest change. Who takes a slot counts the epoch on from the one that it knows: were that an
+        older one, two would have the same, one of them would count on once more, and with a slot that it has given away
+        in the meantime it would take back that slot, whose keys the other then deletes."""
+        def epochs():
+            return {re.search(r"cluster_current_epoch:(\d+)", node.ask("CLUSTER", "INFO")).group(1) for node in self.nodes}
+        wait_until(lambda: len(epochs()) == 1, "all nodes to know the epoch")
 
     def keys(self):
         return sorted(key for node in self.nodes if node.process for key in node.ask("KEYS", "*"))

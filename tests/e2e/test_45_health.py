@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness import Gateway, Origin, check, free_port, reply, route, server_tls, service, wait_until
+from harness import Gateway, Origin, Server, check, free_port, reply, route, server_tls, service, wait_until
 
 
 def checks(active=None, passive=None, **fields):
@@ -156,21 +156,11 @@ def test_a_target_that_refuses_leaves_and_comes_back():
     with Target() as b, gateway(upstream(port, b.port, healthchecks=checks(probing()))) as g:
         wait_state(g, port, "down")
         g.wait_log(rf"target orders/127\.0\.0\.1:{port} is unhealthy, by probes; the last: connection refused")
-        listener = socket.create_server(("127.0.0.1", port))
-
-        def serve():
-            with contextlib.suppress(OSError):
-                while True:
-                    sock = listener.accept()[0]
-                    threading.Thread(target=answer, args=(sock,), daemon=True).start()
-
         def answer(sock):
-            with contextlib.suppress(OSError):
-                while sock.recv(65536):
-                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        threading.Thread(target=serve, daemon=True).start()
-        wait_state(g, port, "up")
-        listener.close()
+            while sock.recv(65536):
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        with Server(answer, port):
+            wait_state(g, port, "up")
 
 
 def test_a_target_that_takes_no_connection_is_a_connect_timeout():
@@ -308,19 +298,12 @@ def test_https_probes_ask_by_name_and_verify(certs):
 def test_a_target_that_knows_no_tls_fails_https_probes(certs):
     with Target() as a, https_gateway(a.port, certs, https_sni="localhost") as g:     # waits for the rest of a head
         g.wait_log(f"{a.port} is unhealthy, by probes; the last: TLS handshake timed out")
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                sock = listener.accept()[0]
-                sock.sendall(b"220 mail.test ESMTP\r\n")
-                sock.recv(1)
-                sock.close()
-    threading.Thread(target=serve, daemon=True).start()
-    with https_gateway(listener.getsockname()[1], certs, https_sni="localhost") as g:
+    def greet(sock):
+        sock.sendall(b"220 mail.test ESMTP\r\n")
+        sock.recv(1)
+    with Server(greet) as mail, https_gateway(mail.port, certs, https_sni="localhost") as g:
         g.wait_log("is unhealthy, by probes; the last: TLS handshake failed: wrong version number")
-    listener.close()
 
 
 # ---- the checker and reloads -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from harness import plugin, proxy_cache, reply, route, service, wait_until
+from test_52_rate_limiting import together
 
 CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "alice-key"},)},
              {"username": "bob", "keyauth_credentials": ({"key": "bob-key"},)})
@@ -48,23 +49,6 @@ def gateway_with(start, port, *plugins, **settings):
 
 def limiting(limit, limit_by="ip", **config):
     return plugin("concurrency-limiting", limit=limit, limit_by=limit_by, **config)
-
-
-def together(gateway, connections, each):
-    """The statuses of that many requests, by many connections at once."""
-    statuses, lock = [], threading.Lock()
-
-    def one():
-        client = gateway.client(timeout=50)
-        for _ in range(each):
-            status = client.ask("GET", "/").status
-            with lock:
-                statuses.append(status)
-        client.close()
-    threads = [threading.Thread(target=one) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    return threads, statuses
 
 
 def enter(gateway, held, *fields):

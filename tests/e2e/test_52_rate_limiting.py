@@ -14,12 +14,12 @@ def gateway_with(start, origin, *plugins, **settings):
     return start([service(origin.port, route(plugins=plugins))], consumers=CONSUMERS, **settings)
 
 
-def flood(gateway, connections, each):
-    """That many answers' statuses, by many connections at once."""
+def together(gateway, connections, each):
+    """That many answers' statuses, by many connections at once: the threads, and the list that they fill."""
     statuses, lock = [], threading.Lock()
 
     def one():
-        client = gateway.client()
+        client = gateway.client(timeout=50)
         for _ in range(each):
             status = client.ask("GET", "/").status
             with lock:
@@ -28,6 +28,11 @@ def flood(gateway, connections, each):
     threads = [threading.Thread(target=one) for _ in range(connections)]
     for thread in threads:
         thread.start()
+    return threads, statuses
+
+
+def flood(gateway, connections, each):
+    threads, statuses = together(gateway, connections, each)
     for thread in threads:
         thread.join()
     return statuses
@@ -40,8 +45,8 @@ def test_exact_over_all_workers(origin, start):
     assert len(origin.requests) == 1000  # refused before anything went upstream
 
 
-def test_headers_and_texts(origin, start):
-    gateway = gateway_with(start, origin, plugin("rate-limiting", month=2, year=5, limit_by="ip"))
+def says_what_is_left(gateway):
+    """Three requests under limits of two a month and five a year."""
     answer = gateway.get("/")
     assert answer.get("X-RateLimit-Limit-Month") == "2" and answer.get("X-RateLimit-Remaining-Month") == "1"
     assert answer.get("X-RateLimit-Limit-Year") == "5" and answer.get("X-RateLimit-Remaining-Year") == "4"
@@ -52,6 +57,11 @@ def test_headers_and_texts(origin, start):
     assert answer.status == 429 and answer.json()["message"] == "API rate limit exceeded"
     assert answer.get("X-RateLimit-Remaining-Month") == "0" and answer.get("X-RateLimit-Remaining-Year") == "3"
     assert answer.get("Retry-After") == answer.get("RateLimit-Reset")
+
+
+def test_headers_and_texts(origin, start):
+    gateway = gateway_with(start, origin, plugin("rate-limiting", month=2, year=5, limit_by="ip"))
+    says_what_is_left(gateway)
     gateway = gateway_with(start, origin, plugin("rate-limiting", year=1, limit_by="ip", hide_client_headers=True, error_code=503,
                                                  error_message="Slow down"))
     assert not [name for name, _ in gateway.get("/").fields if "ratelimit" in name.lower()]
