@@ -323,6 +323,10 @@ def test_correlation_id(origin, start):
     assert [first.get("Kong-Request-ID"), second.get("Kong-Request-ID")] == ids
     assert gateway.get("/", "Kong-Request-ID: mine").get("Kong-Request-ID") == "mine"
     assert origin.last.all("Kong-Request-ID") == ["mine"]
+    answer = gateway.get("/", "Kong-Request-ID: mine", "Connection: Kong-Request-ID")      # not to be passed on
+    assert origin.last.all("Kong-Request-ID") == answer.all("Kong-Request-ID") and uuid.UUID(answer.get("Kong-Request-ID"))
+    gateway = gateway_with(start, origin, plugin("correlation-id"))
+    assert "Kong-Request-ID" not in gateway.get("/") and re.fullmatch(r"[0-9a-f-]{36}#\d+", origin.last.get("Kong-Request-ID"))
 
 
 def test_correlation_id_counter(origin, start):

@@ -88,15 +88,18 @@ static struct slice generate(struct stream *s, enum conf_correlation_generator g
     return slice_of(NULL, 0);
 }
 
-/* What the request carries: given by a plugin, or sent by the client; {NULL, 0}: nothing. */
+/* What the request carries: given by a plugin, or sent by the client, and not for the gateway alone
+ * (Connection); {NULL, 0}: nothing. */
 static struct slice present(struct stream *s, struct slice name)
 {
     const struct request *r = stream_request(s);
     for (const struct extra_field *e = r->extra; e; e = e->next)
         if (slice_equal_nocase(e->name, name))
             return e->value;
-    struct slice value = field_value(head_find(r->head, name));
-    return value.n > 0 ? value : slice_of(NULL, 0);
+    for (const struct field *f = head_find(r->head, name); f; f = head_next(r->head, f))
+        if (!f->drop && f->value_n > 0)
+            return field_value(f);
+    return slice_of(NULL, 0);
 }
 
 static struct slice header_name(const struct conf_correlation_id *c)
