@@ -74,7 +74,8 @@ static const struct fields_table table = {
            "$(headers.name), $(query_params.name), $(uri_captures.name), $(headers[\"name\"]), "
            "$(uri_captures[1]), and $(a or b or \"text\") for the first that is there, all of the "
            "request as it came; and $(env:NAME), $(file:/path). A value that would hold a control "
-           "character is refused with 400.",
+           "character is refused with 400. Authorization made of what a client sent counts for the "
+           "cache as the client's own.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),
     .at = SIZE_MAX
@@ -109,6 +110,7 @@ static void finish(struct load *load, struct source_plugin *p)
     config->as.by_field = (config->as.uri && config->as.uri->by_field) ||
                           transform_is_by_field(&config->as.querystring, NULL) ||
                           transform_is_by_field(&config->as.headers, "host");
+    config->as.authorizes = transform_moves_to(&config->as.headers, "authorization");
 }
 
 const struct load_kind plugin_request_transformer_kind = { &table, false, finish };

@@ -11,7 +11,8 @@ struct conf_request_transformer {
     const struct conf_template *uri; /* NULL: stays */
     struct conf_transform headers, querystring;
     struct conf_body_transform body;
-    bool by_field; /* where it goes (URI, query, Host) depends on more than the URL */
+    bool by_field;   /* where it goes (URI, query, Host) depends on more than the URL */
+    bool authorizes; /* Authorization may be made of what a client sent elsewhere */
 };
 
 #endif

@@ -168,6 +168,31 @@ bool transform_is_by_field(const struct conf_transform *t, const char *name)
     return false;
 }
 
+/* Not the same for all requests. */
+static bool is_filled_in(const struct conf_template *value)
+{
+    for (size_t i = 0; value && i < value->n; i++)
+        if (value->pieces[i].kind != CONF_PIECE_TEXT)
+            return true;
+    return false;
+}
+
+bool transform_moves_to(const struct conf_transform *t, const char *name)
+{
+    const struct conf_changes *renames = &t->kinds[CONF_CHANGE_RENAME];
+
+    for (size_t i = 0; i < renames->n; i++)
+        if (strcasecmp(renames->v[i].to.s, name) == 0)
+            return true;
+    for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++)
+        for (size_t i = 0; i < t->kinds[kind].n; i++) {
+            const struct conf_change *change = &t->kinds[kind].v[i];
+            if (is_filled_in(change->value) && strcasecmp(change->name.s, name) == 0)
+                return true;
+        }
+    return false;
+}
+
 /* --- bodies --------------------------------------------------------------------------------- */
 
 /* -1: there is no such type. */

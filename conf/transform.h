@@ -130,5 +130,7 @@ bool transform_is_field(struct conf_text name, char *why, size_t size);
 
 /* Whether a value depends on more than the URL; name NULL: any. */
 bool transform_is_by_field(const struct conf_transform *t, const char *name);
+/* Whether a field of that name may get what a client sent elsewhere. */
+bool transform_moves_to(const struct conf_transform *t, const char *name);
 
 #endif

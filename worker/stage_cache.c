@@ -203,7 +203,7 @@ static enum collapsing_result wait_for_refresh(struct stream *s)
 static bool suits(struct stream *s, const struct cache_control *request)
 {
     const struct cache_meta *m = s->hit.meta;
-    bool shared = !head_field(&s->head, FIELD_AUTHORIZATION) || (m->flags & REUSE_AUTHORIZED) != 0;
+    bool shared = !stream_has_authorization(s) || (m->flags & REUSE_AUTHORIZED) != 0;
 
     return shared && slice_equal(tags_behind(slice_of(s->hit.head, m->private_n)), s->snapshot) &&
            reuse_judge(m, request, false, s->w->loop.now.real_s) == REUSE_FRESH;
@@ -258,8 +258,7 @@ static enum stage_result look_up(struct stream *s, const struct cache_control *c
     s->cache_status = STATS_MISS;
     if (found != ASKING_FOUND)
         return fetch(s, found == ASKING_NONE ? "uri-miss" : "vary-miss", cc);
-    bool shared =
-        !head_field(&s->head, FIELD_AUTHORIZATION) || (s->hit.meta->flags & REUSE_AUTHORIZED) != 0;
+    bool shared = !stream_has_authorization(s) || (s->hit.meta->flags & REUSE_AUTHORIZED) != 0;
     if (shared && usable(s, request)) {
         s->answer = ANSWER_CACHED;
         return STAGE_DONE;

@@ -70,7 +70,7 @@ void storing_judge(const struct stream *s, const struct head *h, struct storable
     struct storable_rules rules = {
         .obey = conf->cache_control,
         .cookies = conf->store_set_cookie,
-        .authorization = head_field(&s->head, FIELD_AUTHORIZATION) != NULL,
+        .authorization = stream_has_authorization(s),
         .ttl = ttl_of(conf, h->status),
         .keep = conf->storage_ttl,
     };

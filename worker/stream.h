@@ -39,6 +39,7 @@ struct request {
     enum head_method method;  /* the same */
     struct slice chosen; /* what a plugin made of more than the URL: the cache tells answers apart
                           * by it */
+    bool authorized;     /* a plugin made an Authorization of what the client sent elsewhere */
     struct slice host;   /* lower case, without port; "" when HTTP/1.0 had none */
     int port;            /* of the Host field, or 0 */
     struct slice credential;   /* what authenticated who is asking, whatever the upstream is told of

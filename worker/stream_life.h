@@ -140,6 +140,11 @@ struct stream {
 
 /* At its first stage on a connection; NULL: no memory. */
 struct stream *stream_begin(struct worker *w, struct conn *conn, const struct carrier *carrier);
+/* What the upstream says may be for this client alone (RFC 9111 section 3.5). */
+static inline bool stream_has_authorization(const struct stream *s)
+{
+    return s->request.authorized || head_field(&s->head, FIELD_AUTHORIZATION);
+}
 /* Lets the stream go on after something that it waited for. */
 static inline void stream_wake(struct stream *s)
 {

@@ -104,6 +104,23 @@ def test_the_cache_tells_apart_what_fields_chose(origin, start):
         assert answer.body == b"/" + org.encode() and answer.get("X-Cache-Status") == state
 
 
+def test_an_authorization_that_is_made_here_is_one(origin, start):
+    """What an upstream says to one client's token is for no other, wherever the client sent it; the gateway's own is everybody's."""
+    origin.handler = lambda connection, request: connection.send(
+        reply(200, "Content-Type: text/plain", *(["Cache-Control: public"] if "public" in request.target else []),
+              body=request.get("Authorization")))
+    for change in ({"add": {"headers": ["Authorization:Bearer $(headers.x_token)"]}}, {"rename": {"headers": ["X-Token:Authorization"]}},
+                   {"append": {"headers": ["Authorization:$(query_params.t or headers.x_token)"]}}):
+        gateway = gateway_with(start, origin, plugin("request-transformer", **change), proxy_cache(cache_control=True))
+        for token in ("one", "two"):
+            answer = gateway.get("/", f"X-Token: {token}")
+            assert answer.body.endswith(token.encode()) and answer.get("X-Cache-Status") == "Bypass", change
+        assert [gateway.get("/public", f"X-Token: {token}").get("X-Cache-Status") for token in ("one", "two")] == ["Miss", "Hit"]
+    gateway = gateway_with(start, origin, plugin("request-transformer", add={"headers": ["Authorization:Basic $(env:WORD)"]}), proxy_cache(),
+                           environment={"WORD": "abc"})
+    assert [gateway.get("/").get("X-Cache-Status") for _ in range(2)] == ["Miss", "Hit"]
+
+
 def test_an_altered_get_is_not_repeated(origins, start):
     """A GET that goes out as a POST has the dangers of a POST: a connection that breaks behind it is no reason to try again."""
     def cut(connection, request):

@@ -149,6 +149,7 @@ static enum render_result change_all(struct stream *s, const struct conf_request
     if (result != RENDER_DONE)
         return result;
     change_method(s, c->http_method);
+    r->authorized |= c->authorizes && lookup_upstream(s, SLICE("Authorization")).p;
     if (!c->by_field)
         return RENDER_DONE;
     struct slice host = lookup_upstream(s, SLICE("Host"));
