@@ -68,6 +68,10 @@ static const struct fields_row rows[] = {
       .doc = "Seconds that a refusal holds; 0 asks again each time." },
     { FIELDS_ROW_INT(CONFIG, as.timeout, "timeout"), .preset = "10000", .min = 1, .max = 600000,
       .doc = "Milliseconds for a question and its answer, all in all." },
+    { FIELDS_ROW_SIZE(CONFIG, as.max_answer_size, "max_answer_size"), .preset = "\"64k\"",
+      .min = 1024, .max = 1 << 20,
+      .doc = "An answer of more bytes is none. Those of more than 4k have 8m together in a worker: "
+             "what does not fit is no answer either." },
     { FIELDS_ROW_INT(CONFIG, keepalive, "keepalive"), .preset = "60000", .min = 1, .max = INT32_MAX,
       .doc = "Milliseconds that an idle connection to the service is kept; those to one host and "
              "port are kept alike, and those to an upstream as that says." },

@@ -24,6 +24,7 @@ struct conf_oauth2_introspection {
         audience_required;
     double ttl, negative_ttl; /* s; ttl 0: until exp */
     int timeout;              /* ms, for the whole question */
+    uint64_t max_answer_size; /* bytes */
     bool introspect_request, hide_credentials, run_on_preflight;
     enum conf_consumer_by consumer_by;
     enum conf_introspection_error on_error;

@@ -251,6 +251,14 @@ static const struct {
     COUNTER("gateway_redis_failures_total",
             "Questions that a Redis did not answer, or was not asked as it does not answer.",
             redis_failures),
+    COUNTER("gateway_introspection_questions_total", "Questions about tokens that were asked.",
+            inquiry_questions),
+    COUNTER("gateway_introspection_remembered_total", "Requests whose token was known already.",
+            inquiry_remembered),
+    COUNTER("gateway_introspection_refusals_total", "Answers that a token is not active.",
+            inquiry_refusals),
+    COUNTER("gateway_introspection_failures_total", "Questions without an answer of use.",
+            inquiry_failures),
     COUNTER("gateway_out_of_memory_total", "Allocations that failed.", out_of_memory),
     COUNTER("gateway_log_failures_total", "Log lines that could not be written.", log_failures),
 #undef COUNTER
@@ -268,6 +276,11 @@ static void connections(const struct source *s)
     fprintf(s->out, "gateway_connections{state=\"idle\"} %" PRIu64 "\n", s->process.idle);
     single(s->out, "gateway_upstream_connections_idle", "gauge",
            "Connections kept for the next request to an upstream.", s->process.upstream_idle);
+    single(s->out, "gateway_redis_connections", "gauge", "Open connections to Redis servers.",
+           s->process.redis_connections);
+    single(s->out, "gateway_redis_down", "gauge",
+           "Redis servers that did not answer a worker last, summed over workers.",
+           s->process.redis_down);
 }
 
 static void processes(const struct source *s)

@@ -29,7 +29,7 @@ struct stats_shm {
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct stats_shm) == 320, "layout");
 _Static_assert(sizeof(struct stats_route_shm) == 320, "layout");
-_Static_assert(sizeof(struct stats_process_shm) == 512, "layout");
+_Static_assert(sizeof(struct stats_process_shm) == 576, "layout");
 
 const uint64_t stats_bounds[STATS_BUCKETS] = { 100,      250,       500,     1000,    2500,
                                                5000,     10000,     25000,   50000,   100000,
@@ -295,6 +295,8 @@ void stats_settle(const struct zone *zone, uint32_t slot)
     p = (void *)stats_block(zone, capacity, slot);
     __atomic_store_n(&p->idle, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&p->upstream_idle, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->redis_connections, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->redis_down, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&p->active, 0, __ATOMIC_RELAXED);
 }
 

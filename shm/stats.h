@@ -10,7 +10,7 @@
 #include "shm/region.h"
 #include <stdatomic.h>
 
-enum { STATS_VERSION = 2, STATS_BUCKETS = 17 };
+enum { STATS_VERSION = 3, STATS_BUCKETS = 17 };
 
 /* Upper bounds of the latency buckets in microseconds; the last one is +Inf. */
 extern const uint64_t stats_bounds[STATS_BUCKETS];
@@ -41,9 +41,11 @@ struct stats_process_shm {
     uint64_t upstream_connects, upstream_reused, upstream_failures, upstream_retries;
     uint64_t upgraded, accept_failures, out_of_memory, log_failures;
     uint64_t redis_questions, redis_failures; /* failures: without an answer, or not even asked */
+    /* questions to services: sent, answered from what is remembered, answers that refuse, none */
+    uint64_t inquiry_questions, inquiry_remembered, inquiry_refusals, inquiry_failures;
     /* gauges, zeroed by the slot's next owner: client connections without and with a request, idle
-     * connections to upstreams */
-    uint64_t idle, active, upstream_idle;
+     * connections to upstreams, connections to Redis servers, and those that do not answer */
+    uint64_t idle, active, upstream_idle, redis_connections, redis_down;
     struct stats_route_shm unrouted; /* what no route took */
 } __attribute__((aligned(64)));
 

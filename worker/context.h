@@ -98,6 +98,7 @@ struct worker {
     bool places_put_off;
     struct redis_sync *redis_syncs; /* worker/redis_sync.h */
     struct redis *redis;            /* clients that were made, worker/redis.h */
+    size_t answers_pool;            /* bytes of QUESTION_POOL in use */
     size_t redis_told;              /* questions under way that no stream waits for */
     struct collapse *asleep;        /* streams that wait for another's fill */
     struct loop_io bell;            /* that wakes them */

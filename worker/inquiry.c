@@ -115,6 +115,8 @@ bool inquiry_find(struct stream *s, const uint8_t id[INQUIRY_ID], struct slice *
     if (!tokens_find(w->inquiries->tokens, id, w->loop.now.real_ms, w->scratch, &n))
         return false;
     *text = arena_copy(&s->arena, slice_of(w->scratch, n));
+    if (text->p)
+        stats_add(&w->stats->inquiry_remembered, 1);
     return text->p != NULL;
 }
 
@@ -179,9 +181,11 @@ static bool copy_question(struct affair *a, const struct inquiry_question *from)
     struct inquiry_question *to = &a->inquiry.question;
     struct inquiry_field *fields = arena_take(&a->arena, from->fields_n * sizeof *fields + 1);
 
-    *to = (struct inquiry_question){
-        .service = from->service, .path = from->path, .query = from->query, .timeout = from->timeout
-    };
+    *to = (struct inquiry_question){ .service = from->service,
+                                     .path = from->path,
+                                     .query = from->query,
+                                     .timeout = from->timeout,
+                                     .answer_max = from->answer_max };
     if (!fields || !copy_text(a, &to->path) || !copy_text(a, &to->query))
         return false;
     to->fields = fields;
@@ -293,6 +297,7 @@ static void answered(void *arg, const struct question_answer *answer)
     } else if (a->inquiry.read(a->inquiry.config, answer->status, answer->body, now, &out)) {
         struct tokens_answer told = { out.text, out.n, out.until, out.refusal };
         tokens_tell(w->inquiries->tokens, &a->ticket, &told, now);
+        stats_add(&w->stats->inquiry_refusals, out.refusal);
         finish(a, INQUIRY_KNOWN, slice_of(out.text, out.n));
         OPENSSL_cleanse(out.text, out.n);
         return;
@@ -300,6 +305,7 @@ static void answered(void *arg, const struct question_answer *answer)
         log_rarely(LOG_LEVEL_WARN, "%s: an answer that cannot be used, status %d", name,
                    answer->status);
     }
+    stats_add(&w->stats->inquiry_failures, 1);
     tokens_fail(w->inquiries->tokens, &a->ticket);
     finish(a, INQUIRY_FAILED, slice_of(NULL, 0));
 }
@@ -307,8 +313,10 @@ static void answered(void *arg, const struct question_answer *answer)
 /* Under a ticket, or without one where there is no place to tell of it. */
 static enum inquiry_result ask(struct affair *a)
 {
-    if (question_ask(a->w, &a->inquiry.question, answered, a))
+    if (question_ask(a->w, &a->inquiry.question, answered, a)) {
+        stats_add(&a->w->stats->inquiry_questions, 1);
         return INQUIRY_WAIT;
+    }
     tokens_fail(a->w->inquiries->tokens, &a->ticket);
     return INQUIRY_FAILED;
 }

@@ -24,7 +24,8 @@ struct inquiry_question {
     struct slice body;        /* sent by POST; empty: GET */
     const struct inquiry_field *fields;
     size_t fields_n;
-    int timeout; /* ms, all in all */
+    int timeout;       /* ms, all in all */
+    size_t answer_max; /* bytes of an answer's body; a longer one is none */
 };
 
 struct inquiry_answer {

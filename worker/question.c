@@ -20,8 +20,8 @@ struct question {
     struct timer timer;
     struct stream *stream;
     struct slice body; /* in the stream's arena */
-    char *answer;      /* QUESTION_ANSWER bytes, once some come; NULL: none did */
-    size_t answer_n;
+    char *answer;      /* NULL: nothing came */
+    size_t answer_n, answer_cap, answer_max;
     int status;
     bool over, whole, late, put_off; /* put_off: `later` is on its way */
     size_t turn_left;
@@ -53,17 +53,55 @@ static bool rewind_body(struct stream *s)
     return true;
 }
 
-/* False, as if the client had gone: it is too long. */
-static bool take(struct question *q, const struct iovec *iov)
+static size_t pooled(size_t cap)
 {
-    if (!q->answer)
-        q->answer = malloc(QUESTION_ANSWER);
-    if (!q->answer || iov->iov_len > QUESTION_ANSWER - q->answer_n)
-        return false;
-    if (iov->iov_len)
+    return cap > QUESTION_SMALL ? cap - QUESTION_SMALL : 0;
+}
+
+static void wipe_answer(struct question *q)
+{
+    if (q->answer)
+        OPENSSL_cleanse(q->answer, q->answer_n);
+    free(q->answer);
+    q->stream->w->answers_pool -= pooled(q->answer_cap);
+}
+
+/* Room for `n` bytes, n <= answer_max. NULL, or why there is none. */
+static const char *make_room(struct question *q, size_t n)
+{
+    size_t *pool = &q->stream->w->answers_pool, cap = QUESTION_SMALL;
+
+    if (q->answer && n <= q->answer_cap)
+        return NULL;
+    while (cap < n)
+        cap *= 2;
+    if (cap > q->answer_max)
+        cap = q->answer_max;
+    if (*pool - pooled(q->answer_cap) + pooled(cap) > QUESTION_POOL)
+        return "the answers under way are too many and too long";
+    char *p = malloc(cap);
+    if (!p)
+        return "no memory for the answer";
+    if (q->answer_n)
+        memcpy(p, q->answer, q->answer_n);
+    wipe_answer(q);
+    q->answer = p;
+    q->answer_cap = cap;
+    *pool += pooled(cap);
+    return NULL;
+}
+
+/* NULL, or why it is as if the client had gone. */
+static const char *take(struct question *q, const struct iovec *iov)
+{
+    if (iov->iov_len > q->answer_max - q->answer_n)
+        return "the answer is too long";
+    const char *why = make_room(q, q->answer_n + iov->iov_len);
+    if (!why && iov->iov_len)
         memcpy(q->answer + q->answer_n, iov->iov_base, iov->iov_len);
-    q->answer_n += iov->iov_len;
-    return true;
+    if (!why)
+        q->answer_n += iov->iov_len;
+    return why;
 }
 
 static bool keep(struct stream *s, const struct reply *reply, struct iovec *body, int n, bool end)
@@ -74,11 +112,13 @@ static bool keep(struct stream *s, const struct reply *reply, struct iovec *body
         q->status = reply->status;
     if (s->answer != ANSWER_UPSTREAM) /* an error of our own */
         return true;
-    for (int i = 0; i < n; i++)
-        if (!take(q, &body[i])) {
-            s->cause = "the answer is too long";
+    for (int i = 0; i < n; i++) {
+        const char *why = take(q, &body[i]);
+        if (why) {
+            s->cause = why;
             return false;
         }
+    }
     q->whole = end;
     return true;
 }
@@ -137,10 +177,8 @@ static void discard(struct question *q)
     for (struct extra_field *e = q->stream->request.extra; e; e = e->next)
         if (e->value.n)
             OPENSSL_cleanse((char *)(uintptr_t)e->value.p, e->value.n);
+    wipe_answer(q);
     stream_free(&q->stream);
-    if (q->answer)
-        OPENSSL_cleanse(q->answer, q->answer_n);
-    free(q->answer);
     free(q);
 }
 
@@ -228,6 +266,7 @@ bool question_ask(struct worker *w, const struct inquiry_question *what,
     q->conn.t.io.fd = -1;
     q->done = done;
     q->arg = arg;
+    q->answer_max = what->answer_max;
     q->stream = stream_begin(w, &q->conn, &question_carrier);
     if (!q->stream) {
         free(q);

@@ -10,7 +10,9 @@
 #include "worker/inquiry.h"
 #include "worker/stream_life.h"
 
-enum { QUESTION_ANSWER = 64 * 1024 /* a longer one is none */ };
+/* Bytes of an answer for which there is always room, and those beyond them that all answers under
+ * way in a worker share: a service that sends much takes nothing from those that send little. */
+enum { QUESTION_SMALL = 4096, QUESTION_POOL = 8 << 20 };
 
 struct question_answer {
     int status;        /* 0: there is none, `cause` says why */

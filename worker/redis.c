@@ -547,3 +547,23 @@ bool redis_tell(struct redis *r, const struct redis_command *command)
     redis_node_hurry(node);
     return true;
 }
+
+static void report(const struct redis_node *node, uint64_t *open, uint64_t *down)
+{
+    *open += node->state == REDIS_OPEN;
+    *down += node->down_since != 0;
+}
+
+void redis_report(struct worker *w)
+{
+    uint64_t open = 0, down = 0;
+
+    for (const struct redis *r = w->redis; r; r = r->next) {
+        for (size_t i = 0; i < r->nodes_n; i++)
+            report(r->nodes[i], &open, &down);
+        if (r->master)
+            report(r->master, &open, &down);
+    }
+    __atomic_store_n(&w->stats->redis_connections, open, __ATOMIC_RELAXED);
+    __atomic_store_n(&w->stats->redis_down, down, __ATOMIC_RELAXED);
+}

@@ -39,4 +39,8 @@ void redis_forget(struct redis_question *q);
  * NULL above. */
 bool redis_tell(struct redis *r, const struct redis_command *command);
 
+/* Tells in the worker's statistics how many connections stand, and how many servers are known not
+ * to answer. */
+void redis_report(struct worker *w);
+
 #endif

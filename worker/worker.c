@@ -15,6 +15,7 @@
 #include "worker/explain.h"
 #include "worker/inquiry.h"
 #include "worker/placing.h"
+#include "worker/redis.h"
 #include "worker/redis_sync.h"
 #include "worker/sweeping.h"
 #include "worker/upstream.h"
@@ -199,6 +200,7 @@ static void reset_gauges(struct worker *w)
     w->stats->idle = 0;
     w->stats->active = 0;
     w->stats->upstream_idle = 0;
+    w->stats->redis_connections = w->stats->redis_down = 0;
     atomic_store(&w->row->connections, 0);
     atomic_store(&w->row->streams, 0);
     atomic_store(&w->row->clients, 0);
@@ -300,6 +302,7 @@ static void keep_house(struct worker *w)
     peers_tell(&w->peers, w->loop.now.ms);
     accesslog_flush(w->accesslog);
     upstream_sweep(w);
+    redis_report(w);
     sweeping_step(w);
 }
 

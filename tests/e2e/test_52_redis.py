@@ -101,15 +101,24 @@ def questions(gateway):
     return [int(counters[f"gateway_redis_{name}_total"]) for name in ("questions", "failures")]
 
 
+def connections(gateway):
+    gauges = gateway.metrics()
+    return [int(gauges[f"gateway_redis_{name}"]) for name in ("connections", "down")]
+
+
 def test_metrics_count_questions(origin, start, redis):
     gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=1)
     for _ in range(3):
         assert remaining(gateway.get("/")) is not None
     wait_until(lambda: questions(gateway) == [3, 0], "three questions")
+    wait_until(lambda: connections(gateway) == [1, 0], "a connection")
     redis.stop()
     for _ in range(3):
         assert remaining(gateway.get("/")) is None
     wait_until(lambda: questions(gateway)[1] == 3, "three failures")
+    wait_until(lambda: connections(gateway) == [0, 1], "a server that is down")
+    redis.start()
+    wait_until(lambda: gateway.get("/") and connections(gateway) == [1, 0], "a connection")
 
 
 def test_killed_and_started_again(origin, start, redis):

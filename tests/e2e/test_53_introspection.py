@@ -535,6 +535,60 @@ def test_answers_that_cannot_be_used(origin, authority, start, kind):
     assert gateway.get("/", bearer("good")).status == 200
 
 
+def counters(gateway):
+    now = gateway.metrics()
+    return [int(now[f"gateway_introspection_{name}_total"]) for name in ("questions", "remembered", "refusals", "failures")]
+
+
+def test_metrics(origin, authority, start):
+    it = authority()
+    it.tokens = {"good": {"active": True}, "broken": BROKEN["500"]}
+    gateway = gateway_with(start, origin, it, negative_ttl=600, ttl=600)
+    assert counters(gateway) == [0, 0, 0, 0]
+    assert [gateway.get("/", bearer(token)).status for token in ("good", "good", "bad", "bad", "broken")] == [200, 200, 401, 401, 503]
+    wait_until(lambda: counters(gateway) == [3, 2, 1, 1], "three questions, two of them asked again")
+
+
+def test_how_long_an_answer_may_be(origin, authority, start):
+    it = authority()
+    for n in (1024, 1025, 4096, 4097, 5000, 100000, 100001):
+        head = b'{"active":true,"x":"'
+        it.tokens[f"t{n}"] = reply(200, JSON, body=head + b"x" * (n - len(head) - 2) + b'"}')
+    for limit, fine, too_long in ((1024, (1024,), (1025,)), (5000, (4096, 4097, 5000), (100000,)), (100000, (100000,), (100001,))):
+        gateway = gateway_with(start, origin, it, max_answer_size=limit)
+        for n in fine:
+            assert gateway.get("/", bearer(f"t{n}")).status == 200
+        for n in too_long:
+            assert gateway.get("/", bearer(f"t{n}")).status == 503
+        gateway.wait_log("no answer to a question: the answer is too long")
+
+
+def test_a_service_that_holds_long_answers_takes_no_memory_from_others(origin, authority, start):
+    it = authority()
+    more = threading.Event()
+
+    def handle(connection, request):
+        token = dict(urllib.parse.parse_qsl(request.body.decode()))["token"]
+        if token == "good":
+            connection.send(reply(200, JSON, body=b'{"active":true}'))
+            return
+        connection.send(f"HTTP/1.1 200 OK\r\n{JSON}\r\nContent-Length: 65000\r\n\r\n" + "x" * 60000)    # and no end
+        more.wait(3 * PATIENCE)
+    it.origin.handler = handle
+    gateway = gateway_with(start, origin, it, timeout=600000, settings={"workers": 1})
+    clients = [gateway.client(timeout=3 * PATIENCE) for _ in range(250)]       # 250 * 64k is twice what there is
+    for i, client in enumerate(clients):
+        client.request("GET", "/", bearer(f"bad{i}"))
+    refused = wait_until(lambda: [client for client in clients if not client.silent(0)], "some that cannot be had", 3 * PATIENCE)
+    assert refused[0].response().status == 503
+    gateway.wait_log("the answers under way are too many and too long")
+    wait_until(lambda: len(it.questions) == 250, "all questions", 3 * PATIENCE)
+    assert gateway.get("/", bearer("good")).status == 200                       # a small one has its room
+    more.set()
+    for client in clients:
+        client.close()
+
+
 def test_no_service(origin, authority, start):
     port = free_port()
     closed = f"http://127.0.0.1:{port}/oauth/introspect"

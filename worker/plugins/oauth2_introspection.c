@@ -149,7 +149,8 @@ static enum inquiry_result ask(struct stream *s, const struct conf_oauth2_intros
     *q = (struct inquiry_question){ .service = c->service,
                                     .path = text_of(c->path),
                                     .query = c->query.n ? text_of(c->query) : slice_of(NULL, 0),
-                                    .timeout = c->timeout };
+                                    .timeout = c->timeout,
+                                    .answer_max = c->max_answer_size };
     if (c->way == CONF_INTROSPECTION_RFC7662) {
         char *form = arena_take(stream_arena(s), introspection_form_room(token, hint));
         if (!form)
