@@ -120,8 +120,10 @@ struct conf {
     size_t plugins_n;
     const struct conf_chain *chain_unrouted; /* global plugins, for a request that no route takes */
     const struct conf_credentials *credentials;
-    const struct conf_redis *redis;    /* all that are asked, by `next`; NULL: none */
-    const struct conf_issuer *issuers; /* those that plugins name; a list (conf/issuer.h) */
+    struct conf_texts secret_arguments; /* of URLs, in which plugins look for credentials: no log
+                                         * has their values */
+    const struct conf_redis *redis;     /* all that are asked, by `next`; NULL: none */
+    const struct conf_issuer *issuers;  /* those that plugins name; a list (conf/issuer.h) */
 
     void *impl; /* the loader's: arena and what has to be destroyed */
 };

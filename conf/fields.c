@@ -99,7 +99,9 @@ static const struct fields_row rows[] = {
     { TEXT(error_log, "error_log"), .preset = "\"stderr\"", .flags = FIELDS_FILLED,
       .doc = "stderr, syslog or a file's path." },
     { TEXT(access_log, "access_log"), .preset = "\"off\"", .flags = FIELDS_FILLED,
-      .doc = "off, stdout or a file's path." },
+      .doc =
+          "off, stdout or a file's path. Of arguments in which a plugin looks for keys or tokens "
+          "it has no values." },
     { ENUM(as.access_log_format, "access_log_format"), .preset = "\"json\"",
       .names = access_formats,
       .doc = "One JSON object a line, or the combined format of other servers. Both say why the "

@@ -62,6 +62,20 @@ const struct conf_consumer *load_consumer(struct load *load, struct conf_text na
     return found;
 }
 
+void load_secret_arguments(struct load *load, const struct conf_texts *names)
+{
+    struct conf_texts *all = &load->conf->secret_arguments;
+    for (size_t i = 0; i < names->n; i++) {
+        if (names_put(&load->secret_arguments, &load->scratch, names->v[i], names))
+            continue;
+        struct conf_text *v = memory_array(&load->memory, all->n + 1, sizeof *v);
+        if (all->n)
+            memcpy(v, all->v, all->n * sizeof *v);
+        v[all->n] = names->v[i];
+        *all = (struct conf_texts){ v, all->n + 1 };
+    }
+}
+
 static void end_regex(void *what)
 {
     struct conf_regex *re = what;

@@ -25,6 +25,7 @@ struct load {
     struct names ids;                                    /* "kind id": struct load_name */
     struct names scopes;                 /* plugin kind and scope: struct load_name */
     const config_setting_t **plugins_at; /* by conf_plugin.index */
+    struct names secret_arguments;       /* those of conf->secret_arguments */
 };
 
 struct load_name {
@@ -64,6 +65,9 @@ const void *load_find_id(struct load *load, const char *kind, struct conf_text i
  * is reported at member `key` of `at`. Once consumers are finished. */
 const struct conf_consumer *load_consumer(struct load *load, struct conf_text name,
                                           const config_setting_t *at, const char *key);
+
+/* Arguments of URLs that hold credentials, to be kept out of logs. */
+void load_secret_arguments(struct load *load, const struct conf_texts *names);
 
 /* The pattern lives as long as the configuration, and ends with it. */
 void load_regex(struct load *load, struct conf_regex *re);

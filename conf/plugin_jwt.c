@@ -130,6 +130,7 @@ static void finish(struct load *load, struct source_plugin *p)
     config->as.verify_exp = config->claims & CLAIM_EXP;
     config->as.verify_nbf = config->claims & CLAIM_NBF;
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
+    load_secret_arguments(load, &config->as.uri_param_names);
     read_claims(load, at, config);
     read_issuer(load, at, config);
     if (config->as.maximum_expiration && !config->as.verify_exp && !config->jwks_uri.n)

@@ -42,6 +42,8 @@ static void finish(struct load *load, struct source_plugin *p)
     struct key_auth_source *config = p->config;
     const config_setting_t *at = config_setting_get_member(p->at, "config");
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
+    if (config->as.key_in_query)
+        load_secret_arguments(load, &config->as.key_names);
     if (config->as.key_in_body)
         report_key(&load->report, at, "key_in_body",
                    "cannot be true: the body is streamed, not read");

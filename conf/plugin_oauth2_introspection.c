@@ -286,6 +286,7 @@ static void finish(struct load *load, struct source_plugin *p)
     CONFIG *config = p->config;
     const config_setting_t *at = config_setting_get_member(p->at, "config");
     config->as.anonymous = load_consumer(load, config->anonymous, at, "anonymous");
+    load_secret_arguments(load, &config->as.uri_param_names);
     find_service(load, p);
     find_authorization(load, config, at);
     const struct conf_route_header *headers = config->as.custom_introspection_headers.v;

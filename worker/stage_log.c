@@ -4,6 +4,7 @@
 #include "worker/base/shift.h"
 #include "worker/body_filter_life.h"
 #include "worker/conn.h"
+#include "worker/http/masking.h"
 #include "worker/own_fields.h"
 
 /* The route's row in this worker's block, asked for when there is something to count. */
@@ -51,6 +52,17 @@ static struct slice text(const struct conf_text *t)
     return t ? slice_of(t->s, t->n) : (struct slice){ NULL, 0 };
 }
 
+/* Without the credentials that plugins look for in it. */
+static struct slice masked(struct stream *s, struct slice url)
+{
+    const struct conf_texts *names = &s->w->conf->secret_arguments;
+
+    if (!masking_needed(url, names))
+        return url;
+    char *out = arena_take(&s->arena, masking_room(url));
+    return out ? slice_of(out, masking_url(url, names, out)) : SLICE("-");
+}
+
 static void write_line(struct stream *s, int status, int64_t total_us)
 {
     char ip[ADDRESS_TEXT];
@@ -61,7 +73,7 @@ static void write_line(struct stream *s, int status, int64_t total_us)
         .client_ip =
             slice_of(ip, address_text(s->head_at ? s->request.client_ip : s->conn->peer_ip, ip)),
         .method = s->head.method_text,
-        .target = s->head.target,
+        .target = masked(s, s->head.target),
         .protocol = s->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0"),
         .host = s->request.host,
         .status = status,
@@ -78,7 +90,7 @@ static void write_line(struct stream *s, int status, int64_t total_us)
         .total_us = total_us,
         .proxy_us = upstream_us >= 0 ? total_us - upstream_us : total_us,
         .upstream_us = upstream_us,
-        .referer = s->head_at ? field_value(head_find(&s->head, SLICE("Referer")))
+        .referer = s->head_at ? masked(s, field_value(head_find(&s->head, SLICE("Referer"))))
                               : (struct slice){ NULL, 0 },
         .user_agent = s->head_at ? field_value(head_field(&s->head, FIELD_USER_AGENT))
                                  : (struct slice){ NULL, 0 },

@@ -7,7 +7,7 @@ import subprocess
 import time
 from email.utils import formatdate
 
-from harness import check, plugin, route, service, stat_of, wait_until
+from harness import check, free_port, plugin, route, service, stat_of, token, wait_until
 
 ID = "6f2a3c1e-0d5b-4f7a-9c52-0a1b2c3d4e5f"
 
@@ -173,6 +173,53 @@ def test_secrets_are_not_printed(tmp_path):
     assert again.returncode == 0 and again.stdout == plain.stdout
     done = check(text)
     assert done.returncode != 0 and '"$(env:TEST_KEY)" is not in the environment' in done.stderr
+
+
+SECRETS = {name: f"sesame-{name}-0123456789-0123456789" for name in
+           ("key", "query", "jwt", "basic", "hmac", "client", "redis", "header", "environment")}
+
+
+def everything_secret(port, away):
+    """A route for each plugin that has a secret; who is asked of tokens, and Redis, are not there."""
+    env = "$(env:TEST_SECRET)"
+    consumers = ({"username": "alice", "keyauth_credentials": ({"key": SECRETS["key"]}, {"key": SECRETS["query"]}, {"key": env}),
+                  "jwt_secrets": ({"key": "issuer", "secret": SECRETS["jwt"]},),
+                  "basicauth_credentials": ({"username": "ali", "password": SECRETS["basic"]},),
+                  "hmacauth_credentials": ({"username": "ali", "secret": SECRETS["hmac"]},)},)
+    asks = {"introspection_url": f"http://127.0.0.1:{away}/", "client_id": "gw", "client_secret": SECRETS["client"],
+            "uri_param_names": ["access_token"]}
+    redis = {"minute": 9, "policy": "redis", "redis": {"host": "127.0.0.1", "port": away, "password": SECRETS["redis"]}}
+    header = {"add": {"headers": [f"Authorization:Bearer {env}"]}}
+    kinds = (("key-auth", {}), ("jwt", {}), ("basic-auth", {}), ("hmac-auth", {}), ("oauth2-introspection", asks),
+             ("rate-limiting", redis), ("request-transformer", header))
+    return [service(port, *(route(name, [f"/{name}"], plugins=(plugin(name, **config),)) for name, config in kinds))], consumers
+
+
+def test_no_secret_shows_anywhere(origin, start):
+    """Logs, what is printed, the status listener, gatewayctl and refusals have neither the gateway's secrets nor its clients'."""
+    services, consumers = everything_secret(origin.port, free_port())
+    gateway = start(services, consumers=consumers, environment={"TEST_SECRET": SECRETS["environment"]}, access_log="stdout",
+                    log_level="debug", workers=1)
+    token_of = token({"iss": "issuer"}, SECRETS["jwt"])
+    answers = [gateway.get(f"/key-auth?apikey={SECRETS['query']}&x=1", f"Referer: http://h/?apikey={SECRETS['query']}"),
+               gateway.get(f"/key-auth?%61pikey={SECRETS['key']}x"), gateway.get("/key-auth", f"apikey: {SECRETS['environment']}"),
+               gateway.get(f"/jwt?jwt={token_of}"), gateway.get(f"/jwt?jwt={token_of}x"),
+               gateway.get("/basic-auth", basic("ali", SECRETS["basic"])), gateway.get("/basic-auth", basic("al", SECRETS["basic"])),
+               gateway.get(f"/oauth2-introspection?access_token={SECRETS['client']}"),
+               gateway.get("/rate-limiting"), gateway.get("/request-transformer"), gateway.get(f"/nothing?apikey={SECRETS['key']}")]
+    assert [a.status for a in answers] == [200, 401, 200, 200, 401, 200, 401, 503, 200, 200, 404]
+    wait_until(lambda: gateway.log().count('"target"') == len(answers), "a line for each request")
+    said = [gateway.log(), *(a.body.decode() + str(a.fields) for a in answers if a.status != 200),
+            gateway.status().body.decode(), gateway.status("/metrics").body.decode(),
+            check(gateway.path.read_text(), "-T", environment={"TEST_SECRET": SECRETS["environment"]}).stdout]
+    for words in (["status"], ["workers"], ["routes"], ["services"], ["upstreams"], ["stat"], ["metrics"], ["jwks"], ["cache", "ls"],
+                  ["override", "commit"], ["check", str(gateway.path)], ["reload"],
+                  ["routes", "-m", "GET http://localhost/key-auth", "-H", "apikey: wrong"]):
+        done = gateway.ctl(*words, environment={"TEST_SECRET": SECRETS["environment"]})
+        said.append(done.stdout + done.stderr)
+    for text in (*SECRETS.values(), token_of.rsplit(".", 1)[1], base64.b64encode(f"ali:{SECRETS['basic']}".encode()).decode()):
+        assert [s for s in said if text in s] == []
+    assert "/key-auth?apikey=***&x=1" in gateway.log()
 
 
 def test_a_printed_configuration_lets_nobody_in(origin, start):
