@@ -5,22 +5,16 @@
  */
 #include "conf/issuer.h"
 #include "conf/endpoint.h"
+#include "conf/fnv.h"
 #include "conf/load.h"
 #include "conf/value.h"
 #include <string.h>
 
-static uint64_t mix(uint64_t h, const char *s, size_t n) /* FNV-1a */
-{
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
-    return h;
-}
-
 static uint64_t identity_of(const struct conf_issuer *i)
 {
-    uint64_t h = mix(14695981039346656037ull, i->uri.s, i->uri.n + 1); /* with its end */
-    h = mix(h, i->tls_verify ? "1" : "0", 1);
-    h = mix(h, i->ca_certificates.s, i->ca_certificates.n);
+    uint64_t h = fnv_bytes(FNV_BEGIN, i->uri.s, i->uri.n + 1); /* with its end */
+    h = fnv_text(h, i->tls_verify ? "1" : "0");
+    h = fnv_bytes(h, i->ca_certificates.s, i->ca_certificates.n);
     return h ? h : 1;
 }
 

@@ -8,6 +8,7 @@
 #define CONF_PLUGIN_H
 
 #include "conf/entities.h"
+#include "conf/fnv.h"
 
 /* Kind, name, default priority (the table of the Kong documents; proxy-cache after the access
  * plugins). */
@@ -60,10 +61,7 @@ struct conf_plugin {
 /* The instance's own number for what it counts in shared memory: the same over reloads. */
 static inline uint64_t plugin_scope(const struct conf_plugin *plugin)
 {
-    uint64_t h = 14695981039346656037ULL; /* FNV-1a of the id */
-    for (const char *s = plugin->id.s; *s; s++)
-        h = (h ^ (unsigned char)*s) * 1099511628211ULL;
-    return h;
+    return fnv_text(FNV_BEGIN, plugin->id.s);
 }
 
 /* One kind in a chain: the instance for any consumer (may be NULL) and those bound to one consumer.

@@ -96,9 +96,7 @@ static size_t finish_limit(struct load *load, const struct source_plugin *p,
     if (!value_is_token(l->name.s, l->name.n, why, sizeof why))
         report_add(&load->report, from->at, "%s %s",
                    report_quote(&load->report, l->name.s, l->name.n), why);
-    l->scope = plugin_scope(&p->as);
-    for (const char *s = l->name.s; *s; s++)
-        l->scope = (l->scope ^ (unsigned char)*s) * 1099511628211ULL;
+    l->scope = fnv_text(plugin_scope(&p->as), l->name.s);
     l->remaining = memory_format(&load->memory, "X-RateLimit-Remaining-%s", l->name.s);
     l->refusal = memory_format(&load->memory, "API rate limit exceeded for '%s'", l->name.s);
     for (int i = 0; i < LIMIT_BY_PERIODS; i++) {

@@ -12,6 +12,7 @@
 #ifndef SHM_HEALTH_H
 #define SHM_HEALTH_H
 
+#include "conf/fnv.h"
 #include "shm/health_cause.h"
 #include "shm/health_rows.h"
 #include "shm/health_tally.h"
@@ -41,9 +42,7 @@ static inline uint64_t health_era(int64_t monotonic_ms)
  * and workers have to ask for the same one. Never 0. */
 static inline uint64_t health_upstream_identity(const char *uuid)
 {
-    uint64_t h = 14695981039346656037ULL; /* FNV-1a */
-    for (; *uuid; uuid++)
-        h = (h ^ (unsigned char)*uuid) * 1099511628211ULL;
+    uint64_t h = fnv_text(FNV_BEGIN, uuid);
     return h ? h : 1;
 }
 

@@ -10,6 +10,7 @@
  * everything. Readers never take the lock and trust no index.
  */
 #include "shm/roster.h"
+#include "conf/fnv.h"
 #include "shm/assert.h"
 #include "shm/lock.h"
 #include <errno.h>
@@ -62,9 +63,8 @@ static struct roster_shm *roster_of(const struct zone *zone)
 
 uint64_t roster_identity(enum roster_kind kind, const char *key, size_t n)
 {
-    uint64_t h = (14695981039346656037ull ^ (uint64_t)kind) * 1099511628211ull; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)key[i]) * 1099511628211ull;
+    const unsigned char first = (unsigned char)kind;
+    uint64_t h = fnv_bytes(fnv_bytes(FNV_BEGIN, &first, 1), key, n);
     return h ? h : 1;
 }
 

@@ -8,6 +8,7 @@
  * scribbled head leads nobody out of the zone.
  */
 #include "shm/stats.h"
+#include "conf/fnv.h"
 #include "shm/board.h"
 #include <string.h>
 
@@ -142,9 +143,7 @@ static bool stats_written(const struct zone *zone, uint32_t capacity, uint32_t s
 
 static uint64_t stats_hash(const char *id)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < STATS_ID - 1 && id[i]; i++)
-        h = (h ^ (unsigned char)id[i]) * UINT64_C(0x100000001b3);
+    uint64_t h = fnv_bytes(FNV_BEGIN, id, strnlen(id, STATS_ID - 1));
     return h ^ (h >> 32);
 }
 

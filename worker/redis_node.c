@@ -2,6 +2,7 @@
 /* See redis_node.h. Commands are serialized by hiredis, bytes go over worker/transport.h. */
 #include "worker/redis_node.h"
 
+#include "conf/fnv.h"
 #include "shm/assert.h"
 #include "worker/base/answer.h"
 #include "worker/base/log.h"
@@ -301,7 +302,7 @@ static void event(struct loop_io *io, uint32_t events);
 static bool start_tls(struct redis_node *n)
 {
     const struct conf_redis *c = n->conf;
-    uint64_t identity = 14695981039346656037ull;
+    uint64_t identity = fnv_text(FNV_BEGIN, n->text);
 
     if (!c->ssl)
         return true;
@@ -314,8 +315,6 @@ static bool start_tls(struct redis_node *n)
                                             .authorities = c->authorities };
         n->tls = tls_client_make(&n->service);
     }
-    for (const char *p = n->text; *p; p++)
-        identity = (identity ^ (unsigned char)*p) * 1099511628211ull;
     n->t.tls = n->tls ? tls_connect(n->tls, n->t.io.fd, identity, (struct slice){ NULL, 0 }) : NULL;
     n->t.handshaking = true;
     return n->t.tls != NULL;

@@ -6,6 +6,7 @@
  * session is offered again only to the same target and name, because it stands for the check that
  * was made of that server's certificate.
  */
+#include "conf/fnv.h"
 #include "shm/assert.h"
 #include "worker/base/log.h"
 #include "worker/tls_parts.h"
@@ -195,11 +196,11 @@ SSL_CTX *tls_client_context(const struct tls_client *client)
 
 /* --- one connection ------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash,
-                    const char *text) /* FNV-1a over the name, begun with the target's identity */
+/* Two names that meet offer each other's sessions to one target, which looks at the name as well.
+ */
+static uint64_t session_key(uint64_t peer, const char *name)
 {
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    uint64_t hash = fnv_text(peer, name);
     return hash ^ hash >> 32;
 }
 
@@ -236,7 +237,7 @@ bool tls_client_prepare(struct tls_client *client, struct tls *tls, uint64_t pee
         strcpy(name, client->host);
     if (is_address(name))
         name[0] = '\0';
-    tls->session_key = mix(peer, name);
+    tls->session_key = session_key(peer, name);
     if ((name[0] && !SSL_set_tlsext_host_name(tls->ssl, name)) || !expect_host(client, tls->ssl))
         return false;
     offer_session(client, tls);

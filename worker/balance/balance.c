@@ -5,6 +5,7 @@
  * peers are all of one tier, which is the rule, is given to the algorithm as it is.
  */
 #include "worker/balance/balance.h"
+#include "conf/fnv.h"
 #include "shm/assert.h"
 #include <stdlib.h>
 
@@ -173,9 +174,5 @@ uint32_t balance_ease(const struct peer *p, const struct balance_query *q)
 
 uint64_t balance_hash(const void *bytes, size_t n)
 {
-    const unsigned char *p = bytes;
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * UINT64_C(1099511628211);
-    return balance_mix(h);
+    return balance_mix(fnv_bytes(FNV_BEGIN, bytes, n));
 }

@@ -5,6 +5,7 @@
  * list is left alone: for languages of equal weight it says what is preferred.
  */
 #include "worker/http/vary.h"
+#include "conf/fnv.h"
 #include "worker/http/build.h"
 #include "worker/http/field.h"
 
@@ -114,10 +115,8 @@ char *vary_line(char *to, const char *end, struct slice name, struct slice value
 
 void vary_slots(struct slice snapshot, uint8_t slots[2])
 {
-    uint64_t h = 14695981039346656037ull;
+    uint64_t h = fnv_bytes(FNV_BEGIN, snapshot.p, snapshot.n);
 
-    for (size_t i = 0; i < snapshot.n; i++)
-        h = (h ^ (unsigned char)snapshot.p[i]) * 1099511628211ull;
     h ^= h >> 32;
     slots[0] = (uint8_t)h;
     slots[1] = (uint8_t)(h >> 16);
