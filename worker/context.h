@@ -25,6 +25,7 @@
 #include "worker/tls.h"
 
 enum { WORKER_SCRATCH = 96 * 1024, WORKER_SPOOL = 64 * 1024, WORKER_REPLY = 72 * 1024 };
+enum { WORKER_SECRET = 192 /* bytes of a key, as XXH3 wants them */ };
 
 /* What the worker keeps for each route, by route index. */
 struct route_state {
@@ -89,8 +90,9 @@ struct worker {
                       them WORKER_SPOOL bytes for runs of a spooled body */
     struct head *reply_head; /* where response heads are parsed; used up within one call */
     uint64_t id_random[2];   /* request ids */
-    uint64_t ids, counter;   /* request ids made; stream_counter() */
-    uint32_t connections;    /* client and upstream, against worker_connections */
+    unsigned char name_secret[WORKER_SECRET]; /* for hashes of names that clients choose */
+    uint64_t ids, counter;                    /* request ids made; stream_counter() */
+    uint32_t connections;                     /* client and upstream, against worker_connections */
     uint64_t clients;
     uint32_t background; /* refreshes without a client that are under way */
     uint32_t queued;     /* requests that wait for a place at a peer */

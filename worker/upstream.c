@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 enum { REUSE_LOOKS = 32 };
 
@@ -160,13 +162,13 @@ static struct slice sni_of(const struct stream *s)
     return named ? s->request.host : (struct slice){ NULL, 0 };
 }
 
-static uint64_t hash_of(struct slice name)
+/* Clients choose such names: by a secret, or one could have its request sent where another's name
+ * was asked for. */
+static uint64_t hash_of(const struct worker *w, struct slice name)
 {
-    uint64_t h = name.n ? 14695981039346656037ull : 0;
-
-    for (size_t i = 0; i < name.n; i++)
-        h = (h ^ (unsigned char)name.p[i]) * 1099511628211ull;
-    return h;
+    if (name.n == 0)
+        return 0;
+    return XXH3_64bits_withSecret(name.p, name.n, w->name_secret, WORKER_SECRET);
 }
 
 /* The newest one of that name that is young enough; NULL: if there are others, the next sweep
@@ -192,7 +194,7 @@ static bool is_silent(const struct upconn *u)
 
 struct upconn *upstream_reuse(struct stream *s, bool sure)
 {
-    uint64_t sni = hash_of(sni_of(s));
+    uint64_t sni = hash_of(s->w, sni_of(s));
     struct upconn *u = find_idle(s, sni);
 
     while (u && sure && !is_silent(u)) {
@@ -244,7 +246,7 @@ static bool start(struct upconn *u, struct stream *s)
         return false;
     if (service->tls) {
         struct slice sni = sni_of(s);
-        u->sni = hash_of(sni);
+        u->sni = hash_of(s->w, sni);
         u->t.tls = tls_connect(service->tls, u->t.io.fd, s->peer->identity, sni);
         u->t.handshaking = true;
     }

@@ -220,6 +220,8 @@ static bool make_worker(struct worker *w, const struct heritage *h)
     w->limits = limits_attach(&h->limits, h->slot);
     w->seats = seats_attach(&h->seats, h->slot);
     w->listeners = calloc(w->conf->proxy_listen_n + 1, sizeof *w->listeners);
+    if (getrandom(w->name_secret, WORKER_SECRET, 0) != WORKER_SECRET)
+        return false;
     return loop_init(&w->loop) && keyring_open(&w->keyring, &h->jwks, w->conf) && w->scratch &&
            w->reply_head && w->limits && w->seats && w->listeners && inquiry_open(w) &&
            make_routes(w) && make_upstreams(w) && make_services(w) && make_caches(w) && make_tls(w);
