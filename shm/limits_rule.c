@@ -17,11 +17,17 @@ static uint64_t length_of(const struct calendar_window *w)
     return (uint64_t)(w->till - w->from);
 }
 
+/* n of `whole` parts of a length. The product may be wider than a word: requests of a year by its
+ * milliseconds. */
+static uint64_t share(uint64_t n, uint64_t length, uint64_t whole, bool up)
+{
+    return (uint64_t)(((unsigned __int128)n * length + (up ? whole - 1 : 0)) / whole);
+}
+
 /* What the window before still weighs: the share of it that the last so many seconds reach. */
 static uint32_t weigh(uint32_t before, const struct calendar_window *w, int64_t now)
 {
-    uint64_t length = length_of(w), reach = (uint64_t)(w->till - now);
-    return (uint32_t)((before * reach + length - 1) / length);
+    return (uint32_t)share(before, (uint64_t)(w->till - now), length_of(w), true);
 }
 
 /* When a claim that was refused fits if nobody else is granted one, ms: as soon as so little of the
@@ -33,9 +39,9 @@ static int64_t fits_at(const struct limits_claim *claim, const struct calendar_w
         return w->till;
     uint32_t room = claim->limit - claim->cost;
     if (used <= room)
-        return w->till - (int64_t)((room - used) * length_of(w) / (before ? before : 1));
+        return w->till - (int64_t)share(room - used, length_of(w), before ? before : 1, false);
     struct calendar_window next = calendar_window(claim->unit, w->till);
-    return next.till - (int64_t)(room * length_of(&next) / used);
+    return next.till - (int64_t)share(room, length_of(&next), used, false);
 }
 
 bool limits_rule_window(struct limits_claim *claim, const struct calendar_window *w, uint32_t used,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What Redis runs, so that looking and counting is one step there too. The arithmetic is that of
- * shm/limits_rule.c; numbers stay below 2^53, which Lua counts exactly.
+ * shm/limits_rule.c. Numbers stay below 2^53, which Lua counts exactly, but for what the window
+ * before weighs: of hundreds of thousands of requests it may be one too few or too many.
  *
  * REDIS_TAKE grants all claims or none. KEYS: for each claim its counter, and that of the window
  * before (only read for "s"). ARGV: us since 1970, then for each claim: shape ("w" a window, "s" a

@@ -112,11 +112,8 @@ static bool read_all(const struct spool *sp, char *to)
 /* What says something about the bytes that were there before says nothing true any more. */
 static void drop_digests(struct stream *s)
 {
-    static const struct slice names[] = { SLICE("Content-MD5"), SLICE("Digest"),
-                                          SLICE("Content-Digest"), SLICE("Repr-Digest") };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        stream_drop_upstream(s, names[i]);
+    for (size_t i = 0; i < FIELD_DIGESTS; i++)
+        stream_drop_upstream(s, field_digests[i]);
 }
 
 static bool replace(struct stream *s, struct slice body)

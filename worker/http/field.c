@@ -23,6 +23,10 @@ static const struct known known[FIELD_IDS] = {
 #undef FIELD
 };
 
+const struct slice field_digests[FIELD_DIGESTS] = {
+    { "Content-MD5", 11 }, { "Digest", 6 }, { "Content-Digest", 14 }, { "Repr-Digest", 11 }
+};
+
 static uint8_t slots[SLOTS];
 
 _Static_assert(FIELD_IDS < 128, "half of the slots stay free, and ids fit a byte");

@@ -24,6 +24,11 @@ enum field_flag {
     FIELD_WHO = 8,    /* tells upstreams who asks: the gateway's word alone, never the client's */
 };
 
+/* Those that vouch for a body byte by byte (RFC 9530, and what was before it): of a body that is
+ * changed on the way they are not true. */
+enum { FIELD_DIGESTS = 4 };
+extern const struct slice field_digests[FIELD_DIGESTS];
+
 struct field {
     const char *name;  /* as received, no case folding; points into the read buffer */
     const char *value; /* without surrounding white space */

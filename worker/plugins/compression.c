@@ -116,16 +116,13 @@ static bool listed_type(const struct stream *s, const struct conf_compression *c
 /* It is in a coding already, a part of something, or vouched for byte by byte. */
 static bool is_bound(const struct stream *s)
 {
-    static const struct slice digests[] = { { "Content-MD5", 11 },
-                                            { "Digest", 6 },
-                                            { "Content-Digest", 14 },
-                                            { "Repr-Digest", 11 },
-                                            { "Content-Range", 13 } };
     struct slice codings[COMPRESSION_LINES];
 
-    for (size_t i = 0; i < sizeof digests / sizeof *digests; i++)
-        if (has(s, digests[i]))
+    for (size_t i = 0; i < FIELD_DIGESTS; i++)
+        if (has(s, field_digests[i]))
             return true;
+    if (has(s, SLICE("Content-Range")))
+        return true;
     size_t n = stream_get_response(s, SLICE("Content-Encoding"), codings, COMPRESSION_LINES);
     for (size_t i = 0; i < n; i++)
         if (!slice_equal_nocase(codings[i], SLICE("identity")))

@@ -67,10 +67,8 @@ static struct slice only(struct stream *s, struct slice name)
 /* What says something about the bytes that came is not true of others. */
 static void drop_digests(struct stream *s)
 {
-    static const struct slice names[] = { SLICE("Content-MD5"), SLICE("Digest"),
-                                          SLICE("Content-Digest"), SLICE("Repr-Digest") };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        stream_drop_response(s, names[i]);
+    for (size_t i = 0; i < FIELD_DIGESTS; i++)
+        stream_drop_response(s, field_digests[i]);
 }
 
 /* A weak tag may stay: what is made of the same is the same. */

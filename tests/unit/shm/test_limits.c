@@ -174,6 +174,20 @@ static void sliding_tells_when_to_come_again(void **state)
     assert_true(take(&c, NOW + 62000));
 }
 
+static void sliding_over_a_year_of_billions(void **state)
+{
+    (void)state;
+    struct limits_claim c = claim(1, CALENDAR_YEAR, INT32_MAX);
+    struct calendar_window year = calendar_window(CALENDAR_YEAR, NOW);
+    c.shape = LIMITS_SLIDING;
+    limits_settle(l, &c, year.from - 1, 2000000000, 0);
+    assert_true(take(&c, year.from + (year.till - year.from) / 2));
+    assert_int_equal(c.left, INT32_MAX - 1000000000 - 1); /* half of them weigh */
+    limits_settle(l, &c, year.from, INT32_MAX - 1000000000, 0);
+    assert_false(take(&c, year.from + (year.till - year.from) / 2));
+    assert_true(c.retry <= 2);
+}
+
 /* A clock that was far ahead and is set back: nobody waits for it to be there again. */
 static void a_bucket_outlives_a_clock_that_is_set_back(void **state)
 {
@@ -331,6 +345,7 @@ int main(void)
         EACH(give_back_undoes),
         EACH(sliding),
         EACH(sliding_tells_when_to_come_again),
+        EACH(sliding_over_a_year_of_billions),
         EACH(bucket),
         EACH(a_bucket_outlives_a_clock_that_is_set_back),
         EACH(a_huge_burst_is_one),
