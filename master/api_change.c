@@ -4,8 +4,10 @@
  * record, one announcement, and every process has all of it or nothing.
  */
 #include "master/api_change.h"
+#include "master/api_entity.h"
 #include "master/api_shift.h"
 #include "shm/board.h"
+#include "worker/base/answer.h"
 #include "worker/base/log.h"
 #include "worker/http/uri.h"
 #include <stdio.h>
@@ -53,17 +55,25 @@ const struct conf_service *api_change_service(const struct api *api, struct slic
     return NULL;
 }
 
-bool api_change_subject(struct api_change *c, const char *text, size_t n)
+/* As the file has it; NULL: it has not. */
+static const struct conf_target *target_of(const struct conf_upstream *upstream,
+                                           const char *subject)
 {
     char other[OVERRIDE_SUBJECT];
+    for (size_t i = 0; i < upstream->targets_n; i++) {
+        override_subject(&upstream->targets[i], other);
+        if (strcmp(other, subject) == 0)
+            return &upstream->targets[i];
+    }
+    return NULL;
+}
+
+bool api_change_subject(struct api_change *c, const char *text, size_t n)
+{
     c->file = NULL;
     if (!override_parse(text, n, c->subject))
         return false;
-    for (size_t i = 0; i < c->upstream->targets_n && !c->file; i++) {
-        override_subject(&c->upstream->targets[i], other);
-        if (strcmp(other, c->subject) == 0)
-            c->file = &c->upstream->targets[i];
-    }
+    c->file = target_of(c->upstream, c->subject);
     const struct override *deleted = override_find(&c->list, c->subject, OVERRIDE_DELETED);
     if (c->file)
         return !deleted || !override_holds(deleted, c->file);
@@ -216,6 +226,62 @@ json_t *api_change_json(const struct override *o)
     return value;
 }
 
+/* --- without an address --------------------------------------------------------------------- */
+
+struct unresolved {
+    const struct zone *roster;
+    struct override_list overrides;
+    struct answer answer; /* used up within one target */
+    api_change_unresolved *each;
+    void *arg;
+};
+
+/* `file`: NULL where only an override knows it. */
+static void look_up(struct unresolved *u, const struct conf_target *file, const char *subject)
+{
+    struct conf_text text = { subject, strlen(subject) }, host;
+    int port, weight = override_value(&u->overrides, subject, file, OVERRIDE_WEIGHT,
+                                      file ? file->weight : CHANGE_WEIGHT);
+
+    if (override_value(&u->overrides, subject, file, OVERRIDE_DELETED, 0) ||
+        !api_entity_name(text, &host, &port))
+        return;
+    bool known = answer_read(u->roster, host, &u->answer, NULL);
+    if (known && u->answer.n > 0)
+        return;
+    if (override_value(&u->overrides, subject, file, OVERRIDE_DRAIN, 0) ||
+        override_value(&u->overrides, subject, file, OVERRIDE_DOWN, 0))
+        weight = 0;
+    u->each(u->arg, file ? file->target : text, weight,
+            known ? u->answer.error : "nobody was asked yet");
+}
+
+void api_change_each_unresolved(const struct api *api, const struct conf_upstream *upstream,
+                                api_change_unresolved *each, void *arg)
+{
+    char subject[OVERRIDE_SUBJECT];
+    struct unresolved *u;
+
+    if (peers_of(&api->peers, upstream)->unresolved == 0 || !(u = calloc(1, sizeof *u)))
+        return;
+    u->roster = &api->heritage->roster;
+    u->each = each;
+    u->arg = arg;
+    if (override_read(u->roster, ROSTER_UPSTREAM, upstream->name, &u->overrides, NULL)) {
+        for (size_t i = 0; i < upstream->targets_n; i++) {
+            override_subject(&upstream->targets[i], subject);
+            look_up(u, &upstream->targets[i], subject);
+        }
+        for (size_t i = 0; i < u->overrides.n; i++) {
+            const struct override *o = &u->overrides.v[i];
+            if (o->thing == OVERRIDE_ADDED && !target_of(upstream, o->subject))
+                look_up(u, NULL, o->subject);
+        }
+    }
+    override_free(&u->overrides);
+    free(u);
+}
+
 /* --- the sweep ------------------------------------------------------------------------------ */
 
 struct sweep {
@@ -223,18 +289,6 @@ struct sweep {
     bool committed;
     int64_t next; /* when the next one expires */
 };
-
-static const struct conf_target *target_of(const struct conf_upstream *upstream,
-                                           const char *subject)
-{
-    char other[OVERRIDE_SUBJECT];
-    for (size_t i = 0; i < upstream->targets_n; i++) {
-        override_subject(&upstream->targets[i], other);
-        if (strcmp(other, subject) == 0)
-            return &upstream->targets[i];
-    }
-    return NULL;
-}
 
 bool api_change_is_upstream(const struct conf *conf, const char *name)
 {

@@ -10,6 +10,8 @@
 #include "master/api.h"
 #include "worker/base/override.h"
 
+enum { CHANGE_WEIGHT = 100 /* of a target that is added without one */ };
+
 /* One change under way. Zeroed; api_change_end() ends it. */
 struct api_change {
     struct api *api;
@@ -57,6 +59,12 @@ bool api_change_write(struct api_change *c);
 
 /* {"thing": ..., "value": ..., "who": ..., "since": ..., "until": null | ...} */
 json_t *api_change_json(const struct override *o);
+
+/* Each target that takes part, by the file or by hand, and of which no address is known. `why`
+ * holds as long as the call. */
+typedef void api_change_unresolved(void *arg, struct conf_text target, int weight, const char *why);
+void api_change_each_unresolved(const struct api *api, const struct conf_upstream *upstream,
+                                api_change_unresolved *each, void *arg);
 
 /* Drops what has expired, and, once this process's file is the one in use, what the file overtook.
  * Cheap when nothing is due. */

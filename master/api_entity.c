@@ -174,10 +174,20 @@ static const char *algorithm_name(enum conf_algorithm algorithm)
     return names[algorithm];
 }
 
+static void add_unresolved(void *arg, struct conf_text target, int weight, const char *why)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "target", api_conf_text(target));
+    json_object_set_new(o, "weight", json_integer(weight));
+    json_object_set_new(o, "error", api_text(why, strlen(why)));
+    json_array_append_new(arg, o);
+}
+
 static json_t *upstream_json(const struct api *api, const struct conf_upstream *upstream)
 {
     const struct peer_set *set = peers_of(&api->peers, upstream);
-    json_t *o = json_object(), *peers = json_array();
+    json_t *o = json_object(), *peers = json_array(), *unresolved = json_array();
 
     for (size_t i = 0; i < set->n; i++)
         json_array_append_new(peers, api_entity_peer(api, set->v[i]));
@@ -186,6 +196,8 @@ static json_t *upstream_json(const struct api *api, const struct conf_upstream *
     json_object_set_new(o, "implied", json_boolean(upstream->implied));
     json_object_set_new(o, "algorithm", json_string(algorithm_name(upstream->algorithm)));
     json_object_set_new(o, "targets", peers);
+    api_change_each_unresolved(api, upstream, add_unresolved, unresolved);
+    json_object_set_new(o, "unresolved", unresolved);
     json_object_set_new(o, "tags", api_conf_texts(upstream->tags));
     return o;
 }

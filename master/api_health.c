@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { WEIGHT = 100 /* of a target added without one */ };
-
 /* --- who is meant --------------------------------------------------------------------------- */
 
 static bool is(struct slice text, struct conf_text name)
@@ -19,24 +17,38 @@ static bool is(struct slice text, struct conf_text name)
     return slice_equal(text, slice_of(name.s, name.n));
 }
 
-/* As it was written, as an address, or in whatever other spelling the target has. */
-static bool names(const struct peer *peer, struct slice text)
+/* As it was written, or in whatever other spelling. */
+static bool spells(struct slice text, struct conf_text target)
 {
     char said[OVERRIDE_SUBJECT], own[OVERRIDE_SUBJECT];
 
-    if (is(text, peer->target) || is(text, peer->text))
-        return true;
-    return override_parse(text.p, text.n, said) &&
-           override_parse(peer->target.s, peer->target.n, own) && strcmp(said, own) == 0;
+    return is(text, target) || (override_parse(text.p, text.n, said) &&
+                                override_parse(target.s, target.n, own) && strcmp(said, own) == 0);
+}
+
+static bool names(const struct peer *peer, struct slice text)
+{
+    return is(text, peer->text) || spells(text, peer->target);
+}
+
+/* Without the upstream's name before it. */
+static struct slice bare(struct slice text, struct conf_text upstream)
+{
+    if (text.n > upstream.n + 1 && text.p[upstream.n] == '/' &&
+        is(slice_of(text.p, upstream.n), upstream))
+        return slice_of(text.p + upstream.n + 1, text.n - upstream.n - 1);
+    return text;
 }
 
 bool api_health_is(const struct peer *peer, struct slice text)
 {
-    const struct conf_text name = peer->upstream->name;
+    return names(peer, bare(text, peer->upstream->name));
+}
 
-    if (text.n > name.n + 1 && text.p[name.n] == '/' && is(slice_of(text.p, name.n), name))
-        text = slice_of(text.p + name.n + 1, text.n - name.n - 1);
-    return names(peer, text);
+bool api_health_is_target(const struct conf_upstream *upstream, struct conf_text target,
+                          struct slice text)
+{
+    return spells(bare(text, upstream->name), target);
 }
 
 /* --- GET /upstreams/:u/health --------------------------------------------------------------- */
@@ -114,43 +126,31 @@ static json_t *target_in(json_t *list, json_t *index, struct conf_text target,
     return o;
 }
 
-/* One that takes part and has no address is there as DNS_ERROR. `file`: NULL where only an override
- * knows it. */
-static void add_unresolved(json_t *list, json_t *index, const struct api_change *c,
-                           const struct conf_target *file, const char *subject)
-{
-    struct conf_text text = { subject, strlen(subject) };
-    const struct conf_text target = file ? file->target : text;
-    int weight =
-        override_value(&c->list, subject, file, OVERRIDE_WEIGHT, file ? file->weight : WEIGHT);
+struct listing {
+    const struct conf_upstream *upstream;
+    json_t *list, *index;
+};
 
-    if ((file && file->places_n > 0) || json_object_get(index, target.s) ||
-        override_value(&c->list, subject, file, OVERRIDE_DELETED, 0))
-        return;
-    if (override_value(&c->list, subject, file, OVERRIDE_DRAIN, 0) ||
-        override_value(&c->list, subject, file, OVERRIDE_DOWN, 0))
-        weight = 0;
-    json_object_set_new(target_in(list, index, target, c->upstream), "weight",
-                        json_integer(weight));
+static void add_unresolved(void *arg, struct conf_text target, int weight, const char *why)
+{
+    struct listing *l = arg;
+    json_t *o = target_in(l->list, l->index, target, l->upstream);
+
+    json_object_set_new(o, "weight", json_integer(weight));
+    json_object_set_new(json_object_get(o, "data"), "error", api_text(why, strlen(why)));
 }
 
-static json_t *targets_json(struct api_change *c, const struct peer_set *set)
+/* Those of which no address is known are there as DNS_ERROR. */
+static json_t *targets_json(const struct api *api, const struct conf_upstream *upstream)
 {
-    json_t *list = json_array(), *index = json_object();
-    char subject[OVERRIDE_SUBJECT];
+    const struct peer_set *set = peers_of(&api->peers, upstream);
+    struct listing l = { upstream, json_array(), json_object() };
 
     for (size_t i = 0; i < set->n; i++)
-        add_address(target_in(list, index, set->v[i]->target, c->upstream), set->v[i]);
-    for (size_t i = 0; set->unresolved > 0 && i < c->upstream->targets_n; i++) {
-        override_subject(&c->upstream->targets[i], subject);
-        add_unresolved(list, index, c, &c->upstream->targets[i], subject);
-    }
-    for (size_t i = 0; set->unresolved > 0 && i < c->list.n; i++)
-        if (c->list.v[i].thing == OVERRIDE_ADDED &&
-            api_change_subject(c, c->list.v[i].subject, strlen(c->list.v[i].subject)) && !c->file)
-            add_unresolved(list, index, c, NULL, c->list.v[i].subject);
-    json_decref(index);
-    return list;
+        add_address(target_in(l.list, l.index, set->v[i]->target, upstream), set->v[i]);
+    api_change_each_unresolved(api, upstream, add_unresolved, &l);
+    json_decref(l.index);
+    return l.list;
 }
 
 static json_t *summary_json(const struct conf_upstream *upstream, const struct fitness *f)
@@ -185,16 +185,13 @@ static json_t *node_json(void)
 /* With ?balancer_health=1 the upstream's alone, as Kong has it. */
 void api_health_get(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
-    struct api_change c = { .api = api, .request = request, .reply = reply };
+    const struct conf_upstream *upstream = api_change_upstream(api, request->args[0], reply);
     struct fitness fitness = { 0 };
     json_t *o, *data;
     char alone[8];
 
-    if (!api_change_begin(&c, false)) {
-        api_change_end(&c);
+    if (upstream == NULL)
         return;
-    }
-    const struct conf_upstream *upstream = c.upstream;
     const struct peer_set *set = peers_of(&api->peers, upstream);
     fitness_look(&fitness, set, health_state_changes(&api->heritage->health));
     o = json_object();
@@ -202,13 +199,12 @@ void api_health_get(struct api *api, const struct api_request *request, struct a
     if (api_parameter(request, "balancer_health", alone, sizeof alone) && alone[0] == '1') {
         json_object_set_new(o, "data", summary_json(upstream, &fitness));
     } else {
-        data = targets_json(&c, set);
+        data = targets_json(api, upstream);
         json_object_set_new(o, "total", json_integer((json_int_t)json_array_size(data)));
         json_object_set_new(o, "data", data);
         json_object_set_new(o, "next", json_null());
         json_object_set_new(o, "upstream", summary_json(upstream, &fitness));
     }
-    api_change_end(&c);
     api_reply_json(reply, 200, o);
 }
 

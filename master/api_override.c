@@ -5,6 +5,7 @@
  */
 #include "master/api_change.h"
 #include "master/api_entity.h"
+#include "worker/http/uri.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,22 +137,44 @@ static void drop_some(void *arg, enum roster_kind kind, struct override_list *li
     d->failed |= !override_write(&d->heritage->roster, d->heritage->slot, kind, list);
 }
 
+static bool take_name(const struct api_request *request, const char *name, char out[FILTER_MAX])
+{
+    return api_parameter(request, name, out, FILTER_MAX) && out[0] != '\0';
+}
+
+static bool take_filter(const struct api_request *request, struct slice name, struct drop *d)
+{
+    char text[FILTER_MAX];
+    if (slice_equal(name, SLICE("upstream")))
+        return take_name(request, "upstream", d->upstream);
+    if (slice_equal(name, SLICE("service")))
+        return take_name(request, "service", d->service);
+    if (slice_equal(name, SLICE("target")))
+        return take_name(request, "target", text) && override_parse(text, strlen(text), d->target);
+    if (slice_equal(name, SLICE("thing")))
+        return take_name(request, "thing", text) && (d->thing = override_thing_of(text)) != 0;
+    return false;
+}
+
+/* What is not understood drops nothing, least of all everything. */
+static bool take_filters(const struct api_request *request, struct drop *d, struct api_reply *reply)
+{
+    struct slice rest = request->query, name, value;
+    while (rest.p && uri_query_next(&rest, &name, &value))
+        if (!take_filter(request, name, d)) {
+            api_reply_message(reply, 400,
+                              "The query may name an upstream, a service, a target (HOST:PORT) "
+                              "and a thing that can be overridden");
+            return false;
+        }
+    return true;
+}
+
 void api_override_drop(struct api *api, const struct api_request *request, struct api_reply *reply)
 {
     struct drop d = { .heritage = api->heritage };
-    char thing[32] = "", target[FILTER_MAX] = "";
-    (void)api_parameter(request, "upstream", d.upstream, sizeof d.upstream);
-    (void)api_parameter(request, "service", d.service, sizeof d.service);
-    if (api_parameter(request, "target", target, sizeof target) &&
-        !override_parse(target, strlen(target), d.target)) {
-        api_reply_message(reply, 400, "target is not a target");
+    if (!take_filters(request, &d, reply))
         return;
-    }
-    if (api_parameter(request, "thing", thing, sizeof thing) &&
-        (d.thing = override_thing_of(thing)) == 0) {
-        api_reply_message(reply, 400, "thing is not one that can be overridden");
-        return;
-    }
     visit(api, drop_some, &d);
     peers_renew(&api->peers);
     if (d.failed) {
@@ -203,13 +226,37 @@ static int print_target(FILE *out, const struct override_list *list, const char 
     return 1;
 }
 
+/* One that the file has not, since a service names a host itself: it gets the host's name, which is
+ * what makes the service lead there, and targets see the same Host as before. */
+static void print_implied(const struct print *p, const struct conf_upstream *upstream)
+{
+    const struct conf *conf = p->api->heritage->conf;
+    const struct conf_target *own = &upstream->targets[0];
+    int usual = 80;
+    for (size_t i = 0; i < conf->services_n; i++)
+        if (conf->services[i].upstream == upstream && conf->services[i].protocol == CONF_HTTPS)
+            usual = 443;
+    if (strchr(own->host.s, ':'))
+        fputs("# the name is free: let the service's host be the same\n", p->out);
+    fputs("  { name = ", p->out);
+    print_text(p->out, strchr(own->host.s, ':') ? "pool" : own->host.s);
+    if (own->port == usual && !strchr(own->host.s, ':'))
+        return;
+    fputs("; host_header = ", p->out);
+    print_text(p->out, upstream->name.s);
+}
+
 static void print_upstream(const struct print *p, const struct conf_upstream *upstream,
                            const struct override_list *list)
 {
     char subject[OVERRIDE_SUBJECT];
     int printed = 0;
-    fputs("  { name = ", p->out);
-    print_text(p->out, upstream->name.s);
+    if (upstream->implied) {
+        print_implied(p, upstream);
+    } else {
+        fputs("  { name = ", p->out);
+        print_text(p->out, upstream->name.s);
+    }
     fputs(";\n    targets = (\n", p->out);
     for (size_t i = 0; i < upstream->targets_n; i++) {
         override_subject(&upstream->targets[i], subject);

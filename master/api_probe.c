@@ -3,6 +3,7 @@
  * API: the last probes and changes of targets, and probes out of turn. The checker is the only one
  * who probes: it is asked through the shared record, and the record says when it has answered.
  */
+#include "master/api_change.h"
 #include "master/api_health.h"
 #include "worker/base/checks.h"
 
@@ -96,6 +97,34 @@ static void ask(const struct api *api, const struct peer *p, json_t *list)
     show(api, p, list);
 }
 
+struct missing {
+    const struct conf_upstream *upstream;
+    struct slice text;
+    struct api_reply *reply;
+};
+
+static void say_unresolved(void *arg, struct conf_text target, int weight, const char *why)
+{
+    const struct missing *m = arg;
+
+    (void)weight;
+    if (m->reply->status == 0 && api_health_is_target(m->upstream, target, m->text))
+        api_reply_message(m->reply, 404, "No address is known of that target: %s", why);
+}
+
+/* Nothing to be probed has that name. */
+static void say_missing(const struct api *api, struct slice text, struct api_reply *reply)
+{
+    const struct conf *conf = api->heritage->conf;
+
+    for (size_t i = 0; i < conf->upstreams_n; i++) {
+        struct missing m = { &conf->upstreams[i], text, reply };
+        api_change_each_unresolved(api, m.upstream, say_unresolved, &m);
+    }
+    if (reply->status == 0)
+        api_reply_message(reply, 404, "There is no such target");
+}
+
 static void answer(struct api *api, const struct api_request *request, struct api_reply *reply,
                    bool asks)
 {
@@ -103,8 +132,8 @@ static void answer(struct api *api, const struct api_request *request, struct ap
     bool named = api_parameter(request, "target", buf, sizeof buf);
     json_t *o, *list;
 
-    if (asks && !named) {
-        api_reply_message(reply, 400, "?target= is missing: which target is to be probed");
+    if (!named && (asks || !api_parameter_fits(request, "target", sizeof buf))) {
+        api_reply_message(reply, 400, "?target= must say which target is meant");
         return;
     }
     list = json_array();
@@ -112,7 +141,7 @@ static void answer(struct api *api, const struct api_request *request, struct ap
           list);
     if (named && json_array_size(list) == 0) {
         json_decref(list);
-        api_reply_message(reply, 404, "There is no such target");
+        say_missing(api, slice_of(buf, strlen(buf)), reply);
         return;
     }
     o = json_object();

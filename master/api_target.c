@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WEIGHT_MAX = 65535, CONNECTIONS_MAX = 1 << 24, WEIGHT = 100 };
+enum { WEIGHT_MAX = 65535, CONNECTIONS_MAX = 1 << 24 };
 
 /* --- showing -------------------------------------------------------------------------------- */
 
@@ -86,8 +86,9 @@ static json_t *target_json(const struct api_change *c)
     json_object_set_new(upstream, "name", api_conf_text(c->upstream->name));
     json_object_set_new(o, "target", api_conf_text(text));
     json_object_set_new(o, "upstream", upstream);
-    json_object_set_new(o, "weight",
-                        json_integer(value_of(c, OVERRIDE_WEIGHT, file ? file->weight : WEIGHT)));
+    json_object_set_new(
+        o, "weight",
+        json_integer(value_of(c, OVERRIDE_WEIGHT, file ? file->weight : CHANGE_WEIGHT)));
     json_object_set_new(
         o, "max_connections",
         json_integer(value_of(c, OVERRIDE_MAX_CONNECTIONS, file ? file->max_connections : 0)));

@@ -77,14 +77,20 @@ enum ctl_exit ctl_entity_services(struct ctl *ctl)
     return result;
 }
 
-static void add_targets(json_t *rows, const json_t *upstream)
+static void add_targets(json_t *rows, const json_t *upstream, const char *list)
 {
-    const json_t *targets = json_object_get(upstream, "targets");
+    const json_t *targets = json_object_get(upstream, list);
 
     for (size_t i = 0; i < json_array_size(targets); i++) {
         json_t *target = json_array_get(targets, i);
+        const char *error = json_string_value(json_object_get(target, "error"));
         json_object_set(target, "upstream", json_object_get(upstream, "name"));
         json_object_set(target, "algorithm", json_object_get(upstream, "algorithm"));
+        if (error != NULL) { /* it has no address */
+            json_object_set(target, "address", json_object_get(target, "target"));
+            json_object_set_new(target, "state", json_string("unresolved"));
+            json_object_set_new(target, "cause", json_string(error));
+        }
         json_array_append(rows, target);
     }
 }
@@ -94,8 +100,10 @@ static json_t *targets_of(const json_t *upstreams)
 {
     json_t *rows = json_array();
 
-    for (size_t i = 0; i < json_array_size(upstreams); i++)
-        add_targets(rows, json_array_get(upstreams, i));
+    for (size_t i = 0; i < json_array_size(upstreams); i++) {
+        add_targets(rows, json_array_get(upstreams, i), "targets");
+        add_targets(rows, json_array_get(upstreams, i), "unresolved");
+    }
     return rows;
 }
 

@@ -298,3 +298,27 @@ def test_committed_configuration_is_one(three, start):
     file.write_text(conf_text({"prefix": str(gateway.dir / "run2")}) + text)
     done = subprocess.run([GATEWAY, "-t", "-c", str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_committed_configuration_of_a_host_that_a_service_names_itself(three, start):
+    """What was added beside it by hand becomes an upstream of the host's name; targets see the same Host as before."""
+    a, b, _ = three
+    gateway = start([service(a.port, name="s")])
+    change(gateway, "POST", f"/upstreams/{target(a)}/targets", 201, target=target(b), weight=300)
+    assert shares(gateway, 40) == {"a": 10, "b": 30}
+    hosts = {gateway.get("/").get("X-Host") for _ in range(8)}
+    printed = gateway.ctl("override", "commit").stdout
+    assert gateway.ctl("override", "drop", "--all").returncode == 0
+    gateway.write(conf_text(gateway.settings) + f"upstreams = (\n{printed});\n")
+    gateway.reload()
+    assert shares(gateway, 40) == {"a": 10, "b": 30}
+    assert {gateway.get("/").get("X-Host") for _ in range(8)} == hosts == {target(a)}
+
+
+@pytest.mark.parametrize("query", ["upstream=" + 400 * "x", "upstrem=pool", "upstream=%zz", "upstream=", "thing=wait", "target=x%20y"])
+def test_a_filter_that_is_not_understood_drops_nothing(three, start, query):
+    gateway = pool(start, three[:1])
+    change(gateway, "PATCH", path(three[0]), weight=5)
+    assert gateway.control("DELETE", f"/overrides?{query}").status == 400
+    assert len(gateway.control("GET", "/overrides").json()["overrides"]) == 1
+    assert gateway.control("DELETE", f"/overrides?upstream=pool&target={target(three[0])}&thing=weight").json() == {"dropped": 1}

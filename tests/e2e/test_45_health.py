@@ -455,6 +455,12 @@ def test_a_name_without_an_address_is_a_dns_error():
         bad = next(t for t in health(g)["data"] if t["target"] == "nosuch.invalid:81")
         assert (bad["health"], bad["weight"], bad["data"]["addresses"]) == ("DNS_ERROR", 70, [])
         assert {g.get("/x").status for _ in range(4)} == {200}
+        assert bad["data"]["error"]
+        row = next(line for line in g.ctl("upstreams").stdout.splitlines() if "nosuch" in line)
+        assert "unresolved" in row and row.split()[3] == "70"
+        for words in (["probe", "nosuch.invalid:81"], ["health", "log", "orders/NOSUCH.invalid:81"]):
+            done = g.ctl(*words)
+            assert done.returncode == 1 and "No address is known of that target: " in done.stderr
 
 
 def test_only_who_takes_part_can_be_a_dns_error():

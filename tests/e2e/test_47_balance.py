@@ -422,6 +422,34 @@ def test_retries_are_counted_exactly(three, retries):
         assert sum(len(t.origin.requests) for t in three) == retries + 2      # it may have had an effect
 
 
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("size, again", [(3000, True), (400_000, False)], ids=["in-the-window", "beyond"])
+def test_a_body_is_sent_again_while_the_window_holds_it(origins, framing, size, again):
+    """A target takes all of the body, then closes: the next one gets the same bytes, or nobody gets a part of them."""
+    body = os.urandom(size)
+
+    def handler(connection, request):
+        if len(server.requests) == 1:
+            return False
+        connection.send(reply(200, body=request.body))
+    server = origins(handler)
+    with gateway(upstream(server.port), retries=3, workers=1) as g:
+        if framing == "length":
+            answer = g.ask("PUT", "/x", body=body)
+        else:
+            client = g.client()
+            client.request("PUT", "/x", "Transfer-Encoding: chunked")
+            for at in range(0, size, 1000):
+                part = body[at:at + 1000]
+                client.send(b"%x\r\n" % len(part) + part + b"\r\n")
+            client.send(b"0\r\n\r\n")
+            answer = client.response()
+            client.close()
+        assert answer.status == (200 if again else 502)
+        assert [r.body for r in server.requests] == [body] * (2 if again else 1)
+        assert not again or answer.body == body
+
+
 def test_never_the_one_that_just_failed_while_another_is_there(three):
     """A hundred targets, 99 of which are one listener under many addresses: it cuts every request and notes by which
     address it came. Six tries, six different ones, beyond the 64th position as well."""
