@@ -271,6 +271,7 @@ class Client(Wire):
                 sock.close()
                 raise
         super().__init__(sock)
+        self.pending = 0                                     # requests whose response nobody has asked for yet
 
     def request(self, method="GET", target="/", *fields, body=None, host="localhost", version="1.1"):
         """Sends a request; fields are "Name: value". A body gets its Content-Length."""
@@ -281,10 +282,12 @@ class Client(Wire):
         if body is not None and not any(f.lower().startswith(("content-length:", "transfer-encoding:")) for f in fields):
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b""))
+        self.pending += 1
 
     def response(self, method="GET", body=True, sink=None):
         """The next final response; interim ones are in .interim. body=False leaves the body unread."""
         interim = []
+        self.pending -= 1
         while True:
             message = self.read_head()
             if message is None:
@@ -740,6 +743,11 @@ class Gateway:
         text = self.status("/metrics").body.decode()
         rows = re.findall(r"^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)(?: \d+)?$", text, re.M)
         return {name: float(value) for name, value in rows}
+
+    def settle(self, clients, more=0):
+        """Until the workers have every request that these clients wait for, and `more`: refreshes in the background."""
+        count = more + sum(c.pending for c in clients if c.sock.fileno() >= 0)
+        wait_until(lambda: self.metrics()['gateway_connections{state="active"}'] >= count, f"{count} requests in the workers")
 
     def kill(self, number):
         os.kill(self.process.pid, number)

