@@ -86,6 +86,8 @@ const struct conf_basic *credentials_basic(const struct conf_credentials *c, con
                                            size_t n);
 const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const char *username,
                                          size_t n);
+/* One of those whose password is a hash of libcrypt's, as an example of what that costs. */
+const struct conf_basic *credentials_hashed(const struct conf_credentials *c);
 /* By id, username or custom_id. */
 const struct conf_consumer *credentials_consumer(const struct conf_credentials *c, const char *name,
                                                  size_t n);

@@ -8,6 +8,7 @@
 
 struct conf_credentials {
     struct names keys, jwts, basics, hmacs, consumers, usernames, custom_ids;
+    const struct conf_basic *hashed;
 };
 
 static struct conf_credentials *filling(struct load *load)
@@ -32,7 +33,10 @@ bool credentials_add_jwt(struct load *load, const struct conf_jwt_secret *secret
 
 bool credentials_add_basic(struct load *load, const struct conf_basic *basic)
 {
-    return names_put(&filling(load)->basics, &load->memory, basic->username, basic) != NULL;
+    struct conf_credentials *c = filling(load);
+    if (!c->hashed && basic->format == CONF_PASSWORD_CRYPT)
+        c->hashed = basic;
+    return names_put(&c->basics, &load->memory, basic->username, basic) != NULL;
 }
 
 bool credentials_add_hmac(struct load *load, const struct conf_hmac *hmac)
@@ -77,6 +81,11 @@ const struct conf_basic *credentials_basic(const struct conf_credentials *c, con
                                            size_t n)
 {
     return names_get(&c->basics, username, n);
+}
+
+const struct conf_basic *credentials_hashed(const struct conf_credentials *c)
+{
+    return c->hashed;
 }
 
 const struct conf_hmac *credentials_hmac(const struct conf_credentials *c, const char *username,

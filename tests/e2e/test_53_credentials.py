@@ -82,6 +82,21 @@ def test_a_slow_hash_is_paid_once_a_worker(origin, start):
     assert gateway.get("/", basic("ali", "pw")).status == 200
 
 
+def test_a_name_that_is_not_there_costs_a_hash_too(origin, start):
+    """By how long the answer takes nobody learns which names there are: also the bound on wrong passwords holds for both."""
+    slow = subprocess.run(["/usr/bin/python3", "-W", "ignore", "-c",
+                           "import crypt; print(crypt.crypt('pw', '$6$rounds=1500000$saltsalt'))"],
+                          capture_output=True, text=True, check=True).stdout.strip()
+    gateway = basic_gateway(start, origin, {"username": "plain", "password": "pw"}, {"username": "ali", "password": slow})
+    assert gateway.get("/", basic("plain", "pw")).status == 200
+    began = cpu(gateway)
+    assert gateway.get("/", basic("nobody", "pw")).status == 401
+    assert cpu(gateway) - began >= 5     # ticks of 10 ms; without a hash it is none
+    for name in ("nobody else", "plain"):    # each that is computed makes the next one less likely to be
+        wait_until(lambda name=name: gateway.get("/", basic(name, "wrong")).status == 503, "the bound on wrong passwords")
+    assert gateway.get("/", basic("plain", "pw")).status == 200
+
+
 # ---- hmac-auth
 
 def sign(method, target, *fields, secret="shared", algorithm="sha256", headers="date request-line", user="ali"):

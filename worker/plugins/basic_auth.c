@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * basic-auth (RFC 7617): a name and a password in Authorization, or in Proxy-Authorization, which
- * is looked at first. Every failure is told in the same words, so that nobody learns which names
- * there are. Two lines of one name are refused: nobody can say which another reader would take.
+ * is looked at first. Every failure is told in the same words and, where passwords are slow hashes,
+ * after the same time, so that nobody learns which names there are. Two lines of one name are
+ * refused: nobody can say which another reader would take.
  */
 #include "conf/plugin_basic_auth.h"
 #include "worker/plugins/auth.h"
@@ -10,6 +11,21 @@
 #include "worker/plugins/password.h"
 #include "worker/plugins/plugins.h"
 #include <openssl/crypto.h>
+
+/* A name that is not there takes as long as one that is: as one with a hash, where there are any.
+ */
+static enum password_verdict judge(struct stream *s, const struct basic_claim *claim,
+                                   const struct conf_basic **known)
+{
+    const struct conf_credentials *all = stream_credentials(s);
+    *known = credentials_basic(all, claim->username.p, claim->username.n);
+    enum password_verdict verdict =
+        *known ? password_check(stream_memo(s), *known, claim->password) : PASSWORD_WRONG;
+    bool slow = *known && (*known)->format == CONF_PASSWORD_CRYPT;
+    if (verdict != PASSWORD_WRONG || slow)
+        return verdict;
+    return password_refuse(stream_memo(s), credentials_hashed(all), claim->password);
+}
 
 /* What the field holds, and whose it is where that is right. */
 static enum password_verdict look(struct stream *s, enum field_id id,
@@ -26,9 +42,7 @@ static enum password_verdict look(struct stream *s, enum field_id id,
     if (!text)
         return verdict;
     if (basic_claim_read(value, text, &claim))
-        *known = credentials_basic(stream_credentials(s), claim.username.p, claim.username.n);
-    if (*known)
-        verdict = password_check(stream_memo(s), *known, claim.password);
+        verdict = judge(s, &claim, known);
     OPENSSL_cleanse(text, value.n);
     return verdict;
 }

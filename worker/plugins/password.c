@@ -63,6 +63,20 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Computes, if wrong ones may cost that much. */
+static enum password_verdict compute(struct memo *memo, const struct conf_basic *basic,
+                                     struct slice given, bool right_counts)
+{
+    int64_t began = now_us();
+    if (!memo_affords(memo, began))
+        return PASSWORD_LATER;
+    if (same_crypt(basic->password, given) && right_counts)
+        return PASSWORD_RIGHT;
+    int64_t now = now_us();
+    memo_charge(memo, now, now - began);
+    return PASSWORD_WRONG;
+}
+
 static enum password_verdict check_crypt(struct memo *memo, const struct conf_basic *basic,
                                          struct slice given)
 {
@@ -70,17 +84,10 @@ static enum password_verdict check_crypt(struct memo *memo, const struct conf_ba
     bool marked = memo_mark(memo, (uint64_t)(uintptr_t)basic, given, &mark);
     if (marked && memo_has(memo, &mark))
         return PASSWORD_RIGHT;
-    int64_t began = now_us();
-    if (!memo_affords(memo, began))
-        return PASSWORD_LATER;
-    if (same_crypt(basic->password, given)) {
-        if (marked)
-            memo_add(memo, &mark);
-        return PASSWORD_RIGHT;
-    }
-    int64_t now = now_us();
-    memo_charge(memo, now, now - began);
-    return PASSWORD_WRONG;
+    enum password_verdict verdict = compute(memo, basic, given, true);
+    if (verdict == PASSWORD_RIGHT && marked)
+        memo_add(memo, &mark);
+    return verdict;
 }
 
 enum password_verdict password_check(struct memo *memo, const struct conf_basic *basic,
@@ -91,4 +98,10 @@ enum password_verdict password_check(struct memo *memo, const struct conf_basic 
     bool same = basic->format == CONF_PASSWORD_KONG ? same_kong(basic, given)
                                                     : same_text(basic->password, given);
     return same ? PASSWORD_RIGHT : PASSWORD_WRONG;
+}
+
+enum password_verdict password_refuse(struct memo *memo, const struct conf_basic *like,
+                                      struct slice given)
+{
+    return like ? compute(memo, like, given, false) : PASSWORD_WRONG;
 }

@@ -17,4 +17,9 @@ enum password_verdict {
 enum password_verdict password_check(struct memo *memo, const struct conf_basic *basic,
                                      struct slice given);
 
+/* For a password of nobody: never right, and as long in coming as a wrong one of `like` (NULL: of
+ * one that is no hash). */
+enum password_verdict password_refuse(struct memo *memo, const struct conf_basic *like,
+                                      struct slice given);
+
 #endif

@@ -434,6 +434,14 @@ const struct conf_jwt_secret *credentials_jwt(const struct conf_credentials *c, 
     return NULL;
 }
 
+const struct conf_basic *credentials_hashed(const struct conf_credentials *c)
+{
+    for (size_t i = 0; i < c->basics_n; i++)
+        if (c->basics[i]->format == CONF_PASSWORD_CRYPT)
+            return c->basics[i];
+    return NULL;
+}
+
 const struct conf_basic *credentials_basic(const struct conf_credentials *c, const char *username,
                                            size_t n)
 {

@@ -97,6 +97,24 @@ static void wrong_guesses_are_bounded(void **state)
     assert_int_equal(password_check(&memo, &other, SLICE("open sesame")), PASSWORD_LATER);
 }
 
+/* Of a name that is not there: paid like a wrong one, never right, never remembered. */
+static void refuses_nobody_as_slowly(void **state)
+{
+    struct conf_basic like = stored(
+        "$5$rounds=1000$saltsalt$nKsyTQBmKz4GdCft0Sv/FbzLiu0y3wFdEXOzudLQLJ5", CONF_PASSWORD_CRYPT);
+    (void)state;
+    memo_free(&memo);
+    assert_int_equal(password_refuse(&memo, NULL, SLICE("x")), PASSWORD_WRONG);
+    assert_int_equal(memo.debt_until, 0);
+    assert_int_equal(password_refuse(&memo, &like, SLICE("open sesame")), PASSWORD_WRONG);
+    assert_true(memo.debt_until > 0);
+    assert_null(memo.marks);
+    assert_true(holds(&like, "open sesame"));
+    assert_int_equal(password_refuse(&memo, &like, SLICE("open sesame")), PASSWORD_WRONG);
+    memo.debt_until = INT64_MAX / 2;
+    assert_int_equal(password_refuse(&memo, &like, SLICE("x")), PASSWORD_LATER);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -106,9 +124,11 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(plain), cmocka_unit_test(kong),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(plain),
+                                        cmocka_unit_test(kong),
                                         cmocka_unit_test(libcrypt),
                                         cmocka_unit_test(remembers_by_credential),
-                                        cmocka_unit_test(wrong_guesses_are_bounded) };
+                                        cmocka_unit_test(wrong_guesses_are_bounded),
+                                        cmocka_unit_test(refuses_nobody_as_slowly) };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
