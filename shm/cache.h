@@ -18,7 +18,7 @@
 #define CACHE_OTHER_LAYOUT 0
 #endif
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 7 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 8 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */

@@ -3,16 +3,17 @@
  * Where things lie, computed from the size of the zone and nothing else, so that no process has to
  * trust an offset that stands in shared memory. A shard for each 64 MiB: enough that writers seldom
  * meet, few enough that the half-filled pages of its sizes do not matter. One bucket of seven slots
- * for 4 KiB (2 KiB in small dictionaries): objects of 1 KiB fill about half of the slots.
+ * for 4 KiB: objects of 1 KiB fill about half of the slots. Pages begin at multiples of their size;
+ * where a few buckets less save a page, there are a few less, which matters in small dictionaries.
  */
 #include "shm/cache_ticket_parts.h"
 #include "shm/repair.h"
 #include "shm/samples_parts.h"
 
-static const uint64_t smallest = UINT64_C(1) << 20, modest = UINT64_C(16) << 20,
-                      shard_bytes = UINT64_C(64) << 20, largest = (uint64_t)SLAB_UNIT << 32;
+static const uint64_t smallest = UINT64_C(1) << 20, shard_bytes = UINT64_C(64) << 20,
+                      largest = (uint64_t)SLAB_UNIT << 32;
 
-enum { BODY_AT = 128, BUCKET_SPAN = 4096, SMALL_SPAN = 2048, BUCKETS_A_GHOST = 8 };
+enum { BODY_AT = 128, BUCKET_SPAN = 4096, BUCKETS_A_GHOST = 8, BUCKETS_SPARED = 8 };
 /* Two thousandths of a zone remember what was purged: 128 Ki labels for 1 GiB. */
 enum { PURGES_SPAN = 32768, PURGES_SOFT_SHARE = 4 };
 enum { TICKETS_SPAN = 512 * 1024, TICKETS_MOST = 64, MARKS_SPAN = 65536 };
@@ -23,15 +24,10 @@ static uint64_t aligned(uint64_t at, uint64_t to)
     return (at + to - 1) / to * to;
 }
 
-bool store_geometry(uint64_t size, struct store_geometry *out)
+/* Where all of it lies with so many shards and buckets. Returns where the last of it ends. */
+static uint64_t lay_out(uint64_t size, uint64_t shards, uint64_t buckets,
+                        struct store_geometry *out)
 {
-    if (size < smallest)
-        return false;
-    if (size > largest)
-        size = largest;
-    uint64_t shards = size / shard_bytes;
-    shards = shards < 1 ? 1 : shards > STORE_SHARDS ? STORE_SHARDS : shards;
-    uint64_t buckets = size / (size < modest ? SMALL_SPAN : BUCKET_SPAN) / shards;
     *out = (struct store_geometry){ .shards = (uint32_t)shards, .buckets = (uint32_t)buckets };
     out->ghosts = out->buckets / BUCKETS_A_GHOST;
     out->shards_at = BODY_AT + sizeof(struct store_shm);
@@ -51,9 +47,25 @@ bool store_geometry(uint64_t size, struct store_geometry *out)
     uint64_t samples = size / SAMPLES_SPAN;
     samples = samples < SAMPLES_LEAST ? SAMPLES_LEAST : samples;
     out->samples = (uint32_t)(samples < SAMPLES_MOST ? samples : SAMPLES_MOST);
-    uint64_t pages_at = aligned(out->samples_at + sizeof(struct samples_shm) +
-                                    out->samples * sizeof(struct samples_event_shm),
-                                PAGES_SIZE);
+    return out->samples_at + sizeof(struct samples_shm) +
+           out->samples * sizeof(struct samples_event_shm);
+}
+
+bool store_geometry(uint64_t size, struct store_geometry *out)
+{
+    if (size < smallest)
+        return false;
+    if (size > largest)
+        size = largest;
+    uint64_t shards = size / shard_bytes;
+    shards = shards < 1 ? 1 : shards > STORE_SHARDS ? STORE_SHARDS : shards;
+    uint64_t buckets = size / BUCKET_SPAN / shards;
+    uint64_t end = lay_out(size, shards, buckets, out);
+    uint64_t each = shards * sizeof(struct index_bucket_shm);
+    uint64_t less = (end % PAGES_SIZE + each - 1) / each; /* to end where a page begins */
+    if (less > 0 && less <= buckets / BUCKETS_SPARED)
+        end = lay_out(size, shards, buckets - less, out);
+    uint64_t pages_at = aligned(end, PAGES_SIZE);
     out->first = (uint32_t)(pages_at / PAGES_SIZE);
     out->pages = (uint32_t)((size - pages_at) / PAGES_SIZE);
     return true;

@@ -96,6 +96,28 @@ static void test_shift_at_each_moment(void **state)
     fixture_drop(&f);
 }
 
+/* The same in a dictionary of 64 pages, where each page counts: 89 % on average of each change. */
+static void test_shift_in_a_small_one(void **state)
+{
+    static const size_t sizes[] = { 1024, 1024, 102400, 1024 };
+    struct fixture f = fixture_make(4 << 20);
+    uint32_t number = 0;
+    (void)state;
+    for (size_t phase = 0; phase < sizeof sizes / sizeof *sizes; phase++) {
+        uint32_t count = 2 * (uint32_t)((4u << 20) / (sizes[phase] + 170));
+        uint64_t sum = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(objects_put(f.cache, number++, 1, sizes[phase], sizes[phase]));
+            sum += found(f.cache);
+        }
+        print_message("# size %zu in 4 MiB: %u %% on average\n", sizes[phase],
+                      (unsigned)(sum * 100 / count / f.zone.size));
+        if (phase > 0)
+            assert_true(sum / count > f.zone.size / 100 * 89);
+    }
+    fixture_drop(&f);
+}
+
 /* All sizes at once. */
 static void test_mixed_sizes(void **state)
 {
@@ -137,9 +159,8 @@ static void test_shards_share(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shifting_sizes),
-        cmocka_unit_test(test_shift_at_each_moment),
-        cmocka_unit_test(test_mixed_sizes),
+        cmocka_unit_test(test_shifting_sizes),       cmocka_unit_test(test_shift_at_each_moment),
+        cmocka_unit_test(test_shift_in_a_small_one), cmocka_unit_test(test_mixed_sizes),
         cmocka_unit_test(test_shards_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ static void check(uint64_t size)
     assert_int_equal(g.buckets_at % 64, 0);
     assert_true(size < (64u << 20) ||
                 (uint64_t)g.pages * PAGES_SIZE > size / 100 * 97); /* 3 % for all else */
+    assert_true(size < (4u << 20) || (uint64_t)g.pages * PAGES_SIZE > size / 100 * 92);
     assert_true((uint64_t)(g.first + g.pages) * SLAB_UNITS <= UINT64_C(1) << 32);
 }
 
@@ -36,6 +37,8 @@ static void test_geometry(void **state)
     struct store_geometry g;
     (void)state;
     assert_false(store_geometry((1 << 20) - 1, &g));
+    assert_true(store_geometry(4 << 20, &g));
+    assert_int_equal(g.pages, 61); /* of 64 */
     for (uint64_t size = 1 << 20; size <= UINT64_C(1) << 37; size += size / 7 + 4096)
         check(size);
 }
