@@ -246,10 +246,15 @@ static void read_types(struct load *load, const struct list *list, struct conf_t
     }
 }
 
-/* "a..b", ".a": no object has such members. */
+/* "a..b", ".a": no object has such members; "a[0]": the first element is "a[1]". */
 static void check_path(struct load *load, const struct list *list, const struct conf_change *change)
 {
     const char *name = change->name.s;
+    if (strstr(name, "[0") || strstr(name, "[]"))
+        report(load, list, change->name, "has a number in brackets that is none: 1 is the first");
+    else if (list->kind == CONF_CHANGE_RENAME && change->name.n > 2 &&
+             name[change->name.n - 1] == ']')
+        report(load, list, change->name, "is an element of an array, which has no name");
     if (*name == '.' || strstr(name, "..") || (change->name.n && name[change->name.n - 1] == '.'))
         report(load, list, change->name, "has a part without a name between its dots");
 }

@@ -7,7 +7,9 @@ import hmac
 import json
 from email.utils import formatdate
 
-from harness import ask, check, plugin, proxy_cache, reply, route, service, wait_until
+import pytest
+
+from harness import ask, check, conf_text, plugin, proxy_cache, reply, route, service, wait_until
 
 JSON, FORM = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
 
@@ -94,6 +96,40 @@ def test_nested_names_and_types(origin, start):
     assert json.loads(origin.last.body) == {"user": {"id": 7}, "a": {"b": {"c": True}}}  # no number: not set
     gateway = gateway_with(start, origin, transformer(allow={"body": ["a", "c"]}, add={"body": ["c:1", "d:2"]}))
     assert gateway.ask("POST", "/", JSON, body=b'{"a":1,"b":2}').status == 200 and origin.last.body == b'{"a":1,"c":"1"}'
+
+
+ORDERS = {"orders": [{"id": 1, "cost": 3, "lines": [{"sku": "a", "cost": 1}, {"sku": "b", "cost": 2}]}, {"id": 2, "lines": []}], "n": 2}
+
+
+def test_elements_of_arrays(origin, origins, start):
+    change = {"remove": {"CALLED": ["orders[*].cost", "orders[*].lines[*].cost"]}, "rename": {"CALLED": ["orders[1].id:number"]},
+              "replace": {"CALLED": ["orders[*].lines[2].sku:B"]}, "add": {"CALLED": ["orders[*].seen.by:us"]},
+              "append": {"CALLED": ["orders[2].lines:new"]}}
+    wanted = {"orders": [{"number": 1, "lines": [{"sku": "a"}, {"sku": "B"}], "seen": {"by": "us"}},
+                         {"id": 2, "lines": ["new"], "seen": {"by": "us"}}], "n": 2}
+
+    def named(called):
+        return {kind: {called: lists["CALLED"]} for kind, lists in change.items()}
+    gateway = gateway_with(start, origin, transformer(**named("body"), dots_in_keys=False))
+    assert gateway.ask("POST", "/", JSON, body=json.dumps(ORDERS).encode()).status == 200
+    assert json.loads(origin.last.body) == wanted
+    told = origins(lambda connection, request: connection.send(reply(200, JSON, body=json.dumps(ORDERS))))
+    gateway = gateway_with(start, told, plugin("response-transformer", **named("json"), dots_in_keys=False))
+    answer = gateway.get("/")
+    assert answer.json() == wanted and "Content-Length" in answer
+    many = b'{"orders":[' + b",".join([b"{}"] * 100000) + b"]}"     # a little more in each would be very much
+    change = transformer(add={"body": ["orders[*].x:" + "y" * 200]}, dots_in_keys=False)
+    gateway = gateway_with(start, origin, change)
+    assert gateway.ask("POST", "/", JSON, body=many).status == 500 and gateway.ask("POST", "/", JSON, body=b"{}").status == 200
+
+
+@pytest.mark.parametrize("config, reason", [
+    ({"remove": {"body": ["a[0].b"]}}, "1 is the first"), ({"remove": {"body": ["a[].b"]}}, "1 is the first"),
+    ({"rename": {"body": ["a[1]:b"]}}, "has no name")])
+def test_elements_that_cannot_be(config, reason):
+    text = conf_text({"plugins": (plugin("request-transformer", dots_in_keys=False, **config),)})
+    refused = check(text)
+    assert refused.returncode != 0 and reason in refused.stderr, refused.stderr
 
 
 def test_values_break_out_of_nothing(origin, start):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The object becomes a list of members, each of them two slices of the text; objects within it only
- * where a name leads into them. Then the list is written. */
+/* The object becomes a list of members, each of them two slices of the text; objects and arrays
+ * within it only where a name leads into them. Then the list is written. */
 #include "worker/http/json_edit.h"
 
 #include "worker/http/build.h"
@@ -14,34 +14,47 @@ struct member {
     struct object *inner;     /* in place of the value; NULL: it was not looked into */
 };
 
-/* Members that were there in one array, with room behind them for one of each change. */
+/* Or an array, whose members have names that are not written. */
 struct object {
     struct member *v;
-    size_t n;
+    size_t n, cap;
+    bool list;
 };
 
 struct editor {
     struct arena *arena;
-    size_t room; /* for new members, in each object */
+    struct slice value; /* of the edit that is under way, as it is written; absent: not yet */
+    struct slice name, quoted; /* what was quoted last, and how that is written */
+    size_t joined;             /* bytes of arrays that were made */
     bool changed, starved;
 };
 
+static bool next(struct slice *rest, bool list, struct member *m)
+{
+    struct json_text_member found = { .name = SLICE("") };
+    bool any = list ? json_text_element(rest, &found.value) : json_text_next(rest, &found);
+    *m = (struct member){ found.name, found.value, NULL };
+    return any;
+}
+
+/* An object or array that was checked; an empty text is an object. */
 static struct object *read_object(struct editor *e, struct slice text)
 {
     struct slice rest = text;
-    struct json_text_member m;
+    struct member m;
+    bool list = text.n && *text.p == '[';
     size_t n = 0;
-    while (json_text_next(&rest, &m))
+    while (next(&rest, list, &m))
         n++;
     struct object *o = arena_take(e->arena, sizeof *o);
-    struct member *v = arena_take(e->arena, (n + e->room) * sizeof *v);
-    if (!o || !v) {
+    struct member *v = n ? arena_take(e->arena, n * sizeof *v) : NULL;
+    if (!o || (n && !v)) {
         e->starved = true;
         return NULL;
     }
-    *o = (struct object){ v, 0 };
-    for (rest = text; o->n < n && json_text_next(&rest, &m); o->n++)
-        v[o->n] = (struct member){ m.name, m.value, NULL };
+    *o = (struct object){ .v = v, .cap = n, .list = list };
+    for (rest = text; o->n < n && next(&rest, list, &v[o->n]); o->n++)
+        continue;
     return o;
 }
 
@@ -77,18 +90,40 @@ static struct slice quoted(struct editor *e, struct slice text)
     return slice_of(out, n + 2);
 }
 
+static struct slice quoted_name(struct editor *e, struct slice name)
+{
+    if (e->name.p != name.p || e->name.n != name.n)
+        e->quoted = quoted(e, name);
+    e->name = name;
+    return e->quoted;
+}
+
+/* Made once, however many places it goes to. */
 static struct slice write_value(struct editor *e, const struct edit *edit)
 {
-    if (edit->type == CONF_JSON_NUMBER)
-        return edit->value;
-    if (edit->type == CONF_JSON_BOOLEAN)
-        return slice_equal(edit->value, SLICE("true")) ? SLICE("true") : SLICE("false");
-    return quoted(e, edit->value);
+    if (!e->value.p)
+        e->value = edit->type == CONF_JSON_NUMBER            ? edit->value
+                   : edit->type != CONF_JSON_BOOLEAN         ? quoted(e, edit->value)
+                   : slice_equal(edit->value, SLICE("true")) ? SLICE("true")
+                                                             : SLICE("false");
+    return e->value;
 }
 
 static void put_member(struct editor *e, struct object *o, struct slice name, struct member m)
 {
-    m.name = quoted(e, name);
+    if (o->n == o->cap) {
+        size_t cap = o->cap ? 2 * o->cap : 1;
+        struct member *v = arena_take(e->arena, cap * sizeof *v);
+        if (!v) {
+            e->starved = true;
+            return;
+        }
+        if (o->n)
+            memcpy(v, o->v, o->n * sizeof *v);
+        o->v = v;
+        o->cap = cap;
+    }
+    m.name = quoted_name(e, name);
     o->v[o->n++] = m;
     e->changed = true;
 }
@@ -96,7 +131,9 @@ static void put_member(struct editor *e, struct object *o, struct slice name, st
 static struct slice join(struct editor *e, struct slice a, const char *between, struct slice b)
 {
     size_t n = strlen(between);
-    char *out = arena_take(e->arena, a.n + n + b.n + 2);
+    e->joined += a.n + b.n;
+    char *out =
+        e->joined <= JSON_EDIT_GROWTH + a.n ? arena_take(e->arena, a.n + n + b.n + 2) : NULL;
     if (!out) {
         e->starved = true;
         return SLICE("[]");
@@ -148,6 +185,27 @@ static void rename_member(struct editor *e, struct object *o, const struct edit 
     e->changed = true;
 }
 
+/* What is there: a member, or an element of an array. */
+static void change_there(struct editor *e, struct member *m, const struct edit *edit)
+{
+    if (edit->kind == CONF_CHANGE_ADD || edit->kind == CONF_CHANGE_RENAME)
+        return;
+    e->changed = true;
+    if (edit->kind == CONF_CHANGE_REMOVE) {
+        m->name = slice_of(NULL, 0);
+        return;
+    }
+    struct slice value = write_value(e, edit);
+    if (edit->kind == CONF_CHANGE_APPEND)
+        value = appended(e, m, value);
+    *m = (struct member){ m->name, value, NULL };
+}
+
+static bool makes(const struct edit *edit)
+{
+    return edit->kind == CONF_CHANGE_ADD || edit->kind == CONF_CHANGE_APPEND;
+}
+
 static void change(struct editor *e, struct object *o, const struct edit *edit)
 {
     if (edit->kind == CONF_CHANGE_RENAME) {
@@ -155,46 +213,111 @@ static void change(struct editor *e, struct object *o, const struct edit *edit)
         return;
     }
     struct member *m = find(e, o, edit->name);
-    if (edit->kind == CONF_CHANGE_REMOVE) {
-        e->changed |= m != NULL;
-        if (m)
-            m->name = slice_of(NULL, 0);
-        return;
-    }
-    if ((edit->kind == CONF_CHANGE_REPLACE && !m) || (edit->kind == CONF_CHANGE_ADD && m))
-        return;
-    struct slice value = write_value(e, edit);
-    if (edit->kind == CONF_CHANGE_APPEND)
-        value = appended(e, m, value);
-    e->changed = true;
-    if (m)
-        *m = (struct member){ m->name, value, NULL };
-    else
+    if (m) {
+        change_there(e, m, edit);
+    } else if (makes(edit)) {
+        struct slice value = write_value(e, edit);
+        if (edit->kind == CONF_CHANGE_APPEND)
+            value = appended(e, NULL, value);
         put_member(e, o, edit->name, (struct member){ .value = value });
+    }
 }
 
 /* --- nested names --------------------------------------------------------------------------- */
 
-/* The object that a member holds, looked into; NULL: it holds something else. */
-static struct object *enter(struct editor *e, struct member *m)
+/* "[*]" or "[3]" at the head of a path: which element, 0 for all of them. */
+static bool take_index(struct slice *path, size_t *index)
 {
-    if (!m->inner && m->value.n && *m->value.p == '{')
+    const char *end = path->n > 2 && *path->p == '[' ? memchr(path->p, ']', path->n) : NULL;
+    size_t n = end ? (size_t)(end - path->p) - 1 : 0;
+    const char *digits = path->p + 1;
+    if (n == 0 || n > 9)
+        return false;
+    *index = 0;
+    for (size_t i = 0; i < n && !(n == 1 && *digits == '*'); i++) {
+        if (digits[i] < '0' || digits[i] > '9' || *digits == '0')
+            return false;
+        *index = *index * 10 + (size_t)(digits[i] - '0');
+    }
+    *path = slice_of(end + 1, path->n - n - 2);
+    return path->n == 0 || *path->p == '.' || *path->p == '[';
+}
+
+static bool is_indices(struct slice path)
+{
+    size_t index;
+    while (path.n && *path.p == '[')
+        if (!take_index(&path, &index))
+            return false;
+    return path.n == 0 || *path.p == '.';
+}
+
+/* The name at the head of a path ends where something leads on. */
+static size_t name_length(struct slice path)
+{
+    size_t n = 0;
+    while (n < path.n && path.p[n] != '.' &&
+           !(n && path.p[n] == '[' && is_indices(slice_of(path.p + n, path.n - n))))
+        n++;
+    return n;
+}
+
+/* The object or array that a member holds, looked into; NULL: it holds something else. */
+static struct object *enter(struct editor *e, struct member *m, char bracket)
+{
+    if (!m->inner && m->value.n && *m->value.p == bracket)
         m->inner = read_object(e, m->value);
-    return m->inner;
+    return m->inner && m->inner->list == (bracket == '[') ? m->inner : NULL;
+}
+
+static void walk(struct editor *e, struct object *o, const struct edit *edit, struct slice path);
+
+/* The rest of the path leads on from this member, or element. */
+static void walk_on(struct editor *e, struct member *m, const struct edit *edit, struct slice path)
+{
+    struct object *inner = enter(e, m, *path.p == '.' ? '{' : '[');
+    size_t index, n = 0;
+    if (!inner)
+        return;
+    if (*path.p == '.') {
+        walk(e, inner, edit, slice_of(path.p + 1, path.n - 1));
+        return;
+    }
+    if (!take_index(&path, &index))
+        return;
+    for (size_t i = 0; i < inner->n && !e->starved; i++) {
+        struct member *element = &inner->v[i];
+        if (!element->name.p || (++n != index && index))
+            continue;
+        if (path.n)
+            walk_on(e, element, edit, path);
+        else
+            change_there(e, element, edit);
+        if (n == index)
+            return;
+    }
 }
 
 /* What is set makes the objects that lead to it. */
-static struct object *descend(struct editor *e, struct object *o, struct slice name, bool sets)
+static void walk(struct editor *e, struct object *o, const struct edit *edit, struct slice path)
 {
-    struct member *m = find(e, o, name);
-    if (m)
-        return enter(e, m);
-    if (!sets)
-        return NULL;
-    struct object *inner = read_object(e, slice_of(NULL, 0));
-    if (inner)
-        put_member(e, o, name, (struct member){ .inner = inner });
-    return inner;
+    struct edit here = *edit;
+    here.name = slice_of(path.p, name_length(path));
+    path = slice_of(path.p + here.name.n, path.n - here.name.n);
+    if (path.n == 0) {
+        change(e, o, &here);
+        return;
+    }
+    struct member *m = find(e, o, here.name);
+    if (m) {
+        walk_on(e, m, edit, path);
+        return;
+    }
+    struct object *inner = makes(edit) && *path.p == '.' ? read_object(e, slice_of(NULL, 0)) : NULL;
+    if (!inner)
+        return;
+    put_member(e, o, here.name, (struct member){ .inner = inner });
+    walk(e, inner, edit, slice_of(path.p + 1, path.n - 1));
 }
 
 /* Whether it can be done, whatever the body says. */
@@ -203,19 +326,6 @@ static bool is_sound(const struct edit *edit)
     bool valued = edit->kind == CONF_CHANGE_REPLACE || edit->kind == CONF_CHANGE_ADD ||
                   edit->kind == CONF_CHANGE_APPEND;
     return !valued || edit->type != CONF_JSON_NUMBER || json_text_is_number(edit->value);
-}
-
-static void change_nested(struct editor *e, struct object *o, struct edit edit)
-{
-    bool sets = edit.kind == CONF_CHANGE_ADD || edit.kind == CONF_CHANGE_APPEND;
-    const char *dot;
-    while (o && (dot = memchr(edit.name.p, '.', edit.name.n)) != NULL) {
-        size_t n = (size_t)(dot - edit.name.p);
-        o = descend(e, o, slice_of(edit.name.p, n), sets);
-        edit.name = slice_of(dot + 1, edit.name.n - n - 1);
-    }
-    if (o)
-        change(e, o, &edit);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -249,7 +359,7 @@ static size_t space(const struct object *o)
 static char *write_object(char *at, const struct object *o)
 {
     bool first = true;
-    *at++ = '{';
+    *at++ = o->list ? '[' : '{';
     for (size_t i = 0; i < o->n; i++) {
         const struct member *m = &o->v[i];
         if (!m->name.p)
@@ -258,10 +368,11 @@ static char *write_object(char *at, const struct object *o)
             *at++ = ',';
         first = false;
         at = build_slice(at, m->name);
-        *at++ = ':';
+        if (!o->list)
+            *at++ = ':';
         at = m->inner ? write_object(at, m->inner) : build_slice(at, m->value);
     }
-    *at++ = '}';
+    *at++ = o->list ? ']' : '}';
     return at;
 }
 
@@ -278,7 +389,7 @@ static struct slice write_members(struct editor *e, const struct object *o)
 enum edit_result json_edit(struct slice text, const struct edits *edits, struct arena *arena,
                            struct slice *out)
 {
-    struct editor e = { .arena = arena, .room = edits->n };
+    struct editor e = { .arena = arena };
     struct slice value = { NULL, 0 };
     if (text.n && (!json_text_check(text, &value) || *value.p != '{'))
         return EDIT_SAME;
@@ -286,13 +397,16 @@ enum edit_result json_edit(struct slice text, const struct edits *edits, struct 
     for (size_t i = 0; o && i < edits->n; i++) {
         if (edits->v[i].kind == CONF_CHANGE_ALLOW || !is_sound(&edits->v[i]))
             continue;
+        e.value = slice_of(NULL, 0);
         if (edits->nested)
-            change_nested(&e, o, edits->v[i]);
+            walk(&e, o, &edits->v[i], edits->v[i].name);
         else
             change(&e, o, &edits->v[i]);
     }
     if (o)
         allow_only(&e, o, edits);
+    if (o && e.changed && space(o) > text.n + JSON_EDIT_GROWTH)
+        return EDIT_NO_MEMORY;
     if (o && e.changed)
         *out = write_members(&e, o);
     if (e.starved)

@@ -260,6 +260,23 @@ bool json_text_next(struct slice *rest, struct json_text_member *member)
     return true;
 }
 
+bool json_text_element(struct slice *rest, struct slice *value)
+{
+    if (rest->n == 0)
+        return false;
+    struct scan s = { .p = rest->p, .end = rest->p + rest->n };
+    s.p++; /* the bracket or the comma */
+    skip_space(&s);
+    if (s.p == s.end || *s.p == ']')
+        return false;
+    const char *from = s.p;
+    pass_value(&s);
+    *value = slice_of(from, (size_t)(s.p - from));
+    skip_space(&s);
+    *rest = slice_of(s.p, (size_t)(s.end - s.p));
+    return true;
+}
+
 /* --- names ---------------------------------------------------------------------------------- */
 
 static unsigned unit(const char *p)

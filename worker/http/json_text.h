@@ -24,6 +24,9 @@ bool json_text_is_number(struct slice text);
  * there are any. */
 bool json_text_next(struct slice *rest, struct json_text_member *member);
 
+/* The same for an array: the next element. */
+bool json_text_element(struct slice *rest, struct slice *value);
+
 /* Whether the string, in its quotes, means `name`. */
 bool json_text_means(struct slice string, struct slice name);
 

@@ -115,6 +115,71 @@ static void nested_names(void **state)
     NESTED("{\"a\":{\"b\":1},\"b\":2}", "{\"a\":{\"b\":1}}", ALLOW("a"));
 }
 
+static void elements_of_arrays(void **state)
+{
+    (void)state;
+    NESTED("{\"a\":[{\"b\":1},2, {\"b\":3,\"c\":4}]}", "{\"a\":[{},2,{\"c\":4}]}",
+           REMOVE("a[*].b"));
+    NESTED("{\"a\":[{\"b\":1}, {\"b\":2}]}", "{\"a\":[{\"b\":1},{}]}", REMOVE("a[2].b"));
+    NESTED("{\"a\":[1,2,3]}", "{\"a\":[1,3]}", REMOVE("a[2]"));
+    NESTED("{\"a\":[1,2,3]}", "{\"a\":[3]}", REMOVE("a[1]"), REMOVE("a[1]")); /* one by one */
+    NESTED("{\"a\":[1,2,3]}", "{\"a\":[]}", REMOVE("a[*]"));
+    NESTED("{\"a\":[ ]}", NULL, REMOVE("a[*]"), REPLACE("a[1]", "v"), REMOVE("a[*].b"));
+    NESTED("{\"a\":[1,2]}", "{\"a\":[\"v\",\"v\"]}", REPLACE("a[*]", "v"));
+    NESTED("{\"a\":[[1,2],[3]]}", "{\"a\":[[2],[]]}", REMOVE("a[*][1]"));
+    NESTED("{\"a\":[[{\"b\":[0,{\"c\":1}]}]]}", "{\"a\":[[{\"b\":[0,{\"c\":\"v\"}]}]]}",
+           REPLACE("a[1][*].b[2].c", "v"));
+    NESTED("{\"a\":[{\"b\":1},{\"c\":2}]}", "{\"a\":[{\"x\":1},{\"c\":2}]}", RENAME("a[*].b", "x"));
+    NESTED("{\"a\":[{\"b\":1},{},3]}",
+           "{\"a\":[{\"b\":1,\"c\":{\"d\":\"v\"}},{\"b\":\"w\",\"c\":{\"d\":\"v\"}},3]}",
+           ADD("a[*].b", "w"), ADD("a[*].c.d", "v"));
+    NESTED("{\"a\":[{\"t\":[1]},{\"t\":[ ]},{}]}",
+           "{\"a\":[{\"t\":[1,\"v\"]},{\"t\":[ \"v\"]},{\"t\":[\"v\"]}]}", APPEND("a[*].t", "v"));
+    NESTED("{\"a\":[{\"b\":1},{}]}", "{\"a\":[{\"b\":\"v\"},{},\"w\"]}", REPLACE("a[1].b", "v"),
+           APPEND("a", "w"));
+    NESTED("{\"a\":[1,[2]]}", "{\"a\":[[1,\"v\"],[2,\"v\"]]}", APPEND("a[*]", "v"));
+    NESTED("{\"a\":{\"b\":1},\"c\":\"[1]\"}", NULL, REMOVE("a[1]"), REMOVE("a[*].b"),
+           REMOVE("c[1]"));
+    NESTED("{\"a\":[1]}", NULL, REMOVE("a[2]"), ADD("a[1]", "v"), ADD("a[2]", "v"),
+           RENAME("a[1]", "x"), REMOVE("a[0]"), REMOVE("a[99999999999]"));
+    NESTED("{}", NULL, ADD("a[1]", "v"), ADD("a[*].b", "v"), APPEND("a[1].b", "v"));
+}
+
+/* Brackets that lead nowhere are a part of the name, and so are all where dots are. */
+static void brackets_in_names(void **state)
+{
+    (void)state;
+    GIVES("{\"a[1]\":1,\"a\":[2]}", "{\"a\":[2]}", REMOVE("a[1]"));
+    NESTED("{\"a[x]\":1,\"b[]\":2,\"[1]\":3,\"c[1]d\":4,\"e[\":5,\"f[0]\":6,\"g\":7}", "{\"g\":7}",
+           REMOVE("a[x]"), REMOVE("b[]"), REMOVE("[1]"), REMOVE("c[1]d"), REMOVE("e["),
+           REMOVE("f[0]"));
+}
+
+/* A little in each of many elements is much. */
+static void what_would_grow_too_much(void **state)
+{
+    enum { ELEMENTS = 60000, VALUE = 200 };
+    static char text[4 * ELEMENTS + 8], value[VALUE];
+    (void)state;
+    size_t n = (size_t)snprintf(text, sizeof text, "{\"a\":[{}");
+    for (int i = 1; i < ELEMENTS; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, ",{}");
+    n += (size_t)snprintf(text + n, sizeof text - n, "]}");
+    memset(value, 'v', sizeof value);
+    struct edit edit = { CONF_CHANGE_ADD, CONF_JSON_STRING, SLICE("a[*].b"), { value, 1 } };
+    struct edits edits = { &edit, 1, true };
+    struct arena arena;
+    struct slice out;
+    arena_init(&arena, NULL, 0);
+    assert_int_equal(json_edit(slice_of(text, n), &edits, &arena, &out), EDIT_DONE);
+    assert_int_equal(out.n, n + ELEMENTS * strlen("\"b\":\"v\""));
+    edit.value.n = VALUE;
+    assert_int_equal(json_edit(slice_of(text, n), &edits, &arena, &out), EDIT_NO_MEMORY);
+    edit.kind = CONF_CHANGE_APPEND;
+    assert_int_equal(json_edit(slice_of(text, n), &edits, &arena, &out), EDIT_NO_MEMORY);
+    arena_reset(&arena);
+}
+
 static void what_is_no_object_stays(void **state)
 {
     (void)state;
@@ -185,6 +250,9 @@ int main(void)
         cmocka_unit_test(values_break_out_of_nothing),
         cmocka_unit_test(types),
         cmocka_unit_test(nested_names),
+        cmocka_unit_test(elements_of_arrays),
+        cmocka_unit_test(brackets_in_names),
+        cmocka_unit_test(what_would_grow_too_much),
         cmocka_unit_test(what_is_no_object_stays),
         cmocka_unit_test(nothing_is_an_object_to_be_filled),
         cmocka_unit_test(large_and_deep),
