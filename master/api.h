@@ -49,6 +49,13 @@ struct api {
     uint64_t (*ask)(struct api *api, enum channel_op op, const char *text);
 };
 
+/* Whether a dictionary can be used, and has that name; "": any. */
+static inline bool api_dict_is(const struct api *api, size_t dict, const char *name)
+{
+    const char *own = api->heritage->conf->shared_dicts[dict].name.s;
+    return api->caches[dict] != NULL && (name[0] == '\0' || strcmp(name, own) == 0);
+}
+
 struct api_request {
     const struct api_caller *caller;
     const struct head *head;

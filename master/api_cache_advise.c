@@ -65,8 +65,7 @@ void api_cache_advise(struct api *api, const struct api_request *request, struct
     }
     (void)api_parameter(request, "dict", dict, sizeof dict);
     for (size_t i = 0; i < conf->shared_dicts_n; i++)
-        if (api->caches[i] != NULL &&
-            (dict[0] == '\0' || strcmp(dict, conf->shared_dicts[i].name.s) == 0))
+        if (api_dict_is(api, i, dict))
             json_array_append_new(list, dict_json(api, i));
     json_object_set_new(value, "dicts", list);
     api_reply_json(reply, 200, value);

@@ -56,11 +56,6 @@ static bool has_tag(const struct listing *l, const struct cache_hit *hit)
     return l->tag[0] == '\0';
 }
 
-static bool begins_with(struct slice text, struct slice with)
-{
-    return text.n >= with.n && (with.n == 0 || memcmp(text.p, with.p, with.n) == 0);
-}
-
 static bool has_parts(const struct listing *l, const struct cache_hit *hit)
 {
     struct cache_key_parts parts;
@@ -72,7 +67,7 @@ static bool has_parts(const struct listing *l, const struct cache_hit *hit)
     if (l->method[0] != '\0' && !slice_equal(parts.method, slice_of(l->method, strlen(l->method))))
         return false;
     return (l->host.n == 0 || slice_equal_nocase(parts.host, l->host)) &&
-           begins_with(parts.path, l->path);
+           slice_begins(parts.path, l->path);
 }
 
 static bool fits(const struct listing *l, const struct cache_hit *hit)
@@ -218,20 +213,13 @@ static bool answer(struct listing *l, struct api_reply *reply)
     return true;
 }
 
-static bool is_wanted(const struct listing *l)
-{
-    return l->api->caches[l->dict] != NULL &&
-           (l->name[0] == '\0' ||
-            strcmp(l->name, l->api->heritage->conf->shared_dicts[l->dict].name.s) == 0);
-}
-
 static bool step(struct api_job *job, struct api_reply *reply)
 {
     struct listing *l = (struct listing *)job;
     bool full = l->order == ORDER_NONE && l->n == l->limit;
 
     while (l->dict < l->api->heritage->conf->shared_dicts_n && !full) {
-        if (is_wanted(l) &&
+        if (api_dict_is(l->api, l->dict, l->name) &&
             cache_walk_some(l->api->caches[l->dict], l->api->now, &l->at, SLICE_BUCKETS, keep, l))
             return false;
         full = l->order == ORDER_NONE && l->n == l->limit;

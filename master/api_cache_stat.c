@@ -141,8 +141,7 @@ void api_cache_stat(struct api *api, const struct api_request *request, struct a
     }
     (void)api_parameter(request, "dict", dict, sizeof dict);
     for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++)
-        if (api->caches[i] != NULL &&
-            (dict[0] == '\0' || strcmp(dict, api->heritage->conf->shared_dicts[i].name.s) == 0))
+        if (api_dict_is(api, i, dict))
             json_array_append_new(list, dict_json(api, i));
     json_object_set_new(value, "dicts", list);
     json_object_set_new(value, "requests", requests_json(api));

@@ -15,30 +15,20 @@
 #include "worker/http/uri.h"
 #include <stdio.h>
 
-static bool starts_nocase(struct slice text, struct slice with)
-{
-    return text.n >= with.n && slice_equal_nocase(slice_of(text.p, with.n), with);
-}
-
-static struct slice skip(struct slice text, size_t n)
-{
-    return slice_of(text.p + n, text.n - n);
-}
-
 bool api_object_url(struct slice text, struct api_object_url *url)
 {
     struct uri uri;
     int port;
 
-    if (starts_nocase(text, SLICE("http://")))
-        text = skip(text, 7);
-    else if (starts_nocase(text, SLICE("https://")))
-        text = skip(text, 8);
+    if (slice_begins_nocase(text, SLICE("http://")))
+        text = slice_from(text, 7);
+    else if (slice_begins_nocase(text, SLICE("https://")))
+        text = slice_from(text, 8);
     size_t host_n = 0;
     while (host_n < text.n && text.p[host_n] != '/' && text.p[host_n] != '?' &&
            text.p[host_n] != '#')
         host_n++;
-    struct slice host = slice_of(text.p, host_n), target = skip(text, host_n);
+    struct slice host = slice_of(text.p, host_n), target = slice_from(text, host_n);
     const char *fragment = target.n > 0 ? memchr(target.p, '#', target.n) : NULL;
     if (fragment != NULL)
         target.n = (size_t)(fragment - target.p);
@@ -53,7 +43,7 @@ bool api_object_url(struct slice text, struct api_object_url *url)
     if (!uri_parse(target, url->path_text, sizeof url->path_text, &uri))
         return false;
     url->path = uri.path;
-    url->query = query.n > 0 && query.p[0] == '?' ? skip(query, 1) : uri.query;
+    url->query = query.n > 0 && query.p[0] == '?' ? slice_from(query, 1) : uri.query;
     return true;
 }
 
@@ -67,7 +57,7 @@ static bool ends_with_dots(struct slice path)
 size_t api_object_prefix(struct slice path, char *out, size_t cap)
 {
     const char *mark = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
-    struct slice end = mark != NULL ? skip(path, (size_t)(mark - path.p)) : SLICE("");
+    struct slice end = mark != NULL ? slice_from(path, (size_t)(mark - path.p)) : SLICE("");
     struct slice begin = slice_of(path.p, path.n - end.n);
     struct uri uri;
 
@@ -232,12 +222,12 @@ static json_t *fields_json(const char *head, size_t n)
         struct slice line = slice_of(rest.p, stop != NULL ? (size_t)(stop - rest.p) : rest.n);
         const char *colon = line.n > 0 ? memchr(line.p, ':', line.n) : NULL;
         if (colon != NULL) {
-            struct slice value = skip(line, (size_t)(colon - line.p) + 1);
+            struct slice value = slice_from(line, (size_t)(colon - line.p) + 1);
             while (value.n > 0 && value.p[0] == ' ')
-                value = skip(value, 1);
+                value = slice_from(value, 1);
             add_field(o, slice_of(line.p, (size_t)(colon - line.p)), value);
         }
-        rest = skip(rest, line.n + (stop != NULL ? 2 : 0));
+        rest = slice_from(rest, line.n + (stop != NULL ? 2 : 0));
     }
     return o;
 }
@@ -280,10 +270,10 @@ static json_t *selected_json(struct slice own)
         struct slice line = slice_of(own.p, stop != NULL ? (size_t)(stop - own.p) : own.n);
         const char *colon = line.n > 1 ? memchr(line.p + 1, ':', line.n - 1) : NULL;
         if (colon != NULL) {
-            struct slice value = field_trim(skip(line, (size_t)(colon - line.p) + 1));
+            struct slice value = field_trim(slice_from(line, (size_t)(colon - line.p) + 1));
             add_field(o, slice_of(line.p + 1, (size_t)(colon - line.p) - 1), value);
         }
-        own = skip(own, line.n + (stop != NULL ? 2 : 0));
+        own = slice_from(own, line.n + (stop != NULL ? 2 : 0));
     }
     return o;
 }

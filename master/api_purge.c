@@ -307,12 +307,6 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static bool is_meant(const struct api *api, const struct order *o, size_t dict)
-{
-    return api->caches[dict] != NULL &&
-           (!o->one_dict || strcmp(o->dict, api->heritage->conf->shared_dicts[dict].name.s) == 0);
-}
-
 /* NULL, or what is wrong. */
 static const char *check(const struct api *api, struct order *o)
 {
@@ -323,7 +317,7 @@ static const char *check(const struct api *api, struct order *o)
 
     for (size_t i = 0; i < conf->shared_dicts_n && wrong == NULL; i++) {
         known |= strcmp(o->dict, conf->shared_dicts[i].name.s) == 0;
-        if (is_meant(api, o, i) && !label(api, api->caches[i], o, &labels))
+        if (api_dict_is(api, i, o->dict) && !label(api, api->caches[i], o, &labels))
             wrong = "tag is no list of tags that short";
     }
     o->began = now_us();
@@ -336,7 +330,7 @@ static void carry_out(const struct api *api, struct order *o)
     struct labels labels;
 
     for (size_t i = 0; i < api->heritage->conf->shared_dicts_n; i++)
-        if (is_meant(api, o, i) && label(api, api->caches[i], o, &labels))
+        if (api_dict_is(api, i, o->dict) && label(api, api->caches[i], o, &labels))
             purge(api, api->caches[i], &labels, o);
     o->us = now_us() - o->began;
 }
@@ -377,7 +371,7 @@ static bool count_some(struct api_job *job, struct api_reply *reply)
 
     for (; o->at_dict < api->heritage->conf->shared_dicts_n; o->at_dict++, o->at = 0) {
         struct cache *cache = api->caches[o->at_dict];
-        if (is_meant(api, o, o->at_dict) && label(api, cache, o, &labels) &&
+        if (api_dict_is(api, o->at_dict, o->dict) && label(api, cache, o, &labels) &&
             cache_walk_some(cache, api->now, &o->at, SLICE_BUCKETS, count_object,
                             &(struct census){ cache, &labels, o }))
             return false;

@@ -42,9 +42,9 @@ static bool printable(struct slice text)
 
 static bool begins(struct slice *text, struct slice with)
 {
-    if (text->n < with.n || !slice_equal_nocase(slice_of(text->p, with.n), with))
+    if (!slice_begins_nocase(*text, with))
         return false;
-    *text = slice_of(text->p + with.n, text->n - with.n);
+    *text = slice_from(*text, with.n);
     return true;
 }
 
@@ -57,7 +57,7 @@ bool ctl_fetch_url(struct slice text, struct ctl_fetch_url *out)
     while (n < text.n && text.p[n] != '/' && text.p[n] != '?' && text.p[n] != '#')
         n++;
     out->authority = slice_of(text.p, n);
-    out->target = slice_of(text.p + n, text.n - n);
+    out->target = slice_from(text, n);
     const char *fragment = out->target.n ? memchr(out->target.p, '#', out->target.n) : NULL;
     if (fragment)
         out->target.n = (size_t)(fragment - out->target.p);

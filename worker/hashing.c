@@ -64,7 +64,7 @@ static struct slice cookie_of(const struct stream *s, struct slice name)
         while (f->id == FIELD_COOKIE && rest.n > 0) {
             struct slice pair = field_trim(field_cut(&rest, ';'));
             if (pair.n > name.n && pair.p[name.n] == '=' && memcmp(pair.p, name.p, name.n) == 0)
-                return slice_of(pair.p + name.n + 1, pair.n - name.n - 1);
+                return slice_from(pair, name.n + 1);
         }
     }
     return (struct slice){ NULL, 0 };

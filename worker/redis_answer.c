@@ -74,7 +74,7 @@ static struct slice next_word(struct slice *text)
     struct slice word = slice_of(text->p, n);
 
     n += space ? 1 : 0;
-    *text = slice_of(text->p + n, text->n - n);
+    *text = slice_from(*text, n);
     return word;
 }
 

@@ -60,7 +60,7 @@ static uint32_t set_for(struct router *r, const struct conf_text *host)
     if (text.n > 0 && text.p[0] == '*') {
         kind = ROUTER_SUFFIX;
         r->suffixes = true;
-        text = slice_of(text.p + 1, text.n - 1);
+        text = slice_from(text, 1);
     } else if (text.n > 0 && text.p[text.n - 1] == '*') {
         kind = ROUTER_PREFIX;
         r->prefixes = true;

@@ -190,8 +190,7 @@ static void search_wildcards(struct search *s)
         if (host.p[i] != '.')
             continue;
         if (s->r->suffixes)
-            search_set(
-                s, router_table_get(&s->r->hosts, ROUTER_SUFFIX, slice_of(host.p + i, host.n - i)));
+            search_set(s, router_table_get(&s->r->hosts, ROUTER_SUFFIX, slice_from(host, i)));
         if (s->r->prefixes && i + 1 < host.n)
             search_set(s, router_table_get(&s->r->hosts, ROUTER_PREFIX, slice_of(host.p, i + 1)));
     }

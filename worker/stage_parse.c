@@ -43,9 +43,9 @@ static enum walk walk_line(const struct conf *conf, struct slice list, uint8_t i
         size_t start = list.n;
         while (start > 0 && list.p[start - 1] != ',')
             start--;
-        struct slice item = slice_of(list.p + start, list.n - start);
+        struct slice item = slice_from(list, start);
         while (item.n > 0 && (*item.p == ' ' || *item.p == '\t'))
-            item = slice_of(item.p + 1, item.n - 1);
+            item = slice_from(item, 1);
         while (item.n > 0 && (item.p[item.n - 1] == ' ' || item.p[item.n - 1] == '\t'))
             item.n--;
         uint8_t one[16];
@@ -155,8 +155,7 @@ static bool upgrades_http(const struct head *h)
         struct slice rest = field_value(f);
         while (field_list_next(&rest, &protocol))
             for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-                if (protocol.n >= prefixes[i].n &&
-                    slice_equal_nocase(slice_of(protocol.p, prefixes[i].n), prefixes[i]))
+                if (slice_begins_nocase(protocol, prefixes[i]))
                     return true;
     }
     return false;

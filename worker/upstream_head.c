@@ -88,7 +88,7 @@ static char *put_path(char *p, const struct stream *s)
     if (slice_equal(rest, SLICE("*")) && base.n <= 1)
         return build_slice(p, rest); /* about the server as a whole (RFC 9112 section 3.2.4) */
     if (s->route->strip_path && s->match.path)
-        rest = slice_of(rest.p + s->match.stripped, rest.n - s->match.stripped);
+        rest = slice_from(rest, s->match.stripped);
     if (base.n && base.p[base.n - 1] == '/' && rest.n && *rest.p == '/')
         base.n--;
     p = build_slice(p, base);

@@ -39,4 +39,20 @@ static inline bool slice_equal_nocase(struct slice a, struct slice b)
     return true;
 }
 
+/* What follows the first n bytes; n <= s.n. */
+static inline struct slice slice_from(struct slice s, size_t n)
+{
+    return slice_of(s.p + n, s.n - n);
+}
+
+static inline bool slice_begins(struct slice s, struct slice with)
+{
+    return s.n >= with.n && slice_equal(slice_of(s.p, with.n), with);
+}
+
+static inline bool slice_begins_nocase(struct slice s, struct slice with)
+{
+    return s.n >= with.n && slice_equal_nocase(slice_of(s.p, with.n), with);
+}
+
 #endif

@@ -54,7 +54,7 @@ static void sip_hash(const uint64_t key[2], uint64_t first, struct slice text, u
                      key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull };
     uint64_t last = (uint64_t)(text.n + sizeof first) << 56, word;
     sip_word(&s, first);
-    for (; text.n >= 8; text = slice_of(text.p + 8, text.n - 8)) {
+    for (; text.n >= 8; text = slice_from(text, 8)) {
         memcpy(&word, text.p, 8);
         sip_word(&s, word);
     }

@@ -130,7 +130,7 @@ static bool forwardable(struct slice name)
     if (field_lookup(name.p, name.n) != FIELD_OTHER)
         return false;
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        if (name.n >= ours[i].n && slice_equal_nocase(slice_of(name.p, ours[i].n), ours[i]))
+        if (slice_begins_nocase(name, ours[i]))
             return false;
     return true;
 }
@@ -218,7 +218,7 @@ static enum chunk_verdict take_data(struct chunk *c, struct slice *in, struct sl
 {
     size_t n = in->n < c->left ? in->n : (size_t)c->left;
     *out = slice_of(in->p, n);
-    *in = slice_of(in->p + n, in->n - n);
+    *in = slice_from(*in, n);
     c->left -= n;
     if (c->left == 0)
         c->state = STATE_DATA_CR;
@@ -233,7 +233,7 @@ enum chunk_verdict chunk_next(struct chunk *c, struct slice *in, struct slice *o
         if (c->state == STATE_DATA)
             return take_data(c, in, out);
         c->state = (uint8_t)step(c, *in->p);
-        *in = slice_of(in->p + 1, in->n - 1);
+        *in = slice_from(*in, 1);
     }
     if (c->state == STATE_BROKEN)
         return CHUNK_BAD;

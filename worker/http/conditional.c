@@ -17,9 +17,9 @@ static bool is_weak(struct slice tag)
 bool conditional_weak_match(struct slice a, struct slice b)
 {
     if (is_weak(a))
-        a = slice_of(a.p + 2, a.n - 2);
+        a = slice_from(a, 2);
     if (is_weak(b))
-        b = slice_of(b.p + 2, b.n - 2);
+        b = slice_from(b, 2);
     return a.n > 0 && slice_equal(a, b);
 }
 

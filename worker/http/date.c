@@ -77,7 +77,7 @@ static bool eat(struct slice *text, const char *wanted, size_t n)
 {
     if (text->n < n || !slice_equal_nocase(slice_of(text->p, n), slice_of(wanted, n)))
         return false;
-    *text = slice_of(text->p + n, text->n - n);
+    *text = slice_from(*text, n);
     return true;
 }
 
@@ -92,7 +92,7 @@ static bool eat_digits(struct slice *text, size_t n, int *out)
             return false;
         *out = *out * 10 + (int)digit;
     }
-    *text = slice_of(text->p + n, text->n - n);
+    *text = slice_from(*text, n);
     return true;
 }
 

@@ -196,8 +196,16 @@ bool field_list_next(struct slice *rest, struct slice *element)
 struct slice field_trim(struct slice text)
 {
     while (text.n && (text.p[0] == ' ' || text.p[0] == '\t'))
-        text = slice_of(text.p + 1, text.n - 1);
+        text = slice_from(text, 1);
     while (text.n && (text.p[text.n - 1] == ' ' || text.p[text.n - 1] == '\t'))
         text.n--;
     return text;
+}
+
+struct slice field_credentials(struct slice value, struct slice scheme)
+{
+    if (value.n <= scheme.n || !slice_begins_nocase(value, scheme))
+        return slice_of(NULL, 0);
+    struct slice rest = slice_from(value, scheme.n), text = field_trim(rest);
+    return text.p > rest.p && text.n ? text : slice_of(NULL, 0);
 }

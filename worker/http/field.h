@@ -65,4 +65,8 @@ struct slice field_cut_tag(struct slice *rest);
 bool field_list_next(struct slice *rest, struct slice *element);
 struct slice field_trim(struct slice text); /* without spaces and tabs at both ends */
 
+/* The credentials in an Authorization field of that scheme, in any case (RFC 9110 section 11.4),
+ * trimmed; {NULL, 0}: another scheme, or nothing behind it. */
+struct slice field_credentials(struct slice value, struct slice scheme);
+
 #endif

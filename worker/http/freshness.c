@@ -47,13 +47,13 @@ static size_t token_length(struct slice text)
 static struct directive read_directive(struct slice member)
 {
     struct directive d = { .name = slice_of(member.p, token_length(member)) };
-    struct slice rest = slice_of(member.p + d.name.n, member.n - d.name.n);
+    struct slice rest = slice_from(member, d.name.n);
     d.malformed = d.name.n == 0;
     if (rest.n == 0 || rest.p[0] != '=') {
         d.malformed |= rest.n != 0;
         return d;
     }
-    d.value = slice_of(rest.p + 1, rest.n - 1);
+    d.value = slice_from(rest, 1);
     if (d.value.n == 0 || d.value.p[0] != '"') {
         d.malformed |= d.value.n == 0 || token_length(d.value) != d.value.n;
         return d;

@@ -78,6 +78,6 @@ bool media_is_kind(const struct conf_mime *m, struct slice value)
     if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
         return false;
     if (wanted.n > 2 && wanted.p[0] == '*' && wanted.p[1] == '+')
-        return ends_with(subtype, slice_of(wanted.p + 1, wanted.n - 1));
+        return ends_with(subtype, slice_from(wanted, 1));
     return slice_equal(wanted, SLICE("*")) || slice_equal_nocase(wanted, subtype);
 }

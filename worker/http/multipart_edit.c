@@ -33,7 +33,7 @@ static struct slice parameter(struct slice rest, struct slice name)
             continue;
         if (found.p)
             return slice_of(NULL, 0);
-        found = slice_of(one.p + name.n + 1, one.n - name.n - 1);
+        found = slice_from(one, name.n + 1);
     }
     return found;
 }
@@ -85,7 +85,7 @@ static struct slice next_line(struct slice *rest)
     const char *end = memmem(rest->p, rest->n, "\r\n", 2);
     size_t n = end ? (size_t)(end - rest->p) : rest->n, used = end ? n + 2 : n;
     struct slice line = slice_of(rest->p, n);
-    *rest = slice_of(rest->p + used, rest->n - used);
+    *rest = slice_from(*rest, used);
     return line;
 }
 
@@ -102,8 +102,7 @@ static bool read_part(struct slice text, struct edit_item *part)
             break;
         if (*line.p == ' ' || *line.p == '\t')
             return false; /* a folded line */
-        if (line.n < disposition.n ||
-            !slice_equal_nocase(slice_of(line.p, disposition.n), disposition))
+        if (!slice_begins_nocase(line, disposition))
             continue;
         if (name.p)
             return false;
@@ -116,7 +115,7 @@ static bool read_part(struct slice text, struct edit_item *part)
     part->name = name;
     part->before = slice_of(text.p, (size_t)(name.p - text.p));
     size_t used = part->before.n + name.n;
-    part->after = slice_of(text.p + used, text.n - used);
+    part->after = slice_from(text, used);
     return true;
 }
 
@@ -139,7 +138,7 @@ static bool read_all(struct editor *e, struct slice text)
 {
     struct edit_list *l = &e->parts;
     const char *p = text.p, *end = p + text.n;
-    struct slice first = slice_of(e->mark.p + 2, e->mark.n - 2);
+    struct slice first = slice_from(e->mark, 2);
     bool last;
     if (text.n >= first.n && memcmp(p, first.p, first.n) == 0)
         p += first.n;
@@ -202,7 +201,7 @@ static struct edit_item make_part(struct edit_list *l, const struct edit *edit)
 
 static struct slice write_all(struct edit_list *l)
 {
-    struct slice mark = of(l)->mark, first = slice_of(mark.p + 2, mark.n - 2);
+    struct slice mark = of(l)->mark, first = slice_from(mark, 2);
     size_t room = mark.n + 4;
     for (size_t i = 0; i < l->n; i++)
         room += mark.n + 2 + l->v[i].before.n + l->v[i].name.n + l->v[i].after.n;

@@ -18,7 +18,7 @@ static bool take_number(struct slice *text, uint64_t *out)
                                                 : number * 10 + (uint64_t)(text->p[n] - '0');
     if (n > 0)
         *out = number;
-    *text = slice_of(text->p + n, text->n - n);
+    *text = slice_from(*text, n);
     return n > 0;
 }
 
@@ -30,7 +30,7 @@ static int read_spec(struct slice spec, uint64_t size, struct range *out)
 
     if (spec.n == 0 || *spec.p != '-')
         return -1;
-    spec = slice_of(spec.p + 1, spec.n - 1);
+    spec = slice_from(spec, 1);
     bool has_last = take_number(&spec, &last);
     if (spec.n > 0 || (!has_first && !has_last) || (has_first && has_last && last < first))
         return -1;
@@ -61,7 +61,7 @@ int range_parse(struct slice value, uint64_t size, struct range out[RANGE_MAX])
 
     if (value.n < 6 || !slice_equal_nocase(slice_of(value.p, 6), SLICE("bytes=")))
         return 0;
-    struct slice rest = slice_of(value.p + 6, value.n - 6), spec;
+    struct slice rest = slice_from(value, 6), spec;
     while (field_list_next(&rest, &spec)) {
         struct range range;
         int verdict = read_spec(spec, size, &range);

@@ -31,7 +31,7 @@ bool tags_cut(struct slice *list, struct slice *tag)
 bool tags_named(struct slice name)
 {
     if (name.n > 0 && *name.p == '@')
-        name = slice_of(name.p + 1, name.n - 1);
+        name = slice_from(name, 1);
     return slice_equal_nocase(name, field_name(FIELD_CACHE_TAG)) ||
            slice_equal_nocase(name, field_name(FIELD_SURROGATE_KEY));
 }

@@ -4,19 +4,9 @@
 #include "worker/http/base64.h"
 #include "worker/http/field.h"
 
-/* {NULL, 0}: another scheme, or nothing behind it. */
-static struct slice token_of(struct slice value)
-{
-    static const struct slice scheme = { "basic", 5 };
-    if (value.n <= scheme.n || !slice_equal_nocase(slice_of(value.p, scheme.n), scheme))
-        return slice_of(NULL, 0);
-    struct slice rest = slice_of(value.p + scheme.n, value.n - scheme.n), token = field_trim(rest);
-    return token.p > rest.p ? token : slice_of(NULL, 0);
-}
-
 bool basic_claim_read(struct slice value, char *text, struct basic_claim *claim)
 {
-    struct slice token = token_of(value);
+    struct slice token = field_credentials(value, SLICE("basic"));
     ptrdiff_t n = token.n ? base64_decode(token, true, text) : -1;
     const char *colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
 

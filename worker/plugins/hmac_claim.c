@@ -3,15 +3,10 @@
  * of the four values can have. */
 #include "worker/plugins/hmac_claim.h"
 
-static struct slice skip(struct slice s, size_t n)
-{
-    return slice_of(s.p + n, s.n - n);
-}
-
 static struct slice skip_any(struct slice s, const char *set, size_t set_n)
 {
     while (s.n && memchr(set, *s.p, set_n))
-        s = skip(s, 1);
+        s = slice_from(s, 1);
     return s;
 }
 
@@ -22,15 +17,15 @@ static bool take(struct slice *rest, struct slice *name, struct slice *value)
     if (!equals)
         return false;
     *name = slice_of(rest->p, (size_t)(equals - rest->p));
-    struct slice after = skip(*rest, name->n + 1);
+    struct slice after = slice_from(*rest, name->n + 1);
     if (after.n == 0 || *after.p != '"')
         return false;
-    after = skip(after, 1);
+    after = slice_from(after, 1);
     const char *quote = after.n ? memchr(after.p, '"', after.n) : NULL;
     if (!quote)
         return false;
     *value = slice_of(after.p, (size_t)(quote - after.p));
-    *rest = skip(after, value->n + 1);
+    *rest = slice_from(after, value->n + 1);
     return value->n == 0 || !memchr(value->p, '\\', value->n);
 }
 
@@ -53,7 +48,7 @@ bool hmac_claim_read(struct slice value, struct hmac_claim *claim)
     if (value.n <= scheme.n || !slice_equal_nocase(slice_of(value.p, scheme.n), scheme) ||
         value.p[scheme.n] != ' ')
         return false;
-    struct slice rest = skip_any(skip(value, scheme.n), " \t", 2);
+    struct slice rest = skip_any(slice_from(value, scheme.n), " \t", 2);
     while (rest.n) {
         if (!take(&rest, &name, &text))
             return false;
@@ -75,7 +70,7 @@ bool hmac_claim_next(struct slice *headers, struct slice *name)
     struct slice rest = skip_any(*headers, " ", 1);
     const char *space = rest.n ? memchr(rest.p, ' ', rest.n) : NULL;
     *name = space ? slice_of(rest.p, (size_t)(space - rest.p)) : rest;
-    *headers = rest.n ? skip(rest, name->n) : slice_of(NULL, 0);
+    *headers = rest.n ? slice_from(rest, name->n) : slice_of(NULL, 0);
     return name->n > 0;
 }
 

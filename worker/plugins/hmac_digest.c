@@ -24,9 +24,9 @@ bool hmac_digest_read(struct slice value, unsigned char wanted[HMAC_DIGEST_SIZE]
     struct slice element;
     int found = 0;
     while (field_list_next(&value, &element)) {
-        if (element.n < name.n || !slice_equal_nocase(slice_of(element.p, name.n), name))
+        if (!slice_begins_nocase(element, name))
             continue;
-        if (++found > 1 || !read_one(slice_of(element.p + name.n, element.n - name.n), wanted))
+        if (++found > 1 || !read_one(slice_from(element, name.n), wanted))
             return false;
     }
     return found == 1;

@@ -295,12 +295,12 @@ struct slice introspection_member(struct slice lines, const char *name)
 static bool next_word(struct slice *rest, struct slice *word)
 {
     while (rest->n && *rest->p == ' ')
-        *rest = slice_of(rest->p + 1, rest->n - 1);
+        *rest = slice_from(*rest, 1);
     size_t n = 0;
     while (n < rest->n && rest->p[n] != ' ')
         n++;
     *word = slice_of(rest->p, n);
-    *rest = slice_of(rest->p + n, rest->n - n);
+    *rest = slice_from(*rest, n);
     return n > 0;
 }
 

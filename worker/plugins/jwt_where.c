@@ -24,15 +24,6 @@ static void find_in_query(struct stream *s, struct jwt_where *w, const struct co
             add_token(w, value);
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = slice_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* Takes the next "name=value" off a Cookie line. */
 static bool next_cookie(struct slice *rest, struct slice *name, struct slice *value)
 {
@@ -42,8 +33,8 @@ static bool next_cookie(struct slice *rest, struct slice *name, struct slice *va
     struct slice pair = end ? slice_of(rest->p, (size_t)(end - rest->p)) : *rest;
     *rest = end ? slice_of(end + 1, rest->n - pair.n - 1) : slice_of(NULL, 0);
     const char *equals = pair.n ? memchr(pair.p, '=', pair.n) : NULL;
-    *name = trim(equals ? slice_of(pair.p, (size_t)(equals - pair.p)) : pair);
-    *value = equals ? trim(slice_of(equals + 1, (size_t)(pair.p + pair.n - equals - 1)))
+    *name = field_trim(equals ? slice_of(pair.p, (size_t)(equals - pair.p)) : pair);
+    *value = equals ? field_trim(slice_of(equals + 1, (size_t)(pair.p + pair.n - equals - 1)))
                     : slice_of(NULL, 0);
     return true;
 }
@@ -60,22 +51,12 @@ static void find_in_cookies(struct stream *s, struct jwt_where *w, const struct 
     }
 }
 
-/* "Bearer TOKEN", the scheme in any case (RFC 9110 section 11.1). */
-static struct slice bearer(struct slice value)
-{
-    static const struct slice scheme = { "bearer", 6 };
-    if (value.n <= scheme.n || !slice_equal_nocase(slice_of(value.p, scheme.n), scheme))
-        return slice_of(NULL, 0);
-    struct slice rest = slice_of(value.p + scheme.n, value.n - scheme.n), token = trim(rest);
-    return token.p > rest.p ? token : slice_of(NULL, 0);
-}
-
 static void find_in_header(struct stream *s, struct jwt_where *w, const struct conf_text *name)
 {
     const struct head *head = stream_request(s)->head;
     for (const struct field *f = lookup_field(head, name, NULL); f;
          f = lookup_field(head, name, f)) {
-        struct slice token = bearer(slice_of(f->value, f->value_n));
+        struct slice token = field_credentials(slice_of(f->value, f->value_n), SLICE("bearer"));
         if (token.n > 0)
             add_token(w, token);
     }

@@ -21,11 +21,6 @@ enum { FIELDS_FIXED = 6, CREDENTIAL_BYTES = 16 };
 
 /* --- what clients may not say --------------------------------------------------------------- */
 
-static bool begins(struct slice name, struct slice with)
-{
-    return name.n >= with.n && slice_equal_nocase(slice_of(name.p, with.n), with);
-}
-
 static void shield(struct stream *s)
 {
     struct head *head = stream_request(s)->head;
@@ -33,7 +28,8 @@ static void shield(struct stream *s)
     for (int i = 0; i < head->fields_n; i++) {
         struct field *f = &head->fields[i];
         struct slice name = field_alike(slice_of(f->name, f->name_n), room);
-        f->drop |= begins(name, SLICE("X-Credential-")) || begins(name, SLICE("X-Consumer-")) ||
+        f->drop |= slice_begins_nocase(name, SLICE("X-Credential-")) ||
+                   slice_begins_nocase(name, SLICE("X-Consumer-")) ||
                    slice_equal_nocase(name, SLICE("X-Anonymous-Consumer"));
     }
 }

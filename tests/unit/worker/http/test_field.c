@@ -166,6 +166,23 @@ static void names_that_are_read_alike(void **state)
     assert_ptr_equal(field_alike(slice_of(name, FIELD_ALIKE_MAX + 1), room).p, name);
 }
 
+static void credentials(void **state)
+{
+    static const struct {
+        const char *value, *found;
+    } cases[] = { { "Basic YQ==", "YQ==" },     { "bASIC \t YQ== \t", "YQ==" },
+                  { "basic a b, c", "a b, c" }, { "Basic", NULL },
+                  { "Basic ", NULL },           { "BasicYQ==", NULL },
+                  { "Bearer YQ==", NULL },      { "", NULL },
+                  { "Basi c", NULL },           { " Basic YQ==", NULL } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *value = cases[i].value, *found = cases[i].found;
+        struct slice got = field_credentials(slice_of(value, strlen(value)), SLICE("basic"));
+        assert_true(found ? slice_equal(got, slice_of(found, strlen(found))) : !got.p && !got.n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +195,7 @@ int main(void)
         cmocka_unit_test(lists),
         cmocka_unit_test(names_that_are_read_alike),
         cmocka_unit_test(trimming),
+        cmocka_unit_test(credentials),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
