@@ -82,6 +82,8 @@ static bool add_credential(struct stream *s, struct cache_key_parts *parts)
         return false;
     if (s->apart.p && !add_part(s, parts, "apart", s->apart))
         return false;
+    if (s->anonymous && !add_part(s, parts, "anonymous", SLICE("true")))
+        return false;
     if (!s->authenticated || s->consumer)
         return true;
     return credential.n > 0 && add_part(s, parts, "credential", credential);
