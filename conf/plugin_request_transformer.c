@@ -71,10 +71,12 @@ static const struct fields_table table = {
            "add, append, allow. Bodies of the types application/json, "
            "application/x-www-form-urlencoded and multipart/form-data are changed where a list "
            "names a part of them: such a body is held back until all of it has come. What is "
-           "malformed, no object, encoded or of another type goes on as it is. Values may say "
-           "$(headers.name), $(query_params.name), $(uri_captures.name), $(headers[\"name\"]), "
-           "$(uri_captures[1]), and $(a or b or \"text\") for the first that is there, all of the "
-           "request as it came; and $(env:NAME), $(file:/path). A value that would hold a control "
+           "malformed, no object, encoded or of another type goes on as it is. Values, and new "
+           "names of arguments and in bodies, may say $(headers.name), $(query_params.name), "
+           "$(uri_captures.name), $(headers[\"name\"]), $(uri_captures[1]), and $(a or b or "
+           "\"text\") for the first that is there, all of the request as it came, with what "
+           "plugins before this one set; and $(env:NAME), $(file:/path). A value that would hold a "
+           "control "
            "character is refused with 400. Authorization made of what a client sent counts for the "
            "cache as the client's own.",
     FIELDS_TABLE(rows),

@@ -115,6 +115,13 @@ static bool cut(struct load *load, struct conf_text text, struct conf_change *ch
     return colon != NULL;
 }
 
+/* Of responses nothing is filled in; names of fields are tokens. */
+static bool is_template(enum transform_of of, bool rename)
+{
+    return of == TRANSFORM_ARGUMENTS || of == TRANSFORM_REQUEST_BODY ||
+           (of == TRANSFORM_REQUEST_FIELDS && !rename);
+}
+
 static void read_one(struct load *load, const struct list *list, struct conf_text text,
                      struct conf_change *change)
 {
@@ -133,8 +140,7 @@ static void read_one(struct load *load, const struct list *list, struct conf_tex
     } else if (!named && change->to.n &&
                !value_is_printable(change->to.s, change->to.n, why, sizeof why)) {
         report(load, list, text, why);
-    } else if (!named && !rename && list->of != TRANSFORM_RESPONSE_FIELDS &&
-               list->of != TRANSFORM_RESPONSE_BODY) {
+    } else if (!named && is_template(list->of, rename)) {
         change->value = template_read(&load->memory, change->to, why, sizeof why);
         if (!change->value)
             report(load, list, text, why);

@@ -25,7 +25,7 @@ enum conf_json_type { CONF_JSON_STRING, CONF_JSON_NUMBER, CONF_JSON_BOOLEAN };
 struct conf_change {
     struct conf_text name;
     struct conf_text to;               /* what it is renamed to, or a value without templates */
-    const struct conf_template *value; /* of requests: replace, add, append; else NULL */
+    const struct conf_template *value; /* of requests: the same to be filled in; else NULL */
     enum conf_json_type type;          /* of a value in a JSON body */
 };
 

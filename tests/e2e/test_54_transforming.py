@@ -88,6 +88,19 @@ def test_transformed_query_method_and_uri(origin, start):
     assert gateway.get("/v2/x", "X-Org: ..").status == 400 and origin.requests == []
 
 
+def test_new_names_are_filled_in(origin, start):
+    change = {"querystring": ["u:$(headers.x_name)"], "body": ["u:$(headers.x_name)"]}
+    gateway = gateway_with(start, origin, plugin("request-transformer", rename=change))
+    kinds = (("application/x-www-form-urlencoded", b"u=1", b"a%26b%3D%22=1"), ("application/json", b'{"u":1}', b'{"a&b=\\"":1}'),
+             ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="u"\r\n\r\n1\r\n--x--\r\n',
+              b'--x\r\nContent-Disposition: form-data; name="a&b=%22"\r\n\r\n1\r\n--x--\r\n'))
+    for kind, body, changed in kinds:
+        assert gateway.ask("POST", "/?u=1", f"Content-Type: {kind}", 'X-Name: a&b="', body=body).status == 200
+        assert origin.last.target == "/?a%26b%3D%22=1" and origin.last.body == changed
+        assert gateway.ask("POST", "/?u=1", f"Content-Type: {kind}", body=body).status == 200      # no name: it stays
+        assert origin.last.target == "/?u=1" and origin.last.body == body
+
+
 def test_nothing_breaks_out_of_a_template(origin, start):
     gateway = gateway_with(start, origin, plugin("request-transformer", add={"headers": ["X-Q:$(query_params.q)"]}))
     for evil in ("a%0d%0aX-Evil:1", "a%0aX-Evil:1", "a%00b", "%0d%0a%0d%0aGET%20/evil%20HTTP/1.1"):

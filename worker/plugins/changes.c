@@ -40,7 +40,9 @@ bool changes_render(struct stream *s, const struct conf_transform *changes, stru
     *out = (struct edits){ .v = v };
     for (int kind = 0; v && kind < CONF_CHANGE_KINDS; kind++)
         for (size_t i = 0; i < changes->kinds[kind].n; i++)
-            if (!read_one(s, (enum conf_change_kind)kind, &changes->kinds[kind].v[i], &v[out->n++]))
+            if (!read_one(s, (enum conf_change_kind)kind, &changes->kinds[kind].v[i], &v[out->n]))
                 return false;
+            else if (kind != CONF_CHANGE_RENAME || v[out->n].value.n) /* which is no name */
+                out->n++;
     return v != NULL;
 }
