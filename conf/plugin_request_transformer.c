@@ -3,6 +3,7 @@
 #include "conf/plugin_request_transformer.h"
 #include "conf/load.h"
 #include "conf/value.h"
+#include <string.h>
 #include <strings.h>
 
 struct request_transformer_source {
@@ -55,7 +56,9 @@ TRANSFORM_TABLES;
 #define CONFIG struct request_transformer_source
 static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXT(CONFIG, as.http_method, "http_method"), .preset = "\"\"", .check = is_method,
-      .doc = "The method that the upstream is asked with. Requests by HEAD keep theirs." },
+      .doc = "The method that the upstream is asked with. Requests by HEAD keep theirs. With GET, "
+             "a body of the type application/x-www-form-urlencoded, of 16k at most, becomes a part "
+             "of the query." },
     TRANSFORM_ROW_GROUPS(CONFIG),
     { FIELDS_ROW_BOOL(CONFIG, as.body.dots_in_keys, "dots_in_keys"), .preset = "true",
       .doc =
@@ -108,7 +111,8 @@ static void finish(struct load *load, struct source_plugin *p)
     transform_read(load, &part, TRANSFORM_ARGUMENTS, config->lists, &config->as.querystring);
     part = (struct transform_part){ at, "body", offsetof(struct transform_lists, body) };
     transform_read_body(load, &part, TRANSFORM_REQUEST_BODY, config->lists, &config->as.body);
-    p->as.holds = config->as.body.n ? "the request's body" : NULL;
+    bool moves = strcmp(config->as.http_method.s, "GET") == 0;
+    p->as.holds = config->as.body.n || moves ? "the request's body" : NULL;
     read_uri(load, config, at);
     config->as.by_field = (config->as.uri && config->as.uri->by_field) ||
                           transform_is_by_field(&config->as.querystring, NULL) ||

@@ -156,6 +156,38 @@ def test_every_change_of_forms(origin, start):
     assert origin.last.body == b"" and origin.last.get("Content-Length") == "0"
 
 
+def test_a_form_becomes_a_query(origin, start):
+    gateway = gateway_with(start, origin, transformer(http_method="GET"))
+    client = gateway.client()
+    for fields, body in (((), b"b=2&c=x+y%26&d"), (("Transfer-Encoding: chunked",), chunks(b"b=2&c=x+y%26&d"))):
+        client.request("POST", "/p?a=1", FORM + "; charset=utf-8", *fields, **({} if fields else {"body": body}))
+        if fields:
+            client.send(body)
+        assert client.response().status == 200
+        got = origin.last
+        assert (got.method, got.target) == ("GET", "/p?a=1&b=2&c=x+y%26&d")
+        assert got.body == b"" and "Content-Type" not in got and got.get("Content-Length", "0") == "0"
+        assert "Transfer-Encoding" not in got
+    client.close()
+    assert gateway.ask("POST", "/", FORM, body=b"evil=1 HTTP/1.1\r\nX-Evil: 1\r\n\r\n#").status == 200
+    assert origin.last.target == "/?evil=1%20HTTP%2F1.1%0D%0AX-Evil%3A%201%0D%0A%0D%0A%23" and "X-Evil" not in origin.last
+    for fields in ((JSON,), (FORM, "Content-Encoding: gzip"), ("Content-Type: text/plain",)):    # others stay where they are
+        assert gateway.ask("POST", "/?a", *fields, body=b"b=2").status == 200
+        assert (origin.last.method, origin.last.target, origin.last.body) == ("GET", "/?a", b"b=2")
+    assert gateway.ask("POST", "/?a", FORM, body=b"").status == 200 and origin.last.target == "/?a"
+    assert gateway.ask("POST", "/", FORM, body=b"x" * 16384).status == 200 and len(origin.last.target) == 16386
+    assert gateway.ask("POST", "/", FORM, body=b"x" * 16385).status == 413
+
+
+def test_a_form_is_changed_and_becomes_a_query_that_is_changed(origin, start):
+    change = transformer(http_method="GET", remove={"body": ["secret"], "querystring": ["debug"]}, add={"querystring": ["b:none", "org:$(headers.x_org)"]},
+                         append={"body": ["t:1"]})
+    gateway = gateway_with(start, origin, change)
+    assert gateway.ask("PUT", "/?a=1&debug", FORM, "X-Org: o", body=b"b=2&secret=1&debug=2").status == 200
+    assert (origin.last.method, origin.last.target) == ("GET", "/?a=1&b=2&t=1&org=o")
+    assert gateway.ask("PUT", "/", FORM, "X-Org: o").status == 200 and origin.last.target == "/?t=1&b=none&org=o"
+
+
 # ---- request-transformer: multipart forms
 
 def part(name, text, more=""):

@@ -16,7 +16,7 @@ static int hex(char c)
 
 static bool is_escape(const char *p, const char *end)
 {
-    return end - p >= 3 && hex(p[1]) >= 0 && hex(p[2]) >= 0;
+    return end - p >= 3 && *p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0;
 }
 
 static bool is_malformed(struct slice raw)
@@ -50,21 +50,49 @@ bool form_edit_means(struct slice raw, struct slice name)
     return at == name.n;
 }
 
-char *form_edit_encode(char *out, struct slice text)
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+static char *encode_byte(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789ABCDEF";
+    *out++ = '%';
+    *out++ = digits[c >> 4];
+    *out++ = digits[c & 15];
+    return out;
+}
+
+char *form_edit_encode(char *out, struct slice text)
+{
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            c == '-' || c == '.' || c == '_' || c == '~') {
+        if (is_unreserved(c))
             *out++ = (char)c;
-            continue;
-        }
-        *out++ = '%';
-        *out++ = digits[c >> 4];
-        *out++ = digits[c & 15];
+        else
+            out = encode_byte(out, c);
     }
     return out;
+}
+
+struct slice form_edit_join(struct slice query, struct slice form, struct arena *arena)
+{
+    char *out = query.n + form.n ? arena_take(arena, query.n + 1 + 3 * form.n) : NULL, *at = out;
+    if (!out)
+        return slice_of(NULL, 0);
+    at = build_slice(at, query);
+    if (query.n && form.n)
+        *at++ = '&';
+    for (const char *p = form.p, *end = p + form.n; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (is_unreserved(c) || c == '+' || c == '=' || c == '&' || is_escape(p, end))
+            *at++ = *p;
+        else
+            at = encode_byte(at, c);
+    }
+    return slice_of(out, (size_t)(at - out));
 }
 
 static struct slice encoded(struct edit_list *l, struct slice text)

@@ -22,4 +22,8 @@ bool form_edit_means(struct slice raw, struct slice name);
  * times as many. Returns where it ends. */
 char *form_edit_encode(char *out, struct slice text);
 
+/* The pairs of a form behind those of a query: what a request line cannot hold is percent-encoded,
+ * the rest stays as it came. {NULL, 0}: no memory, or both are empty. */
+struct slice form_edit_join(struct slice query, struct slice form, struct arena *arena);
+
 #endif

@@ -14,6 +14,8 @@
 #include "worker/plugins/plugins.h"
 #include "worker/plugins/render.h"
 
+enum { MOVED_MAX = 16 * 1024 }; /* bytes of a form that becomes a query */
+
 static struct slice slice_text(struct conf_text text)
 {
     return slice_of(text.s, text.n);
@@ -166,7 +168,36 @@ struct editing {
     struct edits edits;
     enum changes_form form;
     struct slice boundary; /* of MULTIPART */
+    /* a form that becomes a part of the query; NULL: it stays a body */
+    struct stream *moves;
+    struct slice query; /* as it was */
+    struct edits query_edits;
 };
+
+/* What is changed of the query is changed of all of it, wherever it came from. */
+static enum edit_result move_form(const struct editing *editing, struct slice form)
+{
+    struct arena *arena = stream_arena(editing->moves);
+    struct slice query = form_edit_join(editing->query, form, arena), changed;
+    if (!query.p && editing->query.n + form.n)
+        return EDIT_NO_MEMORY;
+    enum edit_result r = form_edit(query, &editing->query_edits, arena, &changed);
+    if (r == EDIT_DONE)
+        query = changed;
+    stream_request(editing->moves)->query = query.n ? query : slice_of(NULL, 0);
+    return r == EDIT_NO_MEMORY ? r : EDIT_DONE;
+}
+
+static enum edit_result edit_form(const struct editing *editing, struct slice body,
+                                  struct arena *arena, struct slice *out)
+{
+    enum edit_result r = form_edit(body, &editing->edits, arena, out);
+    if (!editing->moves || r == EDIT_NO_MEMORY || r == EDIT_REFUSED)
+        return r;
+    r = move_form(editing, r == EDIT_DONE ? *out : body);
+    *out = SLICE("");
+    return r == EDIT_DONE && body.n == 0 ? EDIT_SAME : r;
+}
 
 static enum edit_result edit_body(const struct body_edit *e, struct slice body, struct arena *arena,
                                   struct slice *out)
@@ -176,13 +207,40 @@ static enum edit_result edit_body(const struct body_edit *e, struct slice body, 
     case CHANGES_JSON:
         return json_edit(body, &editing->edits, arena, out);
     case CHANGES_FORM:
-        return form_edit(body, &editing->edits, arena, out);
+        return edit_form(editing, body, arena, out);
     case CHANGES_MULTIPART:
         return multipart_edit(body, editing->boundary, &editing->edits, arena, out);
     case CHANGES_NONE:
         break;
     }
     return EDIT_SAME;
+}
+
+/* A request that becomes a GET has its form in the query, as a browser would send it. */
+static bool moves_form(struct stream *s, struct conf_text method)
+{
+    const struct request *r = stream_request(s);
+    const struct field *type = head_field(r->head, FIELD_CONTENT_TYPE);
+    const struct field *coding = head_field(r->head, FIELD_CONTENT_ENCODING);
+    return method.n && r->method == METHOD_GET && r->head->method != METHOD_HEAD &&
+           !r->head->upgrade &&
+           changes_form(field_value(type), field_value(coding)) == CHANGES_FORM;
+}
+
+static enum stage_result
+change_form_to_query(struct stream *s, const struct conf_request_transformer *c, struct slice query)
+{
+    struct editing *editing = arena_take(stream_arena(s), sizeof *editing);
+    if (!editing || !changes_render(s, &c->body.changes, &editing->edits) ||
+        !changes_render(s, &c->querystring, &editing->query_edits))
+        return stream_answer(s, 500, "An unexpected error occurred");
+    editing->as.edit = edit_body;
+    editing->form = CHANGES_FORM;
+    editing->moves = s;
+    editing->query = query;
+    stream_drop_upstream(s, SLICE("Content-Type"));
+    return stream_edit_body(s, c->body.max_size < MOVED_MAX ? c->body.max_size : MOVED_MAX,
+                            &editing->as);
 }
 
 static enum stage_result change_body(struct stream *s, const struct conf_body_transform *c)
@@ -203,14 +261,18 @@ static enum stage_result change_body(struct stream *s, const struct conf_body_tr
     editing->edits.nested = !c->dots_in_keys;
     editing->form = form;
     editing->boundary = boundary;
+    editing->moves = NULL;
     return stream_edit_body(s, c->max_size, &editing->as);
 }
 
 static enum stage_result request_transformer_access(struct stream *s, const void *config)
 {
-    switch (change_all(s, config)) {
+    const struct conf_request_transformer *c = config;
+    struct slice query = stream_request(s)->query;
+    switch (change_all(s, c)) {
     case RENDER_DONE:
-        return change_body(s, &((const struct conf_request_transformer *)config)->body);
+        return moves_form(s, c->http_method) ? change_form_to_query(s, c, query)
+                                             : change_body(s, &c->body);
     case RENDER_REFUSED:
         return stream_answer(s, 400, "Bad request");
     case RENDER_NO_MEMORY:

@@ -59,12 +59,35 @@ static void encodes(void **state)
     assert_true(slice_equal(slice_of(out, n), SLICE("aZ09-._~%20%2F%80%25")));
 }
 
+static void joins(void **state)
+{
+    static const struct {
+        struct slice query, form;
+        const char *wanted;
+    } cases[] = {
+        { SLICE("a=1"), SLICE("b=2&c"), "a=1&b=2&c" },
+        { SLICE(""), SLICE("b+c=%2B%20&x=%zz%2"), "b+c=%2B%20&x=%25zz%252" },
+        { SLICE("q"), SLICE(""), "q" },
+        { SLICE("a"), SLICE("x y#?/\r\nZ: 1\xc3\xa4"), "a&x%20y%23%3F%2F%0D%0AZ%3A%201%C3%A4" },
+    };
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice out = form_edit_join(cases[i].query, cases[i].form, &arena);
+        assert_true(slice_equal(out, slice_of(cases[i].wanted, strlen(cases[i].wanted))));
+    }
+    assert_null(form_edit_join(SLICE(""), SLICE(""), &arena).p);
+    arena_reset(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(each_kind),
                                         cmocka_unit_test(what_is_not_there_stays_so),
                                         cmocka_unit_test(a_name_in_every_spelling),
                                         cmocka_unit_test(values_break_out_of_nothing),
-                                        cmocka_unit_test(encodes) };
+                                        cmocka_unit_test(encodes),
+                                        cmocka_unit_test(joins) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
