@@ -134,7 +134,7 @@ static bool forwards(const struct stream *s, const struct field *f)
     struct slice as_sent = slice_of(f->name, f->name_n), name = field_alike(as_sent, room);
     enum field_id id = name.p == as_sent.p ? (enum field_id)f->id : field_lookup(name.p, name.n);
 
-    if (f->drop || field_flags(id) & (FIELD_HOP | FIELD_OURS | FIELD_WHO))
+    if (f->drop || field_flags(id) & (FIELD_HOP | FIELD_OURS) || field_tells_who(id, name))
         return false;
     if (id == FIELD_FORWARDED && !s->request.trusted)
         return false; /* RFC 7239 says no less than X-Forwarded-*, and may be forged as well */

@@ -84,7 +84,7 @@ def test_consumer_fields_cannot_be_forged(origin, start):
 
 
 FORGED = ("X-Consumer-Username: root", "X-Consumer-ID: 1", "X_Consumer_Custom_ID: 1", "X-Credential-Identifier: 1",
-          "X-Anonymous-Consumer: false", "X-Consumer-Groups: root")
+          "X-Anonymous-Consumer: false", "X-Consumer-Groups: root", "X-Credential-Sub: root", "x_credential_scope: admin")
 
 
 @pytest.mark.parametrize("plugins", [(), (plugin("key-auth", run_on_preflight=False),), (plugin("jwt", run_on_preflight=False),)])

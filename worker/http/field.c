@@ -126,6 +126,14 @@ unsigned field_flags(enum field_id id)
     return known[id].flags;
 }
 
+bool field_tells_who(enum field_id id, struct slice name)
+{
+    if (id != FIELD_OTHER || name.n < 11 || (name.p[2] | 0x20) != 'c')
+        return known[id].flags & FIELD_WHO;
+    return slice_begins_nocase(name, SLICE("X-Consumer-")) ||
+           slice_begins_nocase(name, SLICE("X-Credential-"));
+}
+
 struct slice field_alike(struct slice name, char room[FIELD_ALIKE_MAX])
 {
     if (name.n > FIELD_ALIKE_MAX || !memchr(name.p, '_', name.n))

@@ -43,6 +43,10 @@ enum field_id field_lookup(const char *name, size_t n);
 struct slice field_name(enum field_id id); /* canonical spelling, "Content-Type" */
 unsigned field_flags(enum field_id id);
 
+/* Whether a field with that id and name says who asks: X-Consumer-*, X-Credential-*,
+ * X-Anonymous-Consumer. Upstreams believe these, so they are the gateway's alone. */
+bool field_tells_who(enum field_id id, struct slice name);
+
 /* The name that a server after CGI takes `name` for, where "-" and "_" are one (RFC 3875 section
  * 4.1.18): with "-" for each "_", in `room`; `name` itself where it has none or is too long. */
 enum { FIELD_ALIKE_MAX = 64 };

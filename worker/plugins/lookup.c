@@ -25,7 +25,7 @@ struct slice lookup_header(struct stream *s, const struct conf_text *name)
         if (slice_equal_nocase(e->name, slice_of(name->s, name->n)))
             return e->value;
     const struct field *f = lookup_field(r->head, name, NULL);
-    while (f && (f->drop || field_flags((enum field_id)f->id) & FIELD_WHO))
+    while (f && (f->drop || field_tells_who((enum field_id)f->id, slice_of(name->s, name->n))))
         f = lookup_field(r->head, name, f);
     return field_value(f);
 }
@@ -39,7 +39,8 @@ struct slice lookup_upstream(struct stream *s, struct slice name)
         if (slice_equal_nocase(e->name, name))
             return e->value;
     for (const struct field *f = head_find(r->head, name); f; f = head_next(r->head, f)) {
-        if (f->drop || field_flags((enum field_id)f->id) & (FIELD_HOP | FIELD_OURS | FIELD_WHO))
+        enum field_id id = (enum field_id)f->id;
+        if (f->drop || field_flags(id) & (FIELD_HOP | FIELD_OURS) || field_tells_who(id, name))
             continue;
         struct slice line = slice_of(f->value, f->value_n);
         value = value.p ? arena_print(stream_arena(s), "%.*s%s%.*s", (int)value.n, value.p, between,

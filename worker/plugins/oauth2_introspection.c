@@ -4,9 +4,6 @@
  * whose it is. What it said is looked up under a keyed digest of the token and of all else that the
  * answer depends on; where nothing is known it is asked, and the request waits. Called again, the
  * plugin goes the same way once more, with the answer.
- *
- * X-Credential-* and X-Consumer-* that a client sends are taken out in any case: also a request
- * that is let through unasked must not say who it is.
  */
 #include "conf/plugin_oauth2_introspection.h"
 #include "worker/http/build.h"
@@ -18,21 +15,6 @@
 #include "worker/plugins/plugins.h"
 
 enum { FIELDS_FIXED = 6, CREDENTIAL_BYTES = 16 };
-
-/* --- what clients may not say --------------------------------------------------------------- */
-
-static void shield(struct stream *s)
-{
-    struct head *head = stream_request(s)->head;
-    char room[FIELD_ALIKE_MAX];
-    for (int i = 0; i < head->fields_n; i++) {
-        struct field *f = &head->fields[i];
-        struct slice name = field_alike(slice_of(f->name, f->name_n), room);
-        f->drop |= slice_begins_nocase(name, SLICE("X-Credential-")) ||
-                   slice_begins_nocase(name, SLICE("X-Consumer-")) ||
-                   slice_equal_nocase(name, SLICE("X-Anonymous-Consumer"));
-    }
-}
 
 static bool hide(struct stream *s, const struct conf_oauth2_introspection *c)
 {
@@ -292,8 +274,6 @@ static enum stage_result oauth2_introspection_access(struct stream *s, const voi
     enum inquiry_result result = asked ? inquiry_take(s, &text) : INQUIRY_FAILED;
     if (asked && result == INQUIRY_WAIT)
         return STAGE_WAIT;
-    if (!asked)
-        shield(s);
     if (!asked && c->hide_credentials && !hide(s, c))
         return stream_answer(s, 500, "An unexpected error occurred");
     if (auth_skips(s, c->run_on_preflight, c->anonymous))

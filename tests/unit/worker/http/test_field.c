@@ -73,6 +73,29 @@ static void flags_are_those_of_the_table(void **state)
     assert_int_equal(field_flags(FIELD_OTHER), 0);
 }
 
+static bool who(const char *name)
+{
+    size_t n = strlen(name);
+    return field_tells_who(field_lookup(name, n), slice_of(name, n));
+}
+
+static void who_asks_is_not_the_clients_to_say(void **state)
+{
+    (void)state;
+    static const char *const ours[] = { "X-Consumer-ID",           "x-consumer-username",
+                                        "X-CONSUMER-GROUPS",       "X-Consumer-X",
+                                        "X-Credential-Identifier", "x-credential-sub",
+                                        "X-Anonymous-Consumer",    "X-Consumer-" };
+    static const char *const theirs[] = { "X-Consumer",    "X-Consumers-ID",
+                                          "X-Credentials", "X-Custom-Header",
+                                          "Content-Type",  "X",
+                                          "Accept",        "X-Anonymous-Consumers" };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        assert_true(who(ours[i]));
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+        assert_false(who(theirs[i]));
+}
+
 static struct field line(const char *name)
 {
     return (struct field){ .name = name, .name_n = (uint16_t)strlen(name), .id = 99 };
@@ -190,6 +213,7 @@ int main(void)
         cmocka_unit_test(one_byte_off_is_another_name),
         cmocka_unit_test(longer_shorter_and_empty),
         cmocka_unit_test(flags_are_those_of_the_table),
+        cmocka_unit_test(who_asks_is_not_the_clients_to_say),
         cmocka_unit_test(identify_finds_first_lines_and_doubles),
         cmocka_unit_test(cuts),
         cmocka_unit_test(lists),

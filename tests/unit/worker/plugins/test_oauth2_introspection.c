@@ -219,20 +219,6 @@ static void fails_closed_or_open(void **state)
     assert_false(s.authenticated);
 }
 
-static void shields(void **state)
-{
-    (void)state;
-    config.run_on_preflight = false;
-    assert_int_equal(run("OPTIONS /\nX-Credential-Sub: a\nx_consumer_id: b\nX-Other: c\n"
-                         "X-Anonymous-Consumer: d\nX-Credentials: e\n"),
-                     STAGE_NEXT);
-    for (int i = 0; i < s.head.fields_n; i++) {
-        const struct field *f = &s.head.fields[i];
-        bool stays = f->value[0] == 'h' || f->value[0] == 'c' || f->value[0] == 'e';
-        assert_int_equal(f->drop, !stays);
-    }
-}
-
 static void shows_the_token_to_a_service(void **state)
 {
     (void)state;
@@ -253,7 +239,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(wants_scopes, setup, teardown),
         cmocka_unit_test_setup_teardown(wants_an_audience, setup, teardown),
         cmocka_unit_test_setup_teardown(fails_closed_or_open, setup, teardown),
-        cmocka_unit_test_setup_teardown(shields, setup, teardown),
         cmocka_unit_test_setup_teardown(shows_the_token_to_a_service, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
