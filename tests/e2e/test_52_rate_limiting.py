@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 
+import pytest
 from harness import plugin, route, service
 
 CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "alice-key"},)},
@@ -113,6 +114,32 @@ def test_token_bucket_and_dry_run(origin, start):
 def test_sliding(origin, start):
     gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, window_type="sliding", limit_by="ip"))
     assert [gateway.get("/").status for _ in range(3)] == [200, 200, 429]
+
+
+REFUSING = [("rate-limiting", {"year": 1, "limit_by": "ip"}, 429), ("request-termination", {"status_code": 418}, 418),
+            ("redirect", {"location": "https://a.example/"}, 301),
+            ("request-size-limiting", {"allowed_payload_size": 1, "size_unit": "bytes"}, 413)]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "expect"])
+@pytest.mark.parametrize("name, config, status", REFUSING, ids=[name for name, _, _ in REFUSING])
+def test_the_body_of_what_is_refused_is_no_request(origin, start, name, config, status, framing):
+    gateway = gateway_with(start, origin, plugin(name, **config))
+    gateway.get("/first")
+    inner = b"GET /inner HTTP/1.1\r\nHost: h\r\n\r\n"
+    fields = {"length": b"Content-Length: %d\r\n" % len(inner), "chunked": b"Transfer-Encoding: chunked\r\n",
+              "expect": b"Content-Length: %d\r\nExpect: 100-continue\r\n" % len(inner)}[framing]
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner) if framing == "chunked" else inner
+    client = gateway.client()
+    client.send(b"POST / HTTP/1.1\r\nHost: h\r\n" + fields + b"\r\n" + body + b"GET /behind HTTP/1.1\r\nHost: h\r\n\r\n")
+    refused = client.response()
+    assert refused.status == (417 if name == "request-size-limiting" and framing == "expect" else status)
+    if refused.get("Connection") == "close":
+        assert client.at_end()
+    else:
+        behind = client.response()
+        assert behind.status == (200 if name == "request-size-limiting" else status) and client.silent()
+    assert [request.target for request in origin.requests if request.target in ("/", "/inner")] == []
 
 
 def test_cached_answers_count_too(origin, start):
