@@ -2,93 +2,40 @@
 /*
  * A copy of the client's stream goes its way from the choice of a peer on, carried by nobody: what
  * it is to send is dropped, and its body has ended before it began. All that it needs of the
- * client's stream is copied, since that one is gone long before. It begins at the end of the turn,
- * when no other stream is half-way through a stage.
+ * client's stream is copied, since that one is gone long before.
  */
 #include "worker/background.h"
 
 #include "shm/cache_ticket.h"
 #include "worker/asking.h"
-#include "worker/conn.h"
+#include "worker/errand.h"
 #include "worker/http/reuse.h"
 #include "worker/nobody.h"
 #include "worker/refreshing.h"
 #include "worker/upstream.h"
 #include <stdlib.h>
 
-enum { BACKGROUND_MAX = 256, TURN_BYTES = 512 * 1024 };
-
-struct background {
-    struct conn conn; /* stands for the client's: its address, its listener */
-    struct loop_later later;
-    struct stream *stream;
-    bool began, done, put_off; /* put_off: `later` is on its way */
-    size_t turn_left;
-};
-
-static struct background *of(const struct stream *s)
-{
-    return (struct background *)((char *)s->conn - offsetof(struct background, conn));
-}
-
-/* --- the carrier ---------------------------------------------------------------------------- */
-
-static bool rewind_body(struct stream *s)
-{
-    (void)s;
-    return true;
-}
-
-static void run(struct loop_later *later);
-
-static void put_off(struct background *b)
-{
-    if (!b->put_off)
-        loop_defer(&b->stream->w->loop, &b->later, run);
-    b->put_off = true;
-}
-
-/* The stream may be in the middle of something that still looks at it: it ends after the turn. */
-static void wake(struct stream *s)
-{
-    struct background *b = of(s);
-
-    b->turn_left = TURN_BYTES;
-    if (!b->done && stream_run(s)) {
-        b->done = true;
-        put_off(b);
-    }
-}
-
-static bool may_go_on(struct stream *s, size_t moved)
-{
-    struct background *b = of(s);
-
-    b->turn_left = moved < b->turn_left ? b->turn_left - moved : 0;
-    if (b->turn_left == 0)
-        put_off(b);
-    return b->turn_left > 0;
-}
+enum { BACKGROUND_MAX = 256 };
 
 static const struct carrier background_carrier = {
     .read_head = nobody_read_head,
     .read_body = nobody_read_body,
-    .rewind_body = rewind_body,
+    .rewind_body = nobody_rewind_body,
     .send_interim = nobody_send_interim,
     .send = nobody_send,
     .flushed = nobody_flushed,
     .abandoned = nobody_abandoned,
-    .wake = wake,
-    .may_go_on = may_go_on,
+    .wake = errand_wake,
+    .may_go_on = errand_may_go_on,
 };
 
 /* --- its life ------------------------------------------------------------------------------- */
 
-static void finish(struct background *b)
+static void finish(struct errand *e)
 {
-    b->stream->w->background--;
-    stream_free(&b->stream);
-    free(b);
+    e->conn.w->background--;
+    stream_free(&e->stream);
+    free(e);
 }
 
 /* The ticket, before the origin is asked: who comes meanwhile and cannot use what is stale waits
@@ -110,34 +57,19 @@ static bool take_turn(struct stream *s)
 }
 
 /* Finds the object again and asks for it; it may have been renewed or removed meanwhile. */
-static void begin(struct background *b)
+static void begin(struct errand *e)
 {
-    struct stream *s = b->stream;
+    struct stream *s = e->stream;
 
     if (!take_turn(s) || !cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n,
                                      s->w->loop.now.real_s, &s->hit)) {
-        finish(b);
+        finish(e);
         return;
     }
     refreshing_hold(s);
     s->born = cache_sequence(s->cache);
-    b->began = true;
     s->stage = STAGE_BALANCE;
-    wake(s);
-}
-
-static void run(struct loop_later *later)
-{
-    struct background *b =
-        (struct background *)((char *)later - offsetof(struct background, later));
-
-    b->put_off = false;
-    if (b->done)
-        finish(b);
-    else if (b->began)
-        wake(b->stream);
-    else
-        begin(b);
+    errand_wake(s);
 }
 
 /* --- the copy ------------------------------------------------------------------------------- */
@@ -218,39 +150,39 @@ static bool copy_stream(struct stream *to, const struct stream *from)
 }
 
 /* A copy of the stream that has not begun; NULL: no memory, or too many. */
-static struct background *copy(const struct stream *s)
+static struct errand *copy(const struct stream *s)
 {
     struct worker *w = s->w;
-    struct background *b;
+    struct errand *e;
 
     if (s->intake.framing != FRAMING_NONE || w->background >= BACKGROUND_MAX ||
-        !(b = calloc(1, sizeof *b)))
+        !(e = calloc(1, sizeof *e)))
         return NULL;
-    b->conn.w = w;
-    b->conn.t.io.fd = -1;
-    b->conn.listener = s->conn->listener;
-    b->conn.peer_port = s->conn->peer_port;
-    memcpy(b->conn.peer_ip, s->conn->peer_ip, sizeof b->conn.peer_ip);
-    b->stream = stream_begin(w, &b->conn, &background_carrier);
-    if (!b->stream) {
-        free(b);
+    e->conn.listener = s->conn->listener;
+    e->conn.peer_port = s->conn->peer_port;
+    memcpy(e->conn.peer_ip, s->conn->peer_ip, sizeof e->conn.peer_ip);
+    e->end = finish;
+    if (!errand_make(e, w, &background_carrier)) {
+        free(e);
         return NULL;
     }
     w->background++;
-    if (copy_stream(b->stream, s))
-        return b;
-    b->stream->ended = true;
-    finish(b);
+    if (copy_stream(e->stream, s))
+        return e;
+    e->stream->ended = true;
+    finish(e);
     return NULL;
 }
 
 bool background_refresh(const struct stream *s)
 {
-    struct background *b = copy(s);
+    struct errand *e = copy(s);
 
-    if (b)
-        put_off(b);
-    return b != NULL;
+    if (!e)
+        return false;
+    e->begin = begin;
+    errand_put_off(e);
+    return true;
 }
 
 /* What the exchange with the peer consists of. The peer is held by both, counted for one. */
@@ -290,11 +222,11 @@ static void move_fill(struct stream *to, struct stream *from)
 
 bool background_take_over(struct stream *s)
 {
-    struct background *b = copy(s);
+    struct errand *e = copy(s);
 
-    if (!b)
+    if (!e)
         return false;
-    struct stream *to = b->stream;
+    struct stream *to = e->stream;
     move_exchange(to, s);
     move_fill(to, s);
     to->left = s->carrier; /* ends with its fill */
@@ -304,7 +236,6 @@ bool background_take_over(struct stream *s)
     to->head_sent = true;
     to->stage = STAGE_RESPOND;
     to->step = s->step;
-    b->began = true;
-    put_off(b);
+    errand_put_off(e);
     return true;
 }

@@ -30,34 +30,16 @@ static int read_head(struct stream *s)
     return n == 0 ? -400 : -head_error_status(n);
 }
 
-static void wake(struct stream *s)
-{
-    (void)s;
-}
-
-static bool may_go_on(struct stream *s, size_t moved)
-{
-    (void)s;
-    (void)moved;
-    return true;
-}
-
-static bool rewind_body(struct stream *s)
-{
-    (void)s;
-    return true;
-}
-
 static const struct carrier explain_carrier = {
     .read_head = read_head,
     .read_body = nobody_read_body,
-    .rewind_body = rewind_body,
+    .rewind_body = nobody_rewind_body,
     .send_interim = nobody_send_interim,
     .send = nobody_send,
     .flushed = nobody_flushed,
     .abandoned = nobody_abandoned,
-    .wake = wake,
-    .may_go_on = may_go_on,
+    .wake = nobody_wake,
+    .may_go_on = nobody_may_go_on,
 };
 
 /* --- what is said --------------------------------------------------------------------------- */

@@ -44,3 +44,21 @@ bool nobody_abandoned(struct stream *s)
     (void)s;
     return false;
 }
+
+bool nobody_rewind_body(struct stream *s)
+{
+    (void)s;
+    return true;
+}
+
+void nobody_wake(struct stream *s)
+{
+    (void)s;
+}
+
+bool nobody_may_go_on(struct stream *s, size_t moved)
+{
+    (void)s;
+    (void)moved;
+    return true;
+}

@@ -1,37 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stream begins at the balance stage at the end of the turn, when no other stream is half-way
- * through a stage, and its carrier takes the place of a client: it hands out the body from memory
- * and keeps what the respond stage sends. One timer bounds all of it, whatever single steps may
- * take. It is asked again on another connection as freely as GET: nothing changes by a question.
+ * The stream begins at the balance stage, and its carrier takes the place of a client: it hands out
+ * the body from memory and keeps what the respond stage sends. One timer bounds all of it, whatever
+ * single steps may take. It is asked again on another connection as freely as GET: nothing changes
+ * by a question.
  */
 #include "worker/question.h"
 
-#include "worker/conn.h"
+#include "worker/errand.h"
 #include "worker/nobody.h"
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-enum { TURN_BYTES = 512 * 1024 };
-
 struct question {
-    struct conn conn; /* stands for a client's */
-    struct loop_later later;
+    struct errand errand;
     struct timer timer;
-    struct stream *stream;
     struct slice body; /* in the stream's arena */
     char *answer;      /* NULL: nothing came */
     size_t answer_n, answer_cap, answer_max;
     int status;
-    bool over, whole, late, put_off; /* put_off: `later` is on its way */
-    size_t turn_left;
+    bool whole, late;
     void (*done)(void *arg, const struct question_answer *answer);
     void *arg;
 };
 
 static struct question *of(const struct stream *s)
 {
-    return (struct question *)((char *)s->conn - offsetof(struct question, conn));
+    return (struct question *)((char *)errand_of(s) - offsetof(struct question, errand));
 }
 
 /* --- the carrier ---------------------------------------------------------------------------- */
@@ -63,13 +58,13 @@ static void wipe_answer(struct question *q)
     if (q->answer)
         OPENSSL_cleanse(q->answer, q->answer_n);
     free(q->answer);
-    q->stream->w->answers_pool -= pooled(q->answer_cap);
+    q->errand.stream->w->answers_pool -= pooled(q->answer_cap);
 }
 
 /* Room for `n` bytes, n <= answer_max. NULL, or why there is none. */
 static const char *make_room(struct question *q, size_t n)
 {
-    size_t *pool = &q->stream->w->answers_pool, cap = QUESTION_SMALL;
+    size_t *pool = &q->errand.stream->w->answers_pool, cap = QUESTION_SMALL;
 
     if (q->answer && n <= q->answer_cap)
         return NULL;
@@ -123,37 +118,6 @@ static bool keep(struct stream *s, const struct reply *reply, struct iovec *body
     return true;
 }
 
-static void run(struct loop_later *later);
-
-static void put_off(struct question *q)
-{
-    if (!q->put_off)
-        loop_defer(&q->stream->w->loop, &q->later, run);
-    q->put_off = true;
-}
-
-/* The stream may be in the middle of something that still looks at it: it ends after the turn. */
-static void wake(struct stream *s)
-{
-    struct question *q = of(s);
-
-    q->turn_left = TURN_BYTES;
-    if (!q->over && stream_run(s)) {
-        q->over = true;
-        put_off(q);
-    }
-}
-
-static bool may_go_on(struct stream *s, size_t moved)
-{
-    struct question *q = of(s);
-
-    q->turn_left = moved < q->turn_left ? q->turn_left - moved : 0;
-    if (q->turn_left == 0)
-        put_off(q);
-    return q->turn_left > 0;
-}
-
 static const struct carrier question_carrier = {
     .read_head = nobody_read_head,
     .read_body = read_body,
@@ -162,31 +126,33 @@ static const struct carrier question_carrier = {
     .send = keep,
     .flushed = nobody_flushed,
     .abandoned = nobody_abandoned,
-    .wake = wake,
-    .may_go_on = may_go_on,
+    .wake = errand_wake,
+    .may_go_on = errand_may_go_on,
 };
 
 /* --- its life ------------------------------------------------------------------------------- */
 
 static void discard(struct question *q)
 {
-    timer_drop(&q->stream->w->loop.timers, &q->timer);
+    timer_drop(&q->errand.stream->w->loop.timers, &q->timer);
     /* what was asked about is a secret */
     if (q->body.n)
         OPENSSL_cleanse((char *)(uintptr_t)q->body.p, q->body.n);
-    for (struct extra_field *e = q->stream->request.extra; e; e = e->next)
+    for (struct extra_field *e = q->errand.stream->request.extra; e; e = e->next)
         if (e->value.n)
             OPENSSL_cleanse((char *)(uintptr_t)e->value.p, e->value.n);
     wipe_answer(q);
-    stream_free(&q->stream);
+    stream_free(&q->errand.stream);
     free(q);
 }
 
-static void finish(struct question *q)
+static void finish(struct errand *e)
 {
+    struct question *q = of(e->stream);
     struct question_answer answer = { .status = q->whole ? q->status : 0,
                                       .body = slice_of(q->answer, q->answer_n),
-                                      .cause = q->late ? "no answer in time" : q->stream->cause };
+                                      .cause =
+                                          q->late ? "no answer in time" : q->errand.stream->cause };
 
     if (!answer.cause)
         answer.cause = "no answer";
@@ -194,26 +160,14 @@ static void finish(struct question *q)
     discard(q);
 }
 
-static void run(struct loop_later *later)
-{
-    struct question *q = (struct question *)((char *)later - offsetof(struct question, later));
-
-    q->put_off = false;
-    if (q->over) {
-        finish(q);
-        return;
-    }
-    wake(q->stream);
-}
-
 static void expire(struct timer *t)
 {
     struct question *q = (struct question *)((char *)t - offsetof(struct question, timer));
 
-    q->late = !q->over;
+    q->late = !q->errand.over;
     q->whole &= !q->late;
-    q->over = true;
-    put_off(q);
+    q->errand.over = true;
+    errand_put_off(&q->errand);
 }
 
 /* --- the request ---------------------------------------------------------------------------- */
@@ -228,7 +182,7 @@ static bool fill(struct question *q, const struct inquiry_question *what)
 {
     static const struct conf_chain no_plugins = { 0 };
     static const struct conf_route no_route = { .chain = &no_plugins };
-    struct stream *s = q->stream;
+    struct stream *s = q->errand.stream;
     struct request *r = &s->request;
 
     memset(&s->head, 0, offsetof(struct head, fields));
@@ -262,23 +216,21 @@ bool question_ask(struct worker *w, const struct inquiry_question *what,
 
     if (!q)
         return false;
-    q->conn.w = w;
-    q->conn.t.io.fd = -1;
+    q->errand.end = finish;
     q->done = done;
     q->arg = arg;
     q->answer_max = what->answer_max;
-    q->stream = stream_begin(w, &q->conn, &question_carrier);
-    if (!q->stream) {
+    if (!errand_make(&q->errand, w, &question_carrier)) {
         free(q);
         return false;
     }
     if (!fill(q, what)) {
-        q->stream->ended = true;
+        q->errand.stream->ended = true;
         discard(q);
         return false;
     }
-    q->stream->stage = STAGE_BALANCE;
+    q->errand.stream->stage = STAGE_BALANCE;
     timer_set(&w->loop.timers, &q->timer, w->loop.now.ms + what->timeout, expire);
-    put_off(q);
+    errand_put_off(&q->errand);
     return true;
 }
