@@ -146,9 +146,10 @@ bench-hits: $(BUILD)/bench/hits
 bench-balance: all
 	@$(PYTHON) tests/bench/bench_balance.py --gateway $(BUILD)/gateway $(ARGS)
 
-## make bench-probes  the checker's cost of 10,000 targets, each probed every 10 s (a minute)
-bench-probes: all
+## make bench-probes  the checker's cost of 10,000 targets, each probed every 10 s, and the bare calls' (two minutes)
+bench-probes: all $(BUILD)/bench/probes_floor
 	@$(PYTHON) tests/bench/bench_probes.py --gateway $(BUILD)/gateway $(ARGS)
+	@$(PYTHON) tests/bench/bench_probes.py --gateway $(BUILD)/gateway --close --floor $(BUILD)/bench/probes_floor $(ARGS)
 
 ## make bench-burst  1,000 requests for one cold key over 4 workers: how long after the first is the last served
 bench-burst: all $(BUILD)/bench/burst
@@ -243,4 +244,4 @@ $(BUILD)/e2e/gateway-%: $(BUILD)/gateway $(OTHER_VERSION) $(OTHER_LAYOUT)
 	      $(if $(findstring layout,$@),$(patsubst $(BUILD)/layout/%,$(BUILD)/obj/%,$(OTHER_LAYOUT))),$(OBJECTS)) $(LIBS)
 
 -include $(OTHER_VERSION:.o=.d) $(OTHER_LAYOUT:.o=.d)
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d $(BUILD)/bench/burst.d $(BUILD)/bench/scale.d
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(UNIT:=.d) $(PROC:=.d) $(FUZZ:=.d) $(FUZZ_OBJECTS:.o=.d) $(BUILD)/bench/eviction.d $(BUILD)/bench/hits.d $(BUILD)/bench/bench_purge.d $(BUILD)/bench/burst.d $(BUILD)/bench/scale.d $(BUILD)/bench/probes_floor.d

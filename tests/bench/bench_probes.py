@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What probing costs the checker process: 10,000 targets, each asked every 10 s by an HTTP request, all of them well.
 
-    bench_probes.py [--gateway PATH] [--targets 10000] [--seconds 30]
+    bench_probes.py [--gateway PATH] [--targets 10000] [--seconds 30] [--close] [--floor PATH]
 
 Prints the checker's CPU time (user + system) as a share of one CPU, and how many probes that was by what the targets saw.
-The targets are addresses of nginx in 127.0.0.0/8; its own cost is not counted.
+The targets are addresses of nginx in 127.0.0.0/8; its own cost is not counted. --close: they close after each answer.
+--floor: and what the bare socket calls of so many probes, each on a new connection, cost after that (probes_floor.c).
 """
 import argparse
 import json
@@ -46,7 +47,7 @@ def asked(origins):
     return connections, requests
 
 
-def start_origins(directory, targets):
+def start_origins(directory, targets, close):
     """One nginx for each 2,500 targets: a listener and a connection are a descriptor each."""
     origins, started = [], []
     for at in range(0, targets, EACH):
@@ -54,7 +55,8 @@ def start_origins(directory, targets):
         own.mkdir()
         (own / "pages").write_text("")
         listen = "".join(f"listen {a}:{ORIGIN};" for a in places) + "location /seen { stub_status; }"
-        (own / "nginx.conf").write_text(NGINX.format(dir=own, listen=listen, body="well"))
+        text = NGINX.format(dir=own, listen=listen, body="well")
+        (own / "nginx.conf").write_text(text.replace("keepalive_timeout 1h", "keepalive_timeout 0") if close else text)
         started.append(subprocess.Popen(["nginx", "-p", own, "-c", own / "nginx.conf"]))
         origins.append((own, places))
     return origins, started
@@ -65,11 +67,13 @@ def main():
     parser.add_argument("--gateway", default="build/gateway")
     parser.add_argument("--targets", type=int, default=10000)
     parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--close", action="store_true")
+    parser.add_argument("--floor")
     args = parser.parse_args()
     directory = tempfile.mkdtemp(prefix="bench-probes.")
     targets = ", ".join(f'{{ target = "{a}:{ORIGIN}"; }}' for a in addresses(args.targets))
     pathlib.Path(directory, "gateway.conf").write_text(CONF.format(dir=directory, targets=targets))
-    origins, started = start_origins(directory, args.targets)
+    origins, started = start_origins(directory, args.targets, args.close)
     try:
         wait_for(addresses(args.targets)[-1], ORIGIN)
         started.append(subprocess.Popen([args.gateway, "-c", f"{directory}/gateway.conf"]))
@@ -82,6 +86,9 @@ def main():
         connections, probes = now[0] - seen[0], now[1] - seen[1]
         print(f"{args.targets:,} targets every 10 s: {probes / took:.0f} probes a second on {connections / took:.0f} new connections, "
               f"{100 * spent / took:.2f} % of one CPU, {spent * 1e6 / max(probes, 1):.1f} us each")
+        if args.floor:
+            started.pop().terminate()       # the gateway
+            subprocess.run([args.floor, str(ORIGIN), str(args.targets), str(args.targets / 10), str(args.seconds)], check=True)
     finally:
         for process in reversed(started):
             process.terminate()

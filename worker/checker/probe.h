@@ -24,6 +24,7 @@ enum probe_turn { PROBE_AGAIN, PROBE_KEEP, PROBE_CLOSE, PROBE_UNABLE };
 struct probe_kind {
     const char *name;
     bool tls;
+    bool speaks; /* its first call writes, and so finds out whether the connection stands */
     /* Goes on over a connection that stands. KEEP, CLOSE: it is over, *seen says what was seen
      * (all but source and took). */
     enum probe_turn (*step)(struct probe *p, struct health_seen *seen);
@@ -73,6 +74,7 @@ struct probe {
     int64_t began;  /* us, of this probe */
     int64_t opened; /* ms, of the connection */
     bool reused, heard;
+    bool parted; /* the target has said all, and that it closes: nobody waits for our end */
     /* http */
     bool sent, body;
     bool keep_alive;

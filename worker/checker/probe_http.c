@@ -101,6 +101,7 @@ static enum probe_turn judge(struct probe *p, struct health_seen *seen, bool who
 {
     const struct conf_active *active = p->subject.active;
 
+    p->parted = whole && !p->keep_alive && p->from == p->to;
     seen->status = p->status;
     seen->event = checks_status(&active->healthy, &active->unhealthy, p->status);
     seen->cause = seen->event == VERDICT_SUCCESS ? HEALTH_CAUSE_OK : HEALTH_CAUSE_STATUS;
@@ -267,4 +268,6 @@ enum probe_turn probe_http_step(struct probe *p, struct health_seen *seen)
     return p->t.readable ? hear(p, seen) : PROBE_AGAIN;
 }
 
-const struct probe_kind probe_http_kind = { .name = "http", .step = probe_http_step };
+const struct probe_kind probe_http_kind = { .name = "http",
+                                            .speaks = true,
+                                            .step = probe_http_step };
