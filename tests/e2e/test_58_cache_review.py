@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the cache does between two requests: waiting, validating, sharing and purging at the same time."""
+import contextlib
+import socket
 import threading
 import time
 
 import pytest
 
-from harness import PATIENCE, proxy_cache, reply, route, service, wait_until
+from harness import PATIENCE, proxy_cache, reply, route, server_tls, service, wait_until
 
 OPEN = {"cache_control": True, "cache_ttl": 0, "response_code": [], "content_type": []}
 BODY = bytes(range(65, 91)) * 100
@@ -208,6 +210,28 @@ def test_a_slow_refresh_makes_the_time_for_stale_answers_no_longer(held):
     go.set()
     assert late.response().body == b"new"
     assert it.count == 2
+
+
+@pytest.mark.parametrize("notified", [True, False])
+def test_end_of_a_tls_connection_that_is_not_announced(origins, start, certs, notified):
+    """Where the connection's end is the body's, anybody on the way could cut it: only close_notify makes it whole."""
+    def answer(connection, _request):
+        connection.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nConnection: close\r\n\r\nsome of it")
+        if notified:
+            with contextlib.suppress(OSError):
+                connection.sock.unwrap()
+        else:
+            with socket.socket(fileno=connection.sock.detach()) as plain:
+                plain.shutdown(socket.SHUT_RDWR)
+        return False
+    origin = origins(answer, tls=server_tls(certs / "server.crt", certs / "server.key"))
+    gateway = start([service(0, route(plugins=[proxy_cache(**OPEN)]), url=f"https://localhost:{origin.port}/",
+                             ca_certificates=str(certs / "ca.crt"), retries=0)])
+    with contextlib.suppress(OSError, EOFError):
+        gateway.get("/x")
+    with contextlib.suppress(OSError, EOFError):
+        assert gateway.get("/x").get("X-Cache-Status") == ("Hit" if notified else "Miss")
+    assert len(origin.requests) == (1 if notified else 2)
 
 
 # ---- a purge while the origin makes the answer: that is not what comes after the purge ---------------------------------
