@@ -141,12 +141,19 @@ static struct slice stored_head(struct stream *s, const struct head *h,
 
 /* --- the fill ------------------------------------------------------------------------------- */
 
+/* Whether the status speaks of the resource: most errors are about who asks, how, or how often. */
+static bool tells_of_resource(int status)
+{
+    return (status < 400 && status != 206 && status != 304) || status == 404 || status == 410 ||
+           status == 451;
+}
+
 /* What was stored is out of date, and nothing takes its place. What one request must not store says
  * nothing about what all others may have. */
 static void drop_old(struct stream *s, int status)
 {
-    if (s->cache_status == STATS_REFRESH && s->head.method != METHOD_HEAD && status < 500 &&
-        status != 206 && status != 304 && !asking_fits(s, &s->cache_config->no_store))
+    if (s->cache_status == STATS_REFRESH && s->head.method != METHOD_HEAD &&
+        tells_of_resource(status) && !asking_fits(s, &s->cache_config->no_store))
         cache_purge(s->cache, s->fill_id);
 }
 

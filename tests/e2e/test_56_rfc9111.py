@@ -306,6 +306,17 @@ def test_what_became_private_is_gone(site):
     assert it.get().get("X-Cache-Status") == "Miss" and "If-None-Match" not in it.last
 
 
+@pytest.mark.parametrize("status,kept", [(401, True), (403, True), (429, True), (416, True), (503, True),
+                                         (404, False), (410, False)])
+def test_an_error_that_is_one_clients_own_leaves_what_all_have(site, status, kept):
+    """A client that insists on the origin and is refused there takes nothing from the others."""
+    it = site(serve_stale=[]).says("Cache-Control: max-age=600", TAG, body=b"for all")
+    it.get()
+    it.says("Cache-Control: no-store", status=status)
+    assert it.get("/x", "Cache-Control: no-cache").status == status
+    assert it.state() == ("Hit" if kept else "Bypass")
+
+
 def test_a_304_that_forbids_storing(site):
     it = site().says(*STALE, TAG, body=b"old")
     it.get()
