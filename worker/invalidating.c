@@ -46,12 +46,12 @@ static bool same_host(const struct stream *s, struct slice *reference)
     return slice_equal_nocase(host, s->head.host) || slice_equal_nocase(host, s->request.host);
 }
 
-/* "other" beside the request's path. */
+/* "other" beside the request's path, "?query" behind it. */
 static struct slice relative(struct stream *s, struct slice reference)
 {
     struct slice base = s->request.uri.path;
 
-    while (base.n && base.p[base.n - 1] != '/')
+    while (*reference.p != '?' && base.n && base.p[base.n - 1] != '/')
         base.n--;
     return arena_print(&s->arena, "%.*s%.*s", (int)base.n, base.p, (int)reference.n, reference.p);
 }

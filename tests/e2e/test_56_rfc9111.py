@@ -576,6 +576,17 @@ def test_unsafe_methods_invalidate(site, method):
         ["Miss"] * 6 + ["Hit"] * 2
 
 
+@pytest.mark.parametrize("reference,target", [("other", "/dir/other"), ("../up", "/up"), ("?id=1", "/dir/x?id=1"), ("/a//b", "/a//b"),
+                                              ("other#part", "/dir/other")])
+def test_references_are_relative_to_the_request(site, reference, target):
+    it = site().says("Cache-Control: max-age=60")
+    it.get(target)
+    it.says(f"Location: {reference}", status=201)
+    it.get("/dir/x", method="POST", body=b"")
+    it.says("Cache-Control: max-age=60")
+    assert it.state(target) == "Miss"
+
+
 def test_what_does_not_invalidate(site):
     it = site().says("Cache-Control: max-age=60")
     it.get()
