@@ -793,7 +793,12 @@ class Gateway:
 
 def check(text, *arguments, files=None, environment=None):
     """gateway -t (or other arguments) on a configuration text; returns the finished process. `{dir}` in the text is
-    replaced by the directory that holds it."""
+    replaced by the directory that holds it. Where the text says nothing of listeners it has some that nobody else has."""
+    environment = dict(environment or {})
+    if "proxy_listen" not in text:
+        text += f'\nproxy_listen = ( {{ address = "127.0.0.1:{free_port()}"; }} );\n'
+    if "status_listen" not in text:
+        environment.setdefault("GATEWAY_STATUS_LISTEN", "off")
     directory = scratch()
     try:
         for name, content in (files or {}).items():
@@ -801,7 +806,7 @@ def check(text, *arguments, files=None, environment=None):
         path = directory / "gateway.conf"
         path.write_text(text.replace("{dir}", str(directory)))
         return subprocess.run([GATEWAY, *(arguments or ("-t",)), "-c", str(path)], capture_output=True, text=True, timeout=60,
-                              stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+                              stdin=subprocess.DEVNULL, env={**os.environ, **environment})
     finally:
         shutil.rmtree(directory)
 

@@ -4,12 +4,11 @@ import collections
 import json
 import os
 import signal
-import subprocess
 import threading
 
 import pytest
 
-from harness import GATEWAY, conf_text, reply, service, wait_until
+from harness import check, conf_text, reply, service, wait_until
 
 
 @pytest.fixture
@@ -294,9 +293,7 @@ def test_committed_configuration_is_one(three, start):
     change(gateway, "PATCH", path(three[0]), weight=25)
     printed = gateway.ctl("override", "commit").stdout
     text = "upstreams = (\n" + "".join(line + "\n" for line in printed.splitlines() if not line.startswith("#")) + ");\n"
-    file = gateway.dir / "committed.conf"
-    file.write_text(conf_text({"prefix": str(gateway.dir / "run2")}) + text)
-    done = subprocess.run([GATEWAY, "-t", "-c", str(file)], capture_output=True, text=True)
+    done = check(text)
     assert done.returncode == 0, done.stderr
 
 

@@ -608,7 +608,7 @@ def test_nodes_that_send_each_other_s_clients_away(origin, start, most):
             else:
                 sock.sendall(b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n" % one.port
                              if words[0] == "CLUSTER" else b"+OK\r\n")
-    with FakeRedis(elsewhere) as one, FakeRedis(elsewhere) as other:
+    with Server(elsewhere) as one, Server(elsewhere) as other:
         fakes = [one, other]
         settings = {"cluster_addresses": [f"127.0.0.1:{one.port}"], "cluster_max_redirections": most}
         gateway = gateway_with(start, origin, behind(settings, year=9), workers=1)
