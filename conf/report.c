@@ -109,6 +109,17 @@ void report_line(struct report *report, unsigned line, const char *what)
     push(report, line, memory_format(report->memory, "%s:%u: %s", report->file, line, what));
 }
 
+/* Where user and password of a URL in s[0..n) end, from `at`, which is behind "://"; `at` where
+ * there are none. */
+static size_t behind_user(const char *s, size_t at, size_t n)
+{
+    size_t end = at;
+    for (size_t i = at; i < n && s[i] != '/' && s[i] != '?'; i++)
+        if (s[i] == '@')
+            end = i;
+    return end;
+}
+
 const char *report_quote(struct report *report, const char *s, size_t n)
 {
     size_t shown = n > REPORT_QUOTE ? REPORT_QUOTE : n, used = 0;
@@ -116,6 +127,12 @@ const char *report_quote(struct report *report, const char *s, size_t n)
     out[used++] = '"';
     for (size_t i = 0; i < shown; i++) {
         unsigned char c = (unsigned char)s[i];
+        if (i >= 3 && memcmp(s + i - 3, "://", 3) == 0 && behind_user(s, i, n) > i) {
+            i = behind_user(s, i, n) - 1;
+            memcpy(out + used, "***", 3);
+            used += 3;
+            continue;
+        }
         if (c < 0x20 || c == 0x7f)
             used += (size_t)snprintf(out + used, 5, "\\x%02x", c);
         else

@@ -32,7 +32,8 @@ void report_key(struct report *report, const config_setting_t *at, const char *k
 /* An error at a line, for what the parser of the syntax says. */
 void report_line(struct report *report, unsigned line, const char *what);
 
-/* "text" in quotes, cut when long, control bytes escaped; for use in messages. */
+/* "text" in quotes, cut when long, control bytes escaped, a URL without its user and password; for
+ * use in messages. */
 const char *report_quote(struct report *report, const char *s, size_t n);
 
 /* "gateway.conf:41", for explanations. */

@@ -220,6 +220,21 @@ def test_an_unknown_key_is_fetched_while_the_request_waits(origin, start, issuer
     gateway.wait_log("1, of which 1 came; 1 went")
 
 
+def test_who_looks_has_no_key_fetched(origin, start, issuer, keys):
+    """`gatewayctl routes -m` says that it cannot tell; what it has keys for, it tells."""
+    source = issuer(keys.one)
+    gateway = gateway_with(start, origin, source.url, {"jwks_min_ttl": 600, "jwks_refresh_interval": 3600})
+    assert gateway.get("/", keys.one.sign()).status == 200
+
+    def look(key):
+        done = gateway.ctl("-o", "json", "routes", "-m", "GET http://localhost/", "-H", key.sign())
+        return json.loads(done.stdout)["plugins"][0]
+    assert look(keys.one)["verdict"] == "passes"
+    source.publish(keys.two)
+    assert look(keys.two)["verdict"] == "not asked" and look(keys.two)["effect"] == "has the issuer's keys fetched"
+    assert source.fetches == 1 and gateway.get("/", keys.two.sign()).status == 200   # the one fetch in an hour was left for it
+
+
 def test_a_key_without_a_name_is_fetched_too(origin, start, issuer):
     one, two = Key("one"), Key("two")
     del one.jwk["kid"], two.jwk["kid"]

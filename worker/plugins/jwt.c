@@ -31,6 +31,7 @@ struct attempt {
     struct jwt_memo memo;
     int64_t until;       /* s since 1970: from then on its key does not count */
     int status;          /* of a failure */
+    bool looks;          /* nobody is to be asked for a key */
     bool hoped;          /* for a key, and long enough */
     bool waits;          /* not judged yet: a key is asked for */
     const char *message; /* why it failed; NULL: `faults` says it */
@@ -150,6 +151,10 @@ static bool hope(struct attempt *a, bool none)
 {
     struct keyring *keyring = stream_keyring(a->s);
     int64_t now = stream_monotonic_ms(a->s);
+    if (a->looks) {
+        a->waits = true;
+        return false;
+    }
     uint64_t wish = a->hoped ? 0 : keyring_wish(keyring, a->config->issuer, (uint64_t)now);
     struct hope *h = wish ? arena_take(stream_arena(a->s), sizeof *h) : NULL;
     if (!h)
@@ -339,27 +344,43 @@ static enum stage_result refuse(struct attempt *a)
                       : auth_refuse_with(a->s, c->anonymous, challenge, a->faults);
 }
 
-static enum stage_result jwt_access(struct stream *s, const void *config)
+static enum stage_result judge(struct attempt *a)
 {
-    const struct conf_jwt *c = config;
-    struct attempt a = { .s = s, .config = c, .until = INT64_MAX, .status = 401 };
-    struct hope *h = (struct hope *)stream_awaited(s);
-    if (h && hopes(s, c, h))
-        return STAGE_WAIT;
-    a.hoped = h != NULL;
+    struct stream *s = a->s;
+    const struct conf_jwt *c = a->config;
     drop_headers(s, c);
     if (auth_skips(s, c->run_on_preflight, c->anonymous))
         return STAGE_NEXT;
-    jwt_where_find(s, c, &a.where);
-    if (a.where.n == 0)
+    jwt_where_find(s, c, &a->where);
+    if (a->where.n == 0)
         return auth_refuse(s, c->anonymous, auth_challenge(s, "Bearer", &c->realm), "Unauthorized");
-    if (!authenticate(&a))
-        return a.waits ? STAGE_WAIT : refuse(&a);
-    tell(&a);
+    if (!authenticate(a))
+        return a->waits ? STAGE_WAIT : refuse(a);
+    tell(a);
     return STAGE_NEXT;
+}
+
+static enum stage_result jwt_access(struct stream *s, const void *config)
+{
+    struct attempt a = { .s = s, .config = config, .until = INT64_MAX, .status = 401 };
+    struct hope *h = (struct hope *)stream_awaited(s);
+    if (h && hopes(s, config, h))
+        return STAGE_WAIT;
+    a.hoped = h != NULL;
+    return judge(&a);
+}
+
+static enum stage_result jwt_look(struct stream *s, const void *config)
+{
+    struct attempt a = {
+        .s = s, .config = config, .until = INT64_MAX, .status = 401, .looks = true
+    };
+    return judge(&a);
 }
 
 const struct plugin_ops jwt_ops = {
     .kind = CONF_PLUGIN_JWT,
     .access = jwt_access,
+    .effect = "has the issuer's keys fetched",
+    .look = jwt_look,
 };

@@ -75,6 +75,13 @@ static void test_quote(void **state)
     char large[200];
     assert_string_equal(report_quote(&report, "a\nb\x7f\xc3\xa4", 6), "\"a\\x0ab\\x7f\xc3\xa4\"");
     memset(large, 'x', sizeof large);
+    static const char *const urls[][2] = { { "https://u:p@ss@h/k@x", "\"https://***@h/k@x\"" },
+                                           { "redis://:pw@h", "\"redis://***@h\"" },
+                                           { "http://h/a@b", "\"http://h/a@b\"" },
+                                           { "://@", "\"://@\"" },
+                                           { "u@h", "\"u@h\"" } };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
+        assert_string_equal(report_quote(&report, urls[i][0], strlen(urls[i][0])), urls[i][1]);
     const char *quoted = report_quote(&report, large, sizeof large);
     assert_int_equal(strlen(quoted), 96 + 3 + 2);
     assert_string_equal(quoted + 96, "x...\"");
