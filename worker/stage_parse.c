@@ -83,11 +83,13 @@ static void find_client(struct stream *s)
     if (!q->trusted)
         return;
     struct slice name = slice_of(conf->real_ip_header.s, conf->real_ip_header.n);
-    struct slice value = field_value(head_find(&s->head, name));
+    const struct field *last = NULL; /* a proxy that adds a line adds it behind the client's own */
+    for (const struct field *f = head_find(&s->head, name); f; f = head_next(&s->head, f))
+        last = f;
     uint8_t ip[16];
     if (slice_equal_nocase(name, SLICE("X-Forwarded-For")))
         from_forwarded_for(conf, &s->head, q->client_ip);
-    else if (address_parse(value, ip))
+    else if (address_parse(field_value(last), ip))
         memcpy(q->client_ip, ip, 16);
 }
 

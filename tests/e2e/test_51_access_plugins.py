@@ -29,6 +29,7 @@ def test_ip_restriction_of_mapped_addresses(origin, start):
                            trusted_ips=["127.0.0.1"])
     for client, status in (("::ffff:10.1.2.3", 200), ("::ffff:10.9.1.1", 403), ("::ffff:192.0.2.1", 403), ("2001:db8::1", 200)):
         assert gateway.get("/", f"X-Real-IP: {client}").status == status, client
+    assert gateway.get("/", "X-Real-IP: 10.1.2.3", "X-Real-IP: 10.9.1.1").status == 403     # the proxy's line is the last one
     gateway = gateway_with(start, origin, plugin("ip-restriction", deny=["127.0.0.1"]))
     assert gateway.get("/", "X-Real-IP: 10.1.2.3", "X-Forwarded-For: 10.1.2.3").status == 403  # nobody is trusted
 
