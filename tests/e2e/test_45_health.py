@@ -227,6 +227,41 @@ def test_one_checker_probes_for_all_workers_at_the_interval():
         assert time.monotonic() - began > 1.7       # 2 s by the configuration; not a fourth of it
 
 
+def closing(connection, _request):
+    connection.send(reply(200, "Connection: close", body=b"bye"))
+    return False
+
+
+def test_probes_reuse_a_connection_where_the_target_allows():
+    with Target() as keeps, Target() as closes:
+        closes.mode = closing
+        with gateway(upstream(keeps.port, closes.port, healthchecks=checks(probing()))):
+            wait_until(lambda: len(keeps.probes) >= 6 and len(closes.probes) >= 6, "probes")
+            assert {r.connection for r in keeps.probes} == {1}
+            assert len({r.connection for r in closes.probes}) == len(closes.probes)
+
+
+def test_an_example_of_another_gateway_can_be_written():
+    """interval_seconds 30, timeout_seconds 5, healthy_threshold 2, unhealthy_threshold 3, path /health,
+    expected_status_codes [200], method GET, use_https false: after the first probe nothing happens for half a minute."""
+    others = [s for s in range(100, 600) if s != 200]
+    active = ({"interval": 30.0, "successes": 2, "http_statuses": [200]},
+              {"interval": 30.0, "tcp_failures": 3, "timeouts": 3, "http_failures": 3, "http_statuses": others},
+              {"type": "http", "timeout": 5.0, "http_path": "/health", "http_method": "GET"})
+    with Target() as a, Target() as b, gateway(upstream(a.port, b.port, healthchecks=checks(active))) as g:
+        b.mode = teapot
+        for t in (a, b):
+            for _ in range(3):
+                g.ctl("probe", f"127.0.0.1:{t.port}")
+            assert {(r.method, r.target) for r in t.probes} == {("GET", "/health")}
+        wait_state(g, b.port, "down")
+        b.mode = None
+        for _ in range(2):
+            assert g.ctl("probe", f"127.0.0.1:{b.port}").returncode == 0
+        wait_state(g, b.port, "up")
+        assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+
+
 def test_a_slow_target_does_not_delay_others():
     slow = [Target() for _ in range(3)]
     try:

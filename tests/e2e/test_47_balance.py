@@ -96,6 +96,11 @@ def spread(g, ask, n=40):
     ({"hash_on": "query_arg", "hash_on_query_arg": "user id"}, lambda g, i: who(g, f"/?x=1&user+id=%6b{i}&y=2")),
     ({"hash_on": "cookie", "hash_on_cookie": "sid"}, lambda g, i: who(g, "/", f"Cookie: asid=1; sid=k{i}; b=2")),
     ({"hash_on": "header", "hash_on_header": "absent", "hash_fallback": "path"}, lambda g, i: who(g, f"/f/{i}")),
+    ({"hash_on": "header", "hash_on_header": "absent", "hash_fallback": "header", "hash_fallback_header": "X-Other"},
+     lambda g, i: who(g, "/", f"X-Other: k{i}")),
+    ({"hash_on": "query_arg", "hash_on_query_arg": "absent", "hash_fallback": "query_arg", "hash_fallback_query_arg": "k"},
+     lambda g, i: who(g, f"/?k={i}")),
+    ({"hash_on": "consumer", "hash_fallback": "cookie", "hash_on_cookie": "sid"}, lambda g, i: who(g, "/", f"Cookie: sid=k{i}")),
 ])
 def test_a_key_stays_with_its_target(three, fields, ask):
     with gateway(hashing(three, **fields), workers=3) as g:
@@ -114,6 +119,9 @@ def test_uri_capture_and_consumer(three):
         tenants = spread(g, lambda g, i: who(g, f"/t/t{i}/a"))
         assert [who(g, f"/t/t{i}/another?x") for i in range(40)] == tenants
         spread(g, lambda g, i: who(g, "/k", f"apikey: key{i}"))
+    fallback = hashing(three, hash_on="consumer", hash_fallback="uri_capture", hash_fallback_uri_capture="tenant")
+    with Gateway(services=services[:1], upstreams=(fallback,)) as g:
+        assert spread(g, lambda g, i: who(g, f"/t/t{i}/a")) == tenants
 
 
 def test_a_cookie_is_set_where_it_is_missing(three):
@@ -147,6 +155,19 @@ def test_a_target_that_goes_moves_its_keys_alone(three):
         after = where(g)
         assert "c" not in after and all(x == y for x, y in zip(before, after) if x != "c")
         assert 20 <= before.count("c") <= 60
+
+
+def test_a_hot_key_spills_over(three):
+    """Everybody wants the same key: its target gets a quarter and a few more than its share, the next takes the rest."""
+    for t in three:
+        held(t)
+    with gateway(hashing(three, hash_on="path"), workers=2) as g:
+        load = Together(g, 120, "/hot")
+        wait_until(lambda: sum(t.now for t in three) == 120, "all to be under way")
+        assert max(t.most for t in three) <= 16 + 40 * 5 / 4 + 2, [t.most for t in three]       # two workers at a moment
+        for t in three:
+            t.gate.set()
+        assert load.wait() == {200: 120}
 
 
 # ---- least-connections and latency ----------------------------------------------------------------------------------

@@ -103,8 +103,8 @@ static inline uint64_t balance_mix(uint64_t h)
 }
 
 /* Whether a request passes by a peer that starts slowly, although it would be the best: as often as
- * the part of its weight says that does not count yet. `luck` is the request's, so that several
- * looks are no more chances. */
+ * the part of its weight says that does not count yet. `luck` is the request's, or its place in the
+ * order, which all workers share: several looks are no more chances. */
 static inline bool balance_given_up(const struct peer *p, const struct balance_query *q,
                                     uint64_t luck)
 {

@@ -72,13 +72,6 @@ static bool overloaded(const struct hashing *c, const struct peer *p)
            (health_tally_sum(&c->active) + 1) * 5 * (uint64_t)(unsigned)p->weight;
 }
 
-/* A peer that starts slowly gives up positions, the same ones in every worker. */
-static bool eased(const struct peer *p, const struct balance_query *q, uint64_t slot)
-{
-    return p->upstream->slow_start > 0 &&
-           balance_mix(slot ^ p->identity) % BALANCE_WHOLE >= balance_ease(p, q);
-}
-
 typedef bool hashing_test(const struct hashing *c, const struct peer *p,
                           const struct balance_query *q);
 
@@ -95,9 +88,11 @@ static bool usable(const struct hashing *c, const struct peer *p, const struct b
     return balance_may_take(p, q);
 }
 
+/* A peer that starts slowly gives up positions, the same ones in every worker. */
 static bool wanted(const struct hashing *c, const struct peer *p, const struct balance_query *q)
 {
-    return balance_may_take(p, q) && !overloaded(c, p) && !eased(p, q, q->key % c->slots);
+    return balance_may_take(p, q) && !overloaded(c, p) &&
+           !balance_given_up(p, q, q->key % c->slots);
 }
 
 /* The first by rank of those that pass: 1 + its place, 0: none does. */

@@ -156,15 +156,8 @@ static void *round_robin_make(const struct peer_set *set, const struct heritage 
 
 /* --- picking -------------------------------------------------------------------------------- */
 
-/* A peer that starts slowly gives up turns, the same ones in every worker. */
-static bool eased(const struct peer *p, const struct balance_query *q, uint64_t at)
-{
-    return p->upstream->slow_start > 0 &&
-           balance_mix(at ^ p->identity) % BALANCE_WHOLE >= balance_ease(p, q);
-}
-
 /* The first usable entry from position `at` on: how many entries lie before it, or -1. `ease`:
- * entries that are given up do not count. */
+ * turns that are given up, the same ones in every worker, do not count. */
 static int64_t distance(const struct round_robin *rr, uint64_t at, const struct balance_query *q,
                         bool ease)
 {
@@ -173,7 +166,7 @@ static int64_t distance(const struct round_robin *rr, uint64_t at, const struct 
         const struct entry *e = &rr->cycle[(at + skipped) % rr->cycle_n];
         const struct peer *p = rr->set->v[e->peer];
         bool usable = balance_may_take(p, q);
-        if (usable && !(ease && eased(p, q, at + skipped)))
+        if (usable && !(ease && balance_given_up(p, q, at + skipped)))
             return (int64_t)skipped;
         skipped += usable ? 1 : e->run;
     }
