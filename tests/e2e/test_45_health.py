@@ -241,6 +241,24 @@ def test_probes_reuse_a_connection_where_the_target_allows():
             assert len({r.connection for r in closes.probes}) == len(closes.probes)
 
 
+def test_a_kept_connection_that_is_closed_at_a_probe_is_no_failure():
+    """Each connection takes one request and closes at the second, without a byte: that probe goes over another one."""
+    taken = []
+
+    def once(connection, request):
+        taken.append(connection.number)
+        if taken.count(connection.number) > 1:
+            return False
+        fine(connection, request)
+    with Target() as a:
+        a.mode = once
+        with gateway(upstream(a.port, healthchecks=checks(probing(failures=1)))) as g:
+            wait_until(lambda: len(a.origin.connections) >= 5, "five connections")
+            log = g.control("GET", f"/health/log?target=127.0.0.1:{a.port}").json()["targets"][0]["log"]
+            assert len(log) >= 3 and {e["cause"] for e in log} == {"ok"}, log
+            assert states(g)[f"127.0.0.1:{a.port}"] == "up"
+
+
 def test_an_example_of_another_gateway_can_be_written():
     """interval_seconds 30, timeout_seconds 5, healthy_threshold 2, unhealthy_threshold 3, path /health,
     expected_status_codes [200], method GET, use_https false: after the first probe nothing happens for half a minute."""

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTION_AGE = 60 * 1000, LONGEST = 60 * 1000 /* ms */, BUFFERS_KEPT = 16 };
+enum { CONNECTION_AGE = 60 * 1000, UNSAID = 60 * 1000 /* ms */, BUFFERS_KEPT = 16 };
 
 /* --- the room ------------------------------------------------------------------------------- */
 
@@ -287,11 +287,19 @@ static bool is_ours(int error)
            error == EADDRNOTAVAIL;
 }
 
+/* Nothing of the request is out, nothing of a response came. */
+static void begin_exchange(struct probe *p)
+{
+    p->sent = p->body = false;
+    p->sent_n = p->from = p->to = p->looked = 0;
+}
+
 static void open_connection(struct probe *p)
 {
     struct health_seen seen = { 0 };
     const struct probe_subject *s = &p->subject;
 
+    begin_exchange(p);
     p->reused = p->heard = p->parted = false;
     p->phase = PROBE_CONNECT;
     p->t = (struct transport){ .io = { .fd = -1, .ready = event } };
@@ -330,15 +338,14 @@ static int64_t allowance(const struct probe *p)
 {
     int64_t ms = (int64_t)(p->subject.active->timeout * 1000);
 
-    return ms > 0 && ms < LONGEST * 60 ? ms : LONGEST;
+    return ms > 0 ? ms : UNSAID;
 }
 
 void probe_start(struct probe *p)
 {
     must(p->phase == PROBE_REST);
     p->began = p->room->loop->now.us;
-    p->sent = p->body = false;
-    p->sent_n = p->from = p->to = p->looked = 0;
+    begin_exchange(p);
     timer_set(&p->room->loop->timers, &p->timer, p->room->loop->now.ms + allowance(p), expire);
     if (p->t.io.fd < 0) {
         open_connection(p);
