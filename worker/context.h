@@ -22,7 +22,7 @@
 #include "worker/base/verified.h"
 #include "worker/http/labels.h"
 #include "worker/router.h"
-#include "worker/tls.h"
+#include "worker/tls/tls.h"
 
 enum { WORKER_SCRATCH = 96 * 1024, WORKER_SPOOL = 64 * 1024, WORKER_REPLY = 72 * 1024 };
 enum { WORKER_SECRET = 192 /* bytes of a key, as XXH3 wants them */ };

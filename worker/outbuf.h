@@ -7,7 +7,7 @@
 #ifndef WORKER_OUTBUF_H
 #define WORKER_OUTBUF_H
 
-#include "worker/transport.h"
+#include "worker/tls/transport.h"
 
 struct outbuf {
     char *p;

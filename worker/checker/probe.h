@@ -12,7 +12,7 @@
 #include "worker/base/pool.h"
 #include "worker/http/chunk.h"
 #include "worker/http/head.h"
-#include "worker/transport.h"
+#include "worker/tls/transport.h"
 
 enum { PROBE_BUFFER = 16 * 1024, PROBE_BODY_MAX = 64 * 1024 };
 

@@ -9,7 +9,7 @@
 #include "conf/fnv.h"
 #include "shm/assert.h"
 #include "worker/base/log.h"
-#include "worker/tls_parts.h"
+#include "worker/tls/tls_parts.h"
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef WORKER_TLS_PARTS_H
 #define WORKER_TLS_PARTS_H
 
-#include "worker/tls.h"
+#include "worker/tls/tls.h"
 #include <openssl/ssl.h>
 
 enum {

@@ -8,7 +8,7 @@
  */
 #include "shm/assert.h"
 #include "shm/tickets.h"
-#include "worker/tls_parts.h"
+#include "worker/tls/tls_parts.h"
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>

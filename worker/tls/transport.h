@@ -8,7 +8,7 @@
 #define WORKER_TRANSPORT_H
 
 #include "worker/base/loop.h"
-#include "worker/tls.h"
+#include "worker/tls/tls.h"
 #include <sys/types.h>
 #include <sys/uio.h>
 

@@ -5,9 +5,9 @@
  * and is emptied before one begins, since other users of OpenSSL (tokens, certificates) may have
  * left something.
  */
-#include "worker/tls.h"
+#include "worker/tls/tls.h"
 #include "shm/assert.h"
-#include "worker/tls_parts.h"
+#include "worker/tls/tls_parts.h"
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/sslerr.h>

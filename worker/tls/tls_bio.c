@@ -11,7 +11,7 @@
  * between two calls the stage is always empty.
  */
 #include "shm/assert.h"
-#include "worker/tls_parts.h"
+#include "worker/tls/tls_parts.h"
 #include <errno.h>
 #include <openssl/bio.h>
 #include <stdlib.h>

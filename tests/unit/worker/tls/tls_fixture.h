@@ -8,7 +8,7 @@
 #define TESTS_TLS_FIXTURE_H
 
 #include "shm/tickets.h"
-#include "worker/tls.h"
+#include "worker/tls/tls.h"
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>

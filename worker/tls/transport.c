@@ -4,7 +4,7 @@
  * empty at that moment; the next byte makes a new edge. Only when a hang-up was announced the end
  * itself has to be read too.
  */
-#include "worker/transport.h"
+#include "worker/tls/transport.h"
 
 #include <errno.h>
 #include <sys/socket.h>

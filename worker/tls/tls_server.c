@@ -8,7 +8,7 @@
  */
 #include "shm/assert.h"
 #include "worker/base/log.h"
-#include "worker/tls_parts.h"
+#include "worker/tls/tls_parts.h"
 #include <stdlib.h>
 
 #define CIPHERS_12                                                                                 \
