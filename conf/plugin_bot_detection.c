@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fields of bot-detection, as Kong has them. The list of known crawlers is the gateway's own:
- * names of programs that fetch in bulk and say so. It is one pattern, so that all of it costs one
- * match.
+ * names of programs that fetch in bulk and say so, and what gives such away, as Kong sees it: HTTP
+ * libraries, and names made of bot, crawl, spider, scrape. It is one pattern, so that all of it
+ * costs one match.
  */
 #include "conf/plugin_bot_detection.h"
 #include "conf/load.h"
@@ -22,14 +23,19 @@ static const struct fields_row rows[] = {
 };
 static const struct fields_table table = {
     .title = "bot-detection",
-    .doc = "Refuses crawlers by their User-Agent: 403. Requests without that field pass.",
+    .doc =
+        "Refuses crawlers by their User-Agent: 403. It knows the names of many, HTTP libraries "
+        "that "
+        "say what they are (\"okhttp\", \"Go-http-client\"), and whatever calls itself a spider, "
+        "crawler, scraper, or a bot of some version. Requests without that field pass.",
     FIELDS_TABLE(rows),
     .size = sizeof(CONFIG),
     .at = SIZE_MAX
 };
 
 static const char known[] =
-    "(?i)\\b(?:"
+    "(?i)spider|scrape|crawl|(?<!cu)bot[/ -]v?\\d|(?:indexer|archiver)[/ -]v?\\d|"
+    "\\b(?:"
     /* search engines and archives */
     "googlebot|google-extended|adsbot-google|mediapartners-google|apis-google|storebot-google|"
     "bingbot|bingpreview|msnbot|adidxbot|slurp|duckduckbot|duckassistbot|baiduspider|yandex\\w*bot|"
@@ -44,9 +50,11 @@ static const char known[] =
     /* previews and monitors */
     "facebookexternalhit|twitterbot|linkedinbot|slackbot\\S*|discordbot|telegrambot|whatsapp|"
     "pinterestbot|redditbot|embedly|pingdom\\S*|uptimerobot|statuscake|"
-    /* general ones */
+    /* programs, and libraries for them */
     "scrapy|nutch|heritrix|httrack|sqlmap|nikto|masscan|zgrab|"
-    "(?:web)?crawler|(?:web)?spider"
+    "go-http-client|python-urllib|apache-httpclient|google-http-java-client|okhttp|axios|reqwest|"
+    "aihttp|scalaj-http|unirest-\\w+|winhttp|httpmonitor|tlsprober|jnlp|"
+    "boto3?|jets3t|s3fs|aws-cli|aws-sdk-\\w+"
     ")\\b";
 
 static const struct conf_regex *compiled(struct load *load, struct conf_text text,

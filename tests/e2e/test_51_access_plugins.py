@@ -71,7 +71,8 @@ def test_bot_detection(origin, start):
     origin.requests.clear()
     answer = gateway.get("/", "User-Agent: Mozilla/5.0 (compatible; bingbot/2.0)")
     assert answer.status == 403 and answer.json()["message"] == "Forbidden"
-    assert gateway.get("/", "User-Agent: BadClient").status == 403
+    for agent in ("BadClient", "Anybot/1.0", "okhttp/4.9", "a scraper"):
+        assert gateway.get("/", f"User-Agent: {agent}").status == 403
     assert gateway.get("/", "User-Agent: a", "User-Agent: b").status == 400
     assert origin.requests == []
 

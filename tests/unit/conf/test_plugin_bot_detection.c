@@ -32,6 +32,15 @@ static void test_known(void **state)
         is_known(c, "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"));
     assert_true(is_known(c, "GPTBot/1.2"));
     assert_true(is_known(c, "Scrapy/2.11 (+https://scrapy.org)"));
+    static const char *const others[] = {
+        "Anybot/1.0",   "Some-Bot 2",         "My Web Spider", "scraper",         "Archiver/3",
+        "okhttp/4.9.3", "Go-http-client/1.1", "axios/1.6",     "aws-sdk-go/1.44", "Boto3/1.26"
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_true(is_known(c, others[i]));
+    assert_false(is_known(c, "Mozilla/5.0 (Linux; Android 10; CUBOT X19) AppleWebKit/537.36"));
+    assert_false(is_known(c, "Dalvik/2.1.0 (Linux; U; Android 9; CUBOT 20)"));
+    assert_false(is_known(c, "PostmanRuntime/7.36"));
     assert_false(
         is_known(c, "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"));
     assert_false(is_known(c, "curl/7.88.1"));
