@@ -4,6 +4,7 @@
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
 
+#include "conf/text.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,12 @@ struct slice {
 static inline struct slice slice_of(const char *p, size_t n)
 {
     return (struct slice){ p, n };
+}
+
+/* Of configured text; never absent. */
+static inline struct slice slice_text(struct conf_text text)
+{
+    return slice_of(text.s, text.n);
 }
 
 static inline bool slice_equal(struct slice a, struct slice b)

@@ -6,11 +6,6 @@
 #include "worker/http/media.h"
 #include "worker/http/field.h"
 
-static struct slice text(const struct conf_text *t)
-{
-    return slice_of(t->s, t->n);
-}
-
 /* "name=value" without spaces around the parts, the value without its quotes; compared without
  * case. */
 static bool same_parameter(struct slice a, struct slice b)
@@ -47,12 +42,13 @@ static size_t count_parameters(struct slice list)
 bool media_matches(const struct conf_mime *m, struct slice value)
 {
     struct slice rest = value, kind = field_trim(field_cut(&rest, ';')), subtype = kind;
-    struct slice type = field_trim(field_cut(&subtype, '/')), wanted = text(&m->parameters);
+    struct slice type = field_trim(field_cut(&subtype, '/')), wanted = slice_text(m->parameters);
 
-    if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
+    if (!slice_equal(slice_text(m->type), SLICE("*")) &&
+        !slice_equal_nocase(slice_text(m->type), type))
         return false;
-    if (!slice_equal(text(&m->subtype), SLICE("*")) &&
-        !slice_equal_nocase(text(&m->subtype), field_trim(subtype)))
+    if (!slice_equal(slice_text(m->subtype), SLICE("*")) &&
+        !slice_equal_nocase(slice_text(m->subtype), field_trim(subtype)))
         return false;
     if (count_parameters(wanted) != count_parameters(rest))
         return false;
@@ -70,12 +66,13 @@ static bool ends_with(struct slice text, struct slice end)
 bool media_is_kind(const struct conf_mime *m, struct slice value)
 {
     struct slice subtype = field_trim(field_cut(&value, ';'));
-    struct slice type = field_trim(field_cut(&subtype, '/')), wanted = text(&m->subtype);
+    struct slice type = field_trim(field_cut(&subtype, '/')), wanted = slice_text(m->subtype);
 
     subtype = field_trim(subtype);
     if (type.n == 0 || subtype.n == 0)
         return false;
-    if (!slice_equal(text(&m->type), SLICE("*")) && !slice_equal_nocase(text(&m->type), type))
+    if (!slice_equal(slice_text(m->type), SLICE("*")) &&
+        !slice_equal_nocase(slice_text(m->type), type))
         return false;
     if (wanted.n > 2 && wanted.p[0] == '*' && wanted.p[1] == '+')
         return ends_with(subtype, slice_from(wanted, 1));

@@ -25,8 +25,8 @@ static bool read_one(struct stream *s, enum conf_change_kind kind, const struct 
 {
     *out = (struct edit){ .kind = kind,
                           .type = change->type,
-                          .name = slice_of(change->name.s, change->name.n),
-                          .value = slice_of(change->to.s, change->to.n) };
+                          .name = slice_text(change->name),
+                          .value = slice_text(change->to) };
     return !change->value ||
            render_text(s, change->value, RENDER_PLAIN, &out->value) == RENDER_DONE;
 }

@@ -102,19 +102,14 @@ static struct slice present(struct stream *s, struct slice name)
     return slice_of(NULL, 0);
 }
 
-static struct slice header_name(const struct conf_correlation_id *c)
-{
-    return slice_of(c->header_name.s, c->header_name.n);
-}
-
 static enum stage_result correlation_id_access(struct stream *s, const void *config)
 {
     const struct conf_correlation_id *c = config;
-    if (present(s, header_name(c)).p)
+    if (present(s, slice_text(c->header_name)).p)
         return STAGE_NEXT;
     struct slice id = generate(s, c->generator);
     if (id.p)
-        stream_set_upstream(s, header_name(c), id);
+        stream_set_upstream(s, slice_text(c->header_name), id);
     return STAGE_NEXT;
 }
 
@@ -124,11 +119,11 @@ static void correlation_id_header_filter(struct stream *s, const void *config)
     const struct conf_correlation_id *c = config;
     if (!c->echo_downstream)
         return;
-    struct slice id = present(s, header_name(c));
+    struct slice id = present(s, slice_text(c->header_name));
     if (!id.p)
         id = generate(s, c->generator);
     if (id.p)
-        stream_set_response(s, header_name(c), id);
+        stream_set_response(s, slice_text(c->header_name), id);
 }
 
 const struct plugin_ops correlation_id_ops = {

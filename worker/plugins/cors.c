@@ -18,11 +18,6 @@ static struct slice only(struct stream *s, const char *name)
     return f && !lookup_field(head, &text, f) ? slice_of(f->value, f->value_n) : slice_of(NULL, 0);
 }
 
-static struct slice text_slice(const struct conf_text *text)
-{
-    return slice_of(text->s, text->n);
-}
-
 static bool is_preflight(struct stream *s)
 {
     return stream_request(s)->head->method == METHOD_OPTIONS && only(s, "Origin").p &&
@@ -34,7 +29,7 @@ static bool matches(const struct conf_cors_origin *o, const struct origin *origi
     struct slice subject = o->by_host ? origin->host : origin->whole;
     if (o->regex)
         return regex_match(o->regex, subject.p, subject.n, NULL, 0) > 0;
-    struct slice text = text_slice(&o->text);
+    struct slice text = slice_text(o->text);
     return slice_equal_nocase(o->by_host ? text : origin_read(text).whole, subject);
 }
 
@@ -42,7 +37,7 @@ static bool matches(const struct conf_cors_origin *o, const struct origin *origi
 static struct slice allowed(const struct conf_cors *c, struct slice asked)
 {
     if (c->origins_n == 1 && !c->origins[0].regex && !c->origins[0].by_host)
-        return text_slice(&c->origins[0].text);
+        return slice_text(c->origins[0].text);
     if (!asked.p)
         return slice_of(NULL, 0);
     struct origin origin = origin_read(asked);
@@ -75,10 +70,10 @@ static void put_origin(struct stream *s, const struct conf_cors *c)
 static void put_preflight(struct stream *s, const struct conf_cors *c)
 {
     struct slice headers =
-        c->headers.n ? text_slice(&c->headers) : only(s, "Access-Control-Request-Headers");
+        c->headers.n ? slice_text(c->headers) : only(s, "Access-Control-Request-Headers");
     if (headers.p)
         stream_set_response(s, SLICE("Access-Control-Allow-Headers"), headers);
-    stream_set_response(s, SLICE("Access-Control-Allow-Methods"), text_slice(&c->methods));
+    stream_set_response(s, SLICE("Access-Control-Allow-Methods"), slice_text(c->methods));
     if (c->max_age >= 0)
         stream_set_response(s, SLICE("Access-Control-Max-Age"),
                             arena_print(stream_arena(s), "%d", c->max_age));
@@ -111,7 +106,7 @@ static void cors_header_filter(struct stream *s, const void *config)
     put_origin(s, c);
     if (c->exposed_headers.n)
         stream_set_response(s, SLICE("Access-Control-Expose-Headers"),
-                            text_slice(&c->exposed_headers));
+                            slice_text(c->exposed_headers));
 }
 
 const struct plugin_ops cors_ops = {

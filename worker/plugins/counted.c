@@ -4,11 +4,6 @@
 #include "worker/plugins/counted.h"
 #include "worker/plugins/lookup.h"
 
-static struct slice text_slice(const struct conf_text *text)
-{
-    return slice_of(text->s, text->n);
-}
-
 /* One who is no consumer, but known all the same: by what no consumer's id looks like. */
 static struct slice stranger(struct stream *s)
 {
@@ -27,17 +22,17 @@ static struct slice named(struct stream *s, const struct conf_counted *c)
 
     switch (c->limit_by) {
     case CONF_LIMIT_BY_CONSUMER:
-        return stream_consumer(s) ? text_slice(&stream_consumer(s)->id) : stranger(s);
+        return stream_consumer(s) ? slice_text(stream_consumer(s)->id) : stranger(s);
     case CONF_LIMIT_BY_CREDENTIAL:
         return r->credential;
     case CONF_LIMIT_BY_SERVICE:
-        return stream_service(s) ? text_slice(&stream_service(s)->id) : nobody;
+        return stream_service(s) ? slice_text(stream_service(s)->id) : nobody;
     case CONF_LIMIT_BY_ROUTE:
-        return text_slice(&stream_route(s)->id);
+        return slice_text(stream_route(s)->id);
     case CONF_LIMIT_BY_HEADER:
         return lookup_header(s, &c->header_name);
     case CONF_LIMIT_BY_PATH:
-        return slice_equal(r->uri.path, text_slice(&c->path)) ? r->uri.path : nobody;
+        return slice_equal(r->uri.path, slice_text(c->path)) ? r->uri.path : nobody;
     case CONF_LIMIT_BY_IP:
         break;
     }
@@ -59,7 +54,7 @@ bool counted_abroad(struct stream *s, const struct conf_counted *c, struct conf_
 {
     struct counted counted = counted_as(s, c);
 
-    *scope = text_slice(&instance);
+    *scope = slice_text(instance);
     *who = counted.who;
     if (counted.by_address) { /* as everybody writes it, and told apart from names that read so */
         *scope = arena_print(stream_arena(s), "%s:ip", instance.s);

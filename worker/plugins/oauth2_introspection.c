@@ -70,16 +70,11 @@ static enum stage_result fail(struct stream *s, const struct conf_oauth2_introsp
 
 /* --- the question --------------------------------------------------------------------------- */
 
-static struct slice text_of(struct conf_text text)
-{
-    return slice_of(text.s, text.n);
-}
-
 static bool make_id(struct stream *s, const struct conf_oauth2_introspection *c, struct slice token,
                     uint8_t id[INQUIRY_ID])
 {
     const struct request *r = stream_request(s);
-    struct slice parts[] = { text_of(c->fingerprint), token, r->head->method_text, r->uri.path };
+    struct slice parts[] = { slice_text(c->fingerprint), token, r->head->method_text, r->uri.path };
     return inquiry_id(s, parts, c->introspect_request ? 4 : 2, id);
 }
 
@@ -98,7 +93,7 @@ static bool add_fields(struct stream *s, const struct conf_oauth2_introspection 
     size_t more_n = c->custom_introspection_headers.n;
     struct inquiry_field *fields =
         arena_take(stream_arena(s), (FIELDS_FIXED + more_n) * sizeof *fields);
-    struct slice shown = text_of(c->authorization);
+    struct slice shown = slice_text(c->authorization);
     if (c->way == CONF_INTROSPECTION_STATUS)
         shown = arena_print(stream_arena(s), "Bearer %.*s", (int)token.n, token.p);
     if (!fields || !shown.p)
@@ -115,18 +110,18 @@ static bool add_fields(struct stream *s, const struct conf_oauth2_introspection 
         add_field(q, fields, SLICE("X-Request-Http-Method"), r->head->method_text);
     }
     for (size_t i = 0; i < more_n; i++)
-        add_field(q, fields, text_of(more[i].name), text_of(more[i].values.v[0]));
+        add_field(q, fields, slice_text(more[i].name), slice_text(more[i].values.v[0]));
     return true;
 }
 
 static enum inquiry_result ask(struct stream *s, const struct conf_oauth2_introspection *c,
                                struct slice token, struct inquiry *inquiry, struct slice *text)
 {
-    struct slice hint = text_of(c->token_type_hint);
+    struct slice hint = slice_text(c->token_type_hint);
     struct inquiry_question *q = &inquiry->question;
     *q = (struct inquiry_question){ .service = c->service,
-                                    .path = text_of(c->path),
-                                    .query = c->query.n ? text_of(c->query) : slice_of(NULL, 0),
+                                    .path = slice_text(c->path),
+                                    .query = c->query.n ? slice_text(c->query) : slice_of(NULL, 0),
                                     .timeout = c->timeout,
                                     .answer_max = c->max_answer_size };
     if (c->way == CONF_INTROSPECTION_RFC7662) {

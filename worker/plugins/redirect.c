@@ -16,8 +16,7 @@ static struct slice kept(struct stream *s, const struct conf_redirect *c)
 static enum stage_result redirect_access(struct stream *s, const void *config)
 {
     const struct conf_redirect *c = config;
-    struct slice location =
-        c->keep_incoming_path ? kept(s, c) : slice_of(c->location.s, c->location.n);
+    struct slice location = c->keep_incoming_path ? kept(s, c) : slice_text(c->location);
     if (!location.p)
         return stream_answer(s, 500, "An unexpected error occurred");
     stream_set_response(s, SLICE("Location"), location);

@@ -40,7 +40,7 @@ static struct slice value_of(struct stream *s, const struct conf_piece *piece)
     case CONF_PIECE_TEXT:
         break;
     }
-    return slice_of(piece->text.s, piece->text.n);
+    return slice_text(piece->text);
 }
 
 static char *put(char *to, const struct conf_piece *piece, struct slice value, enum render_for what)

@@ -47,10 +47,10 @@ static enum stage_result answer_echo(struct stream *s, const struct conf_request
 
 static enum stage_result answer_body(struct stream *s, const struct conf_request_termination *c)
 {
-    struct slice type = slice_of(c->content_type.s, c->content_type.n);
+    struct slice type = slice_text(c->content_type);
     if (type.n == 0)
         type = SLICE("application/json; charset=utf-8");
-    return stream_answer_with(s, c->status_code, type, slice_of(c->body.s, c->body.n));
+    return stream_answer_with(s, c->status_code, type, slice_text(c->body));
 }
 
 static enum stage_result request_termination_access(struct stream *s, const void *config)

@@ -16,11 +16,6 @@
 
 enum { MOVED_MAX = 16 * 1024 }; /* bytes of a form that becomes a query */
 
-static struct slice slice_text(struct conf_text text)
-{
-    return slice_of(text.s, text.n);
-}
-
 static bool is_host(struct slice name)
 {
     return slice_equal_nocase(name, SLICE("Host"));

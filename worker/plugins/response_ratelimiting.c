@@ -20,11 +20,6 @@ _Static_assert((int)LIMIT_BY_PERIODS == (int)CALENDAR_UNITS, "one limit a unit")
 
 enum { LINES = 16 };
 
-static struct slice text_slice(const struct conf_text *text)
-{
-    return slice_of(text->s, text->n);
-}
-
 static int make_claims(struct stream *s, const struct conf_response_limit *l,
                        struct counted counted, uint32_t cost,
                        struct limits_claim claims[CALENDAR_UNITS])
@@ -117,8 +112,8 @@ static void tell(struct stream *s, const struct conf_response_ratelimiting *c,
 {
     for (int i = 0; i < n && !c->hide_client_headers; i++) {
         enum calendar_unit unit = claims[i].unit;
-        stream_set_response_number(s, text_slice(&l->fields[unit].limit), claims[i].limit);
-        stream_set_response_number(s, text_slice(&l->fields[unit].remaining), claims[i].left);
+        stream_set_response_number(s, slice_text(l->fields[unit].limit), claims[i].limit);
+        stream_set_response_number(s, slice_text(l->fields[unit].remaining), claims[i].left);
     }
 }
 
@@ -134,9 +129,9 @@ static enum stage_result admit(struct stream *s, const struct conf_response_rate
             return stream_answer(s, 429, l->refusal.s);
         struct slice text = arena_print(stream_arena(s), "%u", left);
         if (!sure)
-            stream_drop_upstream(s, text_slice(&l->remaining));
+            stream_drop_upstream(s, slice_text(l->remaining));
         else if (text.p)
-            stream_set_upstream(s, text_slice(&l->remaining), text);
+            stream_set_upstream(s, slice_text(l->remaining), text);
         if (sure)
             tell(s, c, l, claims, n);
         claims += n;
@@ -290,7 +285,7 @@ static enum stage_result ask_redis(struct stream *s, const struct conf_response_
         return do_without(s, c);
     for (size_t i = 0; i < c->limits_n; i++)
         for (int n = make_claims(s, &c->limits[i], counted, 0, usage.claims + usage.n); n > 0; n--)
-            names[usage.n++] = text_slice(&c->limits[i].name);
+            names[usage.n++] = slice_text(c->limits[i].name);
     asked = redis_limits_read(s, c->redis, &usage);
     return asked ? go_on(s, c, asked) : do_without(s, c);
 }
@@ -332,7 +327,7 @@ static void add_to_redis(struct stream *s, const struct conf_response_ratelimiti
         if (used[i])
             use_up(s, claims, n, used[i]);
         for (int k = 0; used[i] && described && k < n; k++) {
-            names[usage.n] = text_slice(&c->limits[i].name);
+            names[usage.n] = slice_text(c->limits[i].name);
             usage.claims[usage.n++] = claims[k];
         }
         if (used[i] && sure)
@@ -388,7 +383,7 @@ static bool uses_any(const uint32_t *used, size_t n)
 static void response_ratelimiting_header_filter(struct stream *s, const void *config)
 {
     const struct conf_response_ratelimiting *c = config;
-    struct slice values[LINES], name = text_slice(&c->header_name);
+    struct slice values[LINES], name = slice_text(c->header_name);
     uint32_t *used = arena_take(stream_arena(s), (c->limits_n + 1) * sizeof *used);
     size_t n = stream_get_response(s, name, values, LINES);
 
@@ -397,7 +392,7 @@ static void response_ratelimiting_header_filter(struct stream *s, const void *co
     if (n == 0 || !stream_from_upstream(s) || !used)
         return;
     for (size_t i = 0; i < c->limits_n; i++)
-        used[i] = used_of(text_slice(&c->limits[i].name), values, n);
+        used[i] = used_of(slice_text(c->limits[i].name), values, n);
     if (!uses_any(used, c->limits_n))
         return;
     size_t over = c->redis ? count_in_redis(s, c, used) : count_here(s, c, used, true);

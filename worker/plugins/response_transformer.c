@@ -15,11 +15,6 @@
 
 enum { RESPONSE_TRANSFORMER_LINES = 32 }; /* of one name; a rename leaves out what is more */
 
-static struct slice slice_text(struct conf_text text)
-{
-    return slice_of(text.s, text.n);
-}
-
 static void rename_field(struct stream *s, struct slice from, struct slice to)
 {
     struct slice values[RESPONSE_TRANSFORMER_LINES];

@@ -7,7 +7,7 @@
 static void put(struct stream *s, struct slice name, const struct conf_text *value)
 {
     if (value->n)
-        stream_set_response(s, name, slice_of(value->s, value->n));
+        stream_set_response(s, name, slice_text(*value));
 }
 
 static void security_headers_header_filter(struct stream *s, const void *config)
