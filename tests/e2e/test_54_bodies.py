@@ -534,3 +534,6 @@ def test_a_route_that_has_to_stream_is_kept_so():
         done = check(SERVICE + 'plugins = ( { name = "%s"; config = { remove = { %s = [ "a" ]; }; }; } );\n' % (name, part))
         assert done.returncode != 0 and "services[0].routes[0].stream" in done.stderr
         assert f"{name} at " in done.stderr and f":2 would hold back the {held}'s body" in done.stderr
+    for method, status in (("PUT", 0), ("GET", 1)):     # a form would go into the query
+        done = check(SERVICE + 'plugins = ( { name = "request-transformer"; config = { http_method = "%s"; }; } );\n' % method)
+        assert done.returncode == status and ("would hold back the request's body" in done.stderr) == bool(status)
