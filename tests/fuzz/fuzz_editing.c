@@ -230,6 +230,24 @@ static void check_form(struct slice body, const struct edit *e)
     arena_reset(&arena);
 }
 
+/* A form in a query is what it was as a body, and nothing that ends a request line. */
+static void check_join(struct slice form)
+{
+    struct arena arena;
+    struct slice name, value, was_name, was_value, was = form;
+    arena_init(&arena, NULL, 0);
+    struct slice out = form_edit_join(SLICE(""), form, &arena);
+    check((out.p != NULL) == (form.n > 0));
+    for (size_t i = 0; i < out.n; i++)
+        check(out.p[i] > ' ' && out.p[i] < 0x7f && !memchr("#?/\"<>\\", out.p[i], 7));
+    while (uri_query_next(&was, &was_name, &was_value)) {
+        check(uri_query_next(&out, &name, &value) && !was_value.p == !value.p);
+        check(slice_equal(name, was_name) || memchr(name.p, '%', name.n));
+    }
+    check(!uri_query_next(&out, &name, &value));
+    arena_reset(&arena);
+}
+
 /* --- multipart ------------------------------------------------------------------------------ */
 
 /* What was well-formed stays so, and a second time nothing is left to take out. */
@@ -271,6 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(body != NULL);
     check_json(slice_of(body, in.n), &(struct edits){ list, n, nested });
     check_multipart(slice_of(body, in.n), &(struct edits){ list, n, false });
+    check_join(slice_of(body, in.n));
     for (size_t i = 0; i < n; i++)
         check_form(slice_of(body, in.n), &list[i]);
     free(body);
