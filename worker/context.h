@@ -21,7 +21,7 @@
 #include "worker/base/twins.h"
 #include "worker/base/verified.h"
 #include "worker/http/labels.h"
-#include "worker/router.h"
+#include "worker/router/router.h"
 #include "worker/tls/tls.h"
 
 enum { WORKER_SCRATCH = 96 * 1024, WORKER_SPOOL = 64 * 1024, WORKER_REPLY = 72 * 1024 };

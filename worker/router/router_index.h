@@ -8,8 +8,8 @@
 #ifndef WORKER_ROUTER_INDEX_H
 #define WORKER_ROUTER_INDEX_H
 
-#include "worker/router.h"
-#include "worker/router_table.h"
+#include "worker/router/router.h"
+#include "worker/router/router_table.h"
 
 enum router_check { ROUTER_METHODS = 1, ROUTER_HEADERS = 2, ROUTER_SNIS = 4 };
 

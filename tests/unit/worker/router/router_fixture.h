@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "worker/router.h"
+#include "worker/router/router.h"
 #include <stdio.h>
 #include <stdlib.h>
 

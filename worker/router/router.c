@@ -4,8 +4,8 @@
  * every list is sorted by rank as it grows. All arrays are taken in their largest possible size
  * first: nothing here has to grow, and a failing allocation is seen in one place.
  */
-#include "worker/router.h"
-#include "worker/router_index.h"
+#include "worker/router/router.h"
+#include "worker/router/router_index.h"
 #include <stdlib.h>
 
 struct bounds {

@@ -7,7 +7,7 @@
  * tried last, and only those that could still win.
  */
 #include "shm/assert.h"
-#include "worker/router_index.h"
+#include "worker/router/router_index.h"
 
 struct search {
     const struct router *r;

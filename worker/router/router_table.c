@@ -4,7 +4,7 @@
  * choose them to collide; who asks can only choose which of the short chains is walked.
  */
 #define XXH_INLINE_ALL
-#include "worker/router_table.h"
+#include "worker/router/router_table.h"
 #include "shm/assert.h"
 #include <stdlib.h>
 #include <xxhash.h>

@@ -5,7 +5,7 @@
  * route. As in Kong 3 each path of a route ranks for itself: a route with a short and a long prefix
  * takes part twice, so that no prefix of it ever hides a longer one of another route.
  */
-#include "worker/router_index.h"
+#include "worker/router/router_index.h"
 #include <stdlib.h>
 
 /* The kinds that count. Protocols do not: every route has them. */
