@@ -16,10 +16,10 @@ void response_body_begin(struct stream *s, const struct head *h)
         chunk_init(&s->out_chunk, arena_take(&s->arena, CHUNK_TRAILERS_KEPT));
 }
 
-static enum response_run broke(struct stream *s, const char *cause)
+static enum response_run broke(struct stream *s, enum health_cause kind, const char *cause)
 {
     s->cause = cause;
-    passive_failed(s, s->up->expired, cause, NULL);
+    passive_failed(s, s->up->expired, health_cause_text(kind), cause);
     return RESPONSE_BROKE;
 }
 
@@ -36,9 +36,9 @@ static enum response_run take(struct stream *s, struct slice *run)
             s->trailers_out = slice_of(s->out_chunk.trailers, s->out_chunk.trailers_n);
             return RESPONSE_END;
         }
-        return verdict == CHUNK_DATA   ? RESPONSE_RUN
-               : verdict == CHUNK_MORE ? RESPONSE_WAIT
-                                       : broke(s, "malformed chunk from the upstream");
+        if (verdict == CHUNK_BAD)
+            return broke(s, HEALTH_CAUSE_MALFORMED, "malformed chunk from the upstream");
+        return verdict == CHUNK_DATA ? RESPONSE_RUN : RESPONSE_WAIT;
     }
     if (s->out_framing == FRAMING_LENGTH && raw.n > s->out_left)
         raw.n = (size_t)s->out_left;
@@ -68,8 +68,10 @@ enum response_run response_body_next(struct stream *s, bool read, struct slice *
         ssize_t got = upstream_read(u);
         if (got > 0)
             continue;
+        if (got < 0 && errno == EAGAIN && !u->expired)
+            return RESPONSE_WAIT;
         if (got < 0 && errno == EAGAIN)
-            return u->expired ? broke(s, "upstream timed out inside the body") : RESPONSE_WAIT;
+            return broke(s, HEALTH_CAUSE_READ_TIMEOUT, "upstream timed out inside the body");
         if (got < 0 && errno == ENOMEM) {
             s->cause = "no memory for a response";
             return RESPONSE_BROKE;
@@ -78,6 +80,6 @@ enum response_run response_body_next(struct stream *s, bool read, struct slice *
             s->out_done = true;
             return RESPONSE_END;
         }
-        return broke(s, "upstream closed the connection inside the body");
+        return broke(s, HEALTH_CAUSE_CUT, "upstream closed the connection inside the body");
     }
 }

@@ -30,13 +30,20 @@ static bool idempotent(enum head_method m)
 /* For want of something of our own, which says nothing about the peer. */
 static const char no_descriptor[] = "no descriptor left";
 static const char no_memory[] = "no memory for a connection";
+static const char no_port[] = "no local port left";
 
-static void tell_failure(struct stream *s, bool timeout, const char *cause)
+/* What the peer's record is told. `kind`: what sort of failure `cause` is; OTHER: what it says. */
+static void tell_failure(struct stream *s, bool timeout, enum health_cause kind, const char *cause)
 {
     const struct upconn *u = s->up;
 
-    if (cause != no_descriptor && cause != no_memory)
+    if (cause == no_descriptor || cause == no_memory || cause == no_port)
+        return;
+    if (kind == HEALTH_CAUSE_OTHER)
         passive_failed(s, timeout, cause, u && u->t.tls ? tls_error(u->t.tls) : NULL);
+    else
+        passive_failed(s, timeout, health_cause_text(kind), cause);
+    latency_failed(s->peer, s->w->loop.now.us - s->up_began, s->w->loop.now.ms);
 }
 
 /* The method that the peer is asked with. */
@@ -46,7 +53,8 @@ static enum head_method method_of(const struct stream *s)
 }
 
 /* The peer failed: another try, or an answer of our own. */
-static enum stage_result failed(struct stream *s, int status, const char *cause)
+static enum stage_result failed_as(struct stream *s, int status, enum health_cause kind,
+                                   const char *cause)
 {
     struct upconn *u = s->up;
     bool sent = u && u->sent, heard = u && u->heard;
@@ -57,10 +65,8 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
     s->peer->failures++;
     log_rarely(stale ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "upstream %s: %s%s%s", s->peer->text.s,
                cause, u && u->t.tls ? ": " : "", u && u->t.tls ? tls_error(u->t.tls) : "");
-    if (!stale) {
-        tell_failure(s, status == 504, cause);
-        latency_failed(s->peer, s->w->loop.now.us - s->up_began, s->w->loop.now.ms);
-    }
+    if (!stale)
+        tell_failure(s, status == 504, kind, cause);
     bool again = s->own || idempotent(method_of(s));
     bool safe = !heard && (!sent || again) && request_body_rewind(s);
     s->same_peer = safe && stale; /* the connection was old, the peer may well be fine */
@@ -81,6 +87,17 @@ static enum stage_result failed(struct stream *s, int status, const char *cause)
     return stream_answer(s, 502, "An invalid response was received from the upstream server");
 }
 
+static enum stage_result failed(struct stream *s, int status, const char *cause)
+{
+    return failed_as(s, status, HEALTH_CAUSE_OTHER, cause);
+}
+
+/* It said something that is no answer. */
+static enum stage_result malformed(struct stream *s, const char *cause)
+{
+    return failed_as(s, 502, HEALTH_CAUSE_MALFORMED, cause);
+}
+
 static const char *connect_cause(int error)
 {
     switch (error) {
@@ -95,6 +112,8 @@ static const char *connect_cause(int error)
     case ENOMEM:
     case ENOBUFS:
         return no_memory;
+    case EADDRNOTAVAIL:
+        return no_port;
     default:
         return strerror(error);
     }
@@ -267,20 +286,20 @@ static enum stage_result parse(struct stream *s)
             return STAGE_WAIT;
         }
         if (n < 0)
-            return failed(s, 502, head_error_text(n));
+            return malformed(s, head_error_text(n));
         u->from += (uint32_t)n;
         u->seen = 0;
         if (h->status == 101 && !(s->head.upgrade && h->upgrade))
-            return failed(s, 502, "unasked protocol switch");
+            return malformed(s, "unasked protocol switch");
         if (h->status == 101 && !(s->request_sent && outbuf_empty(&u->out)))
-            return failed(s, 502, "protocol switch inside the request");
+            return malformed(s, "protocol switch inside the request");
         if (h->status == 101)
             return STAGE_NEXT;
         if (h->status >= 200)
             return STAGE_NEXT;
         s->interims += (uint32_t)n; /* they are kept for a client that is slow */
         if (s->interims > INTERIMS_MAX)
-            return failed(s, 502, "too many interim responses");
+            return malformed(s, "too many interim responses");
         if (!pass_interim(s, h))
             return STAGE_FAIL;
     }
@@ -291,13 +310,13 @@ static enum stage_result ended_early(struct stream *s, ssize_t got)
 {
     int why = errno;
 
+    if ((got == 0 || why == ECONNABORTED) && s->up->to > s->up->from)
+        return failed_as(s, 502, HEALTH_CAUSE_CUT, "connection closed inside the response head");
     if (got == 0 || why == ECONNABORTED)
-        return failed(s, 502,
-                      s->up->to > s->up->from ? "connection closed inside the response head"
-                                              : "connection closed without a response");
+        return failed(s, 502, "connection closed without a response");
     if (why == ENOBUFS)
-        return failed(s, 502, "response head too large");
-    if (!s->up->connected)
+        return malformed(s, "response head too large");
+    if (!s->up->connected || why == ENOMEM)
         return failed(s, 502, connect_cause(why));
     return failed(s, 502, why == ECONNRESET ? "connection reset" : strerror(why));
 }

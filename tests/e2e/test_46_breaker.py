@@ -52,9 +52,9 @@ class Load:
 
 @pytest.mark.parametrize("mode, status, cause", [
     (error, 500, "status 500"),
-    (half_head, 502, "failed: connection closed inside the response head"),
-    (half_body, 200, "failed: upstream closed the connection inside the body"),
-    (garbage, 502, "failed: malformed status line"),
+    (half_head, 502, "response cut short: connection closed inside the response head"),
+    (half_body, 200, "response cut short: upstream closed the connection inside the body"),
+    (garbage, 502, "malformed response: malformed status line"),
     (silence, 504, "no response in time"),
     (reset, 502, "connection reset"),
 ])

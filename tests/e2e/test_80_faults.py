@@ -221,6 +221,19 @@ def test_a_message_of_the_master_that_cannot_be_read_is_read_again(faulty, fault
     assert sorted(faulty.pids() + faulty.pids("checker")) == pids, "one of them took the master for gone"
 
 
+@pytest.mark.parametrize("call, error", [("connect", "EADDRNOTAVAIL"), ("socket", "EMFILE"), ("socket", "ENOMEM")])
+def test_what_the_gateway_lacks_is_no_targets_failure(faults, origin, start, call, error):
+    """A target that the first failure takes out is not taken out for want of a port, a descriptor or memory."""
+    passive = {"unhealthy": {"tcp_failures": 1, "timeouts": 1, "retry_after": 0}}
+    target = {"target": f"127.0.0.1:{origin.port}"}
+    gateway = start([service(0, url="http://pool/")], preload=FAULT, environment={"GATEWAY_FAULT_FILE": str(faults.path)},
+                    upstreams=({"name": "pool", "targets": (target,), "healthchecks": {"passive": passive}},), workers=1)
+    faults.set(call, 1, getattr(errno, error))
+    assert [gateway.get("/").status for _ in range(3)] == [502, 502, 502]
+    faults.off()
+    assert faults.hits(call) > 0 and gateway.get("/").status == 200
+
+
 @pytest.mark.parametrize("call", ["accept", "poll", "connect"])
 def test_interrupted_calls_lose_no_request(faulty, faults, call):
     faults.set(call, 2, errno.EINTR)
