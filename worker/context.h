@@ -98,8 +98,8 @@ struct worker {
     uint32_t queued;     /* requests that wait for a place at a peer */
     struct loop_later places_later;
     bool places_put_off;
-    struct redis_sync *redis_syncs; /* worker/redis_sync.h */
-    struct redis *redis;            /* clients that were made, worker/redis.h */
+    struct redis_sync *redis_syncs; /* worker/redis/redis_sync.h */
+    struct redis *redis;            /* clients that were made, worker/redis/redis.h */
     size_t answers_pool;            /* bytes of QUESTION_POOL in use */
     size_t redis_told;              /* questions under way that no stream waits for */
     struct collapse *asleep;        /* streams that wait for another's fill */

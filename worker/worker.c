@@ -15,8 +15,8 @@
 #include "worker/explain.h"
 #include "worker/inquiry.h"
 #include "worker/placing.h"
-#include "worker/redis.h"
-#include "worker/redis_sync.h"
+#include "worker/redis/redis.h"
+#include "worker/redis/redis_sync.h"
 #include "worker/sweeping.h"
 #include "worker/upstream.h"
 #include <errno.h>

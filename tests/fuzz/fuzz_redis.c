@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as what a Redis says, in any cut: reading ends, memory is bounded, and what is made of
  * each reply is what it may be. The first byte says how the bytes are cut. */
-#include "worker/redis_answer.h"
+#include "worker/redis/redis_answer.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

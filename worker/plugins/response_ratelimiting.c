@@ -14,7 +14,7 @@
 #include "worker/note.h"
 #include "worker/plugins/counted.h"
 #include "worker/plugins/plugins.h"
-#include "worker/redis_limits.h"
+#include "worker/redis/redis_limits.h"
 
 _Static_assert((int)LIMIT_BY_PERIODS == (int)CALENDAR_UNITS, "one limit a unit");
 

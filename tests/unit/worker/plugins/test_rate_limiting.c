@@ -11,9 +11,10 @@
 #include "shm/limits.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
-#include "worker/redis_limits.h"
+#include "worker/redis/redis_limits.h"
 
-/* --- worker/redis_limits.h ------------------------------------------------------------------ */
+/* --- worker/redis/redis_limits.h
+ * ------------------------------------------------------------------ */
 
 static struct {
     struct redis_claims *asked; /* what is asked next gets this; NULL: Redis is down */

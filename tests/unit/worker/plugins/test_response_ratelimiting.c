@@ -10,7 +10,8 @@
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/response_ratelimiting.c"
 
-/* --- worker/redis_limits.h ------------------------------------------------------------------ */
+/* --- worker/redis/redis_limits.h
+ * ------------------------------------------------------------------ */
 
 static struct {
     bool up;

@@ -7,7 +7,7 @@
 #ifndef WORKER_REDIS_H
 #define WORKER_REDIS_H
 
-#include "worker/redis_node.h"
+#include "worker/redis/redis_node.h"
 
 struct redis;
 

@@ -6,7 +6,7 @@
 #ifndef WORKER_REDIS_LIMITS_H
 #define WORKER_REDIS_LIMITS_H
 
-#include "worker/redis_usage.h"
+#include "worker/redis/redis_usage.h"
 #include "worker/stream.h"
 
 struct conf_redis;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "worker/redis_answer.h"
+#include "worker/redis/redis_answer.h"
 
 static struct redis_reader *reader;
 

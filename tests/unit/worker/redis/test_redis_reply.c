@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "worker/redis_reply.h"
+#include "worker/redis/redis_reply.h"
 #include <stdio.h>
 #include <stdlib.h>
 

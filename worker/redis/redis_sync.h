@@ -9,7 +9,7 @@
 #define WORKER_REDIS_SYNC_H
 
 #include "shm/limits.h"
-#include "worker/redis.h"
+#include "worker/redis/redis.h"
 
 enum { REDIS_SYNC_MAX = 1 << 16 }; /* counters; those beyond are asked for each time */
 

@@ -5,7 +5,7 @@
  * nodes are those of the file and those that the map of slots or a redirection names; a question
  * whose node is not to be had makes the map be asked for anew.
  */
-#include "worker/redis.h"
+#include "worker/redis/redis.h"
 
 #include "shm/assert.h"
 #include "worker/base/log.h"

@@ -12,7 +12,7 @@
 
 #include "conf/redis_fields.h"
 #include "worker/outbuf.h"
-#include "worker/redis_answer.h"
+#include "worker/redis/redis_answer.h"
 
 struct worker;
 struct redis_node;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See redis_answer.h. */
-#include "worker/redis_answer.h"
+#include "worker/redis/redis_answer.h"
 
 #include <stdio.h>
 

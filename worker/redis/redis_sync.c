@@ -4,11 +4,11 @@
  * that a timer walks; the others go when their window has ended, a few at each round. What was told
  * and not answered is taken as told: counted once too few rather than twice.
  */
-#include "worker/redis_sync.h"
+#include "worker/redis/redis_sync.h"
 
 #include "shm/limits_rule.h"
 #include "worker/context.h"
-#include "worker/redis_words.h"
+#include "worker/redis/redis_words.h"
 #include <stdlib.h>
 
 enum { BUCKETS = 1 << 14, SWEEP = 512, TICKS_MS = 2 * TIMER_TICK_MS };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See redis_words.h. */
-#include "worker/redis_words.h"
+#include "worker/redis/redis_words.h"
 
 #include "shm/assert.h"
 #include "shm/limits_rule.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Glue between a stream that waits, the claims it makes, and the Redis that knows. */
-#include "worker/redis_limits.h"
+#include "worker/redis/redis_limits.h"
 
 #include "shm/assert.h"
 #include "shm/limits_rule.h"
 #include "worker/base/log.h"
-#include "worker/redis_sync.h"
-#include "worker/redis_words.h"
+#include "worker/redis/redis_sync.h"
+#include "worker/redis/redis_words.h"
 #include "worker/stream_life.h"
 
 struct asked {

@@ -16,7 +16,7 @@
  * REDIS_USE reads counters, or adds to them whatever their limits. KEYS: the counters. ARGV: none,
  * or for each key how many and ms as above. Returns what the counters are now.
  */
-#include "worker/redis.h"
+#include "worker/redis/redis.h"
 
 const char *const redis_script_texts[REDIS_SCRIPTS] = {
     [REDIS_TAKE] = "local now, granted, seen = tonumber(ARGV[1]), 1, {}\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See redis_node.h. Commands are serialized by hiredis, bytes go over worker/tls/transport.h. */
-#include "worker/redis_node.h"
+#include "worker/redis/redis_node.h"
 
 #include "conf/fnv.h"
 #include "shm/assert.h"

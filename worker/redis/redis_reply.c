@@ -3,7 +3,7 @@
  * hiredis' reader calls back for each value; they are made in one arena a reply, so that a reply
  * that ends half-way needs no tidying up.
  */
-#include "worker/redis_reply.h"
+#include "worker/redis/redis_reply.h"
 
 #include "shm/assert.h"
 #include "worker/base/arena.h"

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "worker/redis_answer.h"
-#include "worker/redis_words.h"
+#include "worker/redis/redis_answer.h"
+#include "worker/redis/redis_words.h"
 
 #define NOW (INT64_C(1800000000) * 1000 + 20000) /* 20 s into a minute */
 

@@ -9,7 +9,7 @@
 
 #include "shm/limits.h"
 #include "worker/base/arena.h"
-#include "worker/redis_usage.h"
+#include "worker/redis/redis_usage.h"
 
 enum {
     REDIS_WORDS_KEY = 320,

@@ -4,7 +4,7 @@
 #ifndef WORKER_REDIS_ANSWER_H
 #define WORKER_REDIS_ANSWER_H
 
-#include "worker/redis_reply.h"
+#include "worker/redis/redis_reply.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_HOST_MAX = 253, REDIS_TEXT_ROOM = 96 };
 
