@@ -8,7 +8,7 @@
 #include "worker/body_filter_life.h"
 
 #include "shm/assert.h"
-#include "worker/coded.h"
+#include "worker/caching/coded.h"
 #include "worker/conn.h"
 #include "worker/own_fields.h"
 #include "worker/replying.h"

@@ -53,7 +53,7 @@ struct service_state {
     bool obeyed;            /* some route of it has a cache that obeys Cache-Control */
 };
 
-/* How far a pass over a dictionary's index is (worker/sweeping.h). */
+/* How far a pass over a dictionary's index is (worker/caching/sweeping.h). */
 struct sweep {
     uint64_t at, number; /* bucket, 0 = none under way; cache_sequence() when it began */
     int64_t next;        /* ms: the next one at the latest */

@@ -5,9 +5,9 @@
  */
 #include "worker/replying.h"
 
+#include "worker/caching/storing.h"
 #include "worker/own_fields.h"
 #include "worker/plugin.h"
-#include "worker/storing.h"
 
 static void run_filters(struct stream *s)
 {

@@ -4,12 +4,12 @@
  * the ways in which an answer ends before its time.
  */
 #include "worker/respond.h"
-#include "worker/ahead.h"
 #include "worker/body_filter_life.h"
-#include "worker/detached.h"
+#include "worker/caching/ahead.h"
+#include "worker/caching/detached.h"
+#include "worker/caching/storing.h"
 #include "worker/passive.h"
 #include "worker/replying.h"
-#include "worker/storing.h"
 #include "worker/upstream.h"
 
 /* A filter refused the response and gave the client another one: the source is of no use. */

@@ -4,13 +4,13 @@
  * pinned, not copied; whether it may be used is decided here, the arithmetic is in
  * http/reuse.h.
  */
-#include "worker/asking.h"
-#include "worker/background.h"
-#include "worker/collapsing.h"
+#include "worker/caching/asking.h"
+#include "worker/caching/background.h"
+#include "worker/caching/collapsing.h"
+#include "worker/caching/refreshing.h"
+#include "worker/caching/widening.h"
 #include "worker/http/reuse.h"
 #include "worker/http/tags.h"
-#include "worker/refreshing.h"
-#include "worker/widening.h"
 
 enum step { STEP_LOOK, STEP_WAIT };
 

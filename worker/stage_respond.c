@@ -5,21 +5,21 @@
  * stops the upstream; with response_buffering the rest goes to the spool instead.
  */
 #include "shm/cache_ticket.h"
-#include "worker/coded.h"
-#include "worker/collapsing.h"
+#include "worker/caching/coded.h"
+#include "worker/caching/collapsing.h"
+#include "worker/caching/invalidating.h"
+#include "worker/caching/refreshing.h"
+#include "worker/caching/resuming.h"
+#include "worker/caching/serving.h"
+#include "worker/caching/storing.h"
+#include "worker/caching/widening.h"
 #include "worker/conn.h"
-#include "worker/invalidating.h"
-#include "worker/refreshing.h"
 #include "worker/replying.h"
 #include "worker/respond.h"
 #include "worker/response_body.h"
-#include "worker/resuming.h"
-#include "worker/serving.h"
 #include "worker/spool.h"
-#include "worker/storing.h"
 #include "worker/tunnel.h"
 #include "worker/upstream.h"
-#include "worker/widening.h"
 
 /* response_buffering: the head has to outlive the buffer that it was parsed in. */
 static enum stage_result hold_back(struct stream *s)

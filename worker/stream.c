@@ -7,7 +7,7 @@
 #include "shm/assert.h"
 #include "shm/seats.h"
 #include "worker/body_filter_life.h"
-#include "worker/collapsing.h"
+#include "worker/caching/collapsing.h"
 #include "worker/conn.h"
 #include "worker/passive.h"
 #include "worker/placing.h"

@@ -10,14 +10,14 @@
 #include "worker/base/channel.h"
 #include "worker/base/checks.h"
 #include "worker/base/log.h"
-#include "worker/collapsing.h"
+#include "worker/caching/collapsing.h"
+#include "worker/caching/sweeping.h"
 #include "worker/conn.h"
 #include "worker/explain.h"
 #include "worker/inquiry.h"
 #include "worker/placing.h"
 #include "worker/redis/redis.h"
 #include "worker/redis/redis_sync.h"
-#include "worker/sweeping.h"
 #include "worker/upstream.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -22,7 +22,7 @@ enum reuse_flag {
     REUSE_VARIES = 256,    /* no response: says which fields select one (http/vary.h) */
     REUSE_COUNTER = 512,   /* no response: counts requests until one is worth storing */
     REUSE_TAGGED = 1024,   /* has tags (http/tags.h) */
-    REUSE_CODED = 2048,    /* no response: a body in another coding (worker/coded.h) */
+    REUSE_CODED = 2048,    /* no response: a body in another coding (worker/caching/coded.h) */
     REUSE_VALIDATORS = REUSE_ETAG | REUSE_MODIFIED,
     REUSE_NO_RESPONSE = REUSE_VARIES | REUSE_COUNTER | REUSE_CODED,
 };

@@ -5,9 +5,9 @@
  * the client then gets what is there, after that the one run that did not fit any more, which stays
  * in the upstream's buffer meanwhile, and goes on at its own speed.
  */
-#include "worker/ahead.h"
+#include "worker/caching/ahead.h"
 
-#include "worker/storing.h"
+#include "worker/caching/storing.h"
 
 struct ahead {
     struct cache_growth growth;

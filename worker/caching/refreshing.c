@@ -4,18 +4,18 @@
  * not be kept any more still answers this request, whose validation it passed. After a failure no
  * request of any worker asks again before the back-off has passed.
  */
-#include "worker/refreshing.h"
+#include "worker/caching/refreshing.h"
 
-#include "worker/asking.h"
-#include "worker/coded.h"
+#include "worker/caching/asking.h"
+#include "worker/caching/coded.h"
+#include "worker/caching/serving.h"
+#include "worker/caching/storing.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/lines.h"
 #include "worker/http/merge.h"
 #include "worker/http/reuse.h"
 #include "worker/http/tags.h"
-#include "worker/serving.h"
-#include "worker/storing.h"
 
 static void let_go(struct stream *s)
 {

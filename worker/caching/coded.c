@@ -6,7 +6,7 @@
  * original is gone cannot be found any more and leaves by eviction or with its original's time. Two
  * who make the same at once both store it, the later one stays.
  */
-#include "worker/coded.h"
+#include "worker/caching/coded.h"
 
 #include "worker/body_filter_life.h"
 #include "worker/http/build.h"

@@ -4,9 +4,9 @@
  * on with, however long, and whatever the origin says of its ranges and validators. A client that
  * gets the rest of another response with the same beginning has got that response.
  */
-#include "worker/resuming.h"
+#include "worker/caching/resuming.h"
 
-#include "worker/collapsing.h"
+#include "worker/caching/collapsing.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -3,12 +3,12 @@
  * Decides on storing, and feeds the fill. The operator's conditions come first, then what the
  * response says of itself (http/storable.h), then whether it was asked for often enough.
  */
-#include "worker/storing.h"
+#include "worker/caching/storing.h"
 
 #include "shm/cache_ticket.h"
-#include "worker/asking.h"
-#include "worker/coded.h"
-#include "worker/collapsing.h"
+#include "worker/caching/asking.h"
+#include "worker/caching/coded.h"
+#include "worker/caching/collapsing.h"
 #include "worker/http/build.h"
 #include "worker/http/date.h"
 #include "worker/http/media.h"

@@ -5,9 +5,9 @@
  * joins. So a part near the end of a large body is waited for no longer than lock_timeout, and a
  * client that has its part can ask for the next one while the fill goes on.
  */
-#include "worker/widening.h"
+#include "worker/caching/widening.h"
 
-#include "worker/background.h"
+#include "worker/caching/background.h"
 #include "worker/http/field.h"
 #include "worker/http/range.h"
 #include "worker/upstream.h"

@@ -8,15 +8,15 @@
  * object that it then finds of no use: what has to be validated for each request would otherwise
  * make requests queue up behind each other.
  */
-#include "worker/collapsing.h"
+#include "worker/caching/collapsing.h"
 
 #include "shm/assert.h"
 #include "shm/cache_ticket.h"
+#include "worker/caching/serving.h"
+#include "worker/caching/widening.h"
 #include "worker/http/labels.h"
 #include "worker/inquiry.h"
 #include "worker/placing.h"
-#include "worker/serving.h"
-#include "worker/widening.h"
 
 enum { WAITS_MAX = 3, TAKES_MAX = 3 };
 

@@ -4,7 +4,7 @@
  * stored for, and what is being asked for at this moment. Other hosts are left alone: nobody may
  * invalidate what is not his.
  */
-#include "worker/invalidating.h"
+#include "worker/caching/invalidating.h"
 
 #include "worker/http/head.h"
 #include "worker/http/labels.h"

@@ -4,7 +4,7 @@
  * some minutes ago, and takes its time: about half a millisecond of a second. Who needs room
  * meanwhile does not wait for it, since eviction takes what is dead when it meets it.
  */
-#include "worker/sweeping.h"
+#include "worker/caching/sweeping.h"
 
 enum { SWEEP_BUCKETS = 1024, SWEEP_EVERY_MS = 300000 };
 

@@ -4,7 +4,7 @@
  * body go out as they are. Conditions come before ranges (RFC 9110 section 13.2.2). What does not
  * fit into memory is answered with the whole.
  */
-#include "worker/serving.h"
+#include "worker/caching/serving.h"
 
 #include "worker/http/build.h"
 #include "worker/http/conditional.h"

@@ -3,7 +3,7 @@
  * The stream keeps its connection, which drives it, but speaks to nobody: another carrier takes the
  * place of the connection's own. The socket is closed when the fill has ended.
  */
-#include "worker/detached.h"
+#include "worker/caching/detached.h"
 
 #include "worker/conn.h"
 #include "worker/nobody.h"

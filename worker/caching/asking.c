@@ -4,7 +4,7 @@
  * names the fields that select one, and holds a number, made anew each time, that is a part of the
  * variants' keys: who removes that object removes all variants at once, whatever happens later.
  */
-#include "worker/asking.h"
+#include "worker/caching/asking.h"
 
 #include "shm/assert.h"
 #include "worker/http/build.h"

@@ -4,14 +4,14 @@
  * it is to send is dropped, and its body has ended before it began. All that it needs of the
  * client's stream is copied, since that one is gone long before.
  */
-#include "worker/background.h"
+#include "worker/caching/background.h"
 
 #include "shm/cache_ticket.h"
-#include "worker/asking.h"
+#include "worker/caching/asking.h"
+#include "worker/caching/refreshing.h"
 #include "worker/errand.h"
 #include "worker/http/reuse.h"
 #include "worker/nobody.h"
-#include "worker/refreshing.h"
 #include "worker/upstream.h"
 #include <stdlib.h>
 
