@@ -27,7 +27,8 @@ struct verified; /* worker/base/verified.h */
 struct extra_field {
     struct extra_field *next;
     struct slice name, value;
-    bool beside; /* responses: sent beside fields of that name, not in place of them */
+    bool underscored; /* the name has a "_", which many take for "-" */
+    bool beside;      /* responses: sent beside fields of that name, not in place of them */
 };
 
 struct request {

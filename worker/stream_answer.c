@@ -18,7 +18,8 @@ static struct extra_field *make_room(struct stream *s, struct slice name, size_t
     char *p = (char *)(e + 1);
     memcpy(p, name.p, name.n);
     p[name.n] = '\0';
-    *e = (struct extra_field){ .name = slice_of(p, name.n) };
+    *e = (struct extra_field){ .name = slice_of(p, name.n),
+                               .underscored = name.n && memchr(name.p, '_', name.n) };
     return e;
 }
 

@@ -127,6 +127,16 @@ static char *put_host(char *p, const struct stream *s)
     return build_slice(p, SLICE("\r\n"));
 }
 
+/* Whether it takes the place of a field called `as_sent`, which may be taken for `name`. */
+static bool replaces(const struct extra_field *e, struct slice as_sent, struct slice name)
+{
+    char room[FIELD_ALIKE_MAX];
+
+    if (slice_equal_nocase(e->name, as_sent) || slice_equal_nocase(e->name, name))
+        return true;
+    return e->underscored && slice_equal_nocase(field_alike(e->name, room), name);
+}
+
 /* Whether it stays, by the name that it may be taken for: "X_Consumer_ID" is as good a forgery. */
 static bool forwards(const struct stream *s, const struct field *f)
 {
@@ -139,7 +149,7 @@ static bool forwards(const struct stream *s, const struct field *f)
     if (id == FIELD_FORWARDED && !s->request.trusted)
         return false; /* RFC 7239 says no less than X-Forwarded-*, and may be forged as well */
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
-        if (slice_equal_nocase(e->name, as_sent) || slice_equal_nocase(e->name, name))
+        if (replaces(e, as_sent, name))
             return false;
     return true;
 }

@@ -75,6 +75,16 @@ def test_claims_cannot_be_forged_by_who_has_no_token(origin, start):
     assert "X-User" not in origin.last
 
 
+def test_claims_in_fields_with_underscores_cannot_be_forged(origin, start):
+    """Many servers hand "_" and "-" to an application as one, whichever of them the operator wrote."""
+    gateway = gateway_with(start, origin, plugin("jwt", claims_to_headers=["sub:X_User_Name", "mail:X-Mail"]))
+    good = token({"iss": "https://issuer.example", "sub": "ann", "mail": "a@b"}, SECRET)
+    forged = [f"X{a}User{b}Name: root" for a in "-_" for b in "-_"] + ["X_Mail: root", "X-User: mine"]
+    assert gateway.get("/", f"Authorization: Bearer {good}", *forged).status == 200
+    assert [(name, value) for name, value in origin.last.fields if name[2:6] in ("User", "Mail")] == \
+        [("X-User", "mine"), ("X_User_Name", "ann"), ("X-Mail", "a@b")]
+
+
 def test_claims_to_headers_refused_at_load(origin):
     done = check(conf_text({"plugins": (plugin("jwt", claims_to_headers=["sub", "sub:Content-Length", "a:X-A", "b:x-a"]),)}))
     assert done.returncode != 0
