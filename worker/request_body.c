@@ -5,7 +5,7 @@
 
 #include "worker/conn.h"
 #include "worker/http/build.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 #include <errno.h>
 #include <stdlib.h>
 

@@ -8,9 +8,9 @@
 #include "worker/caching/ahead.h"
 #include "worker/caching/detached.h"
 #include "worker/caching/storing.h"
-#include "worker/passive.h"
 #include "worker/replying.h"
-#include "worker/upstream.h"
+#include "worker/upstream/passive.h"
+#include "worker/upstream/upstream.h"
 
 /* A filter refused the response and gave the client another one: the source is of no use. */
 static bool end_early(struct stream *s)

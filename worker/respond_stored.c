@@ -9,7 +9,7 @@
 #include "worker/caching/serving.h"
 #include "worker/respond.h"
 #include "worker/response_body.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 
 enum { PIECE = 128 * 1024, CACHE_IOV = 60 };
 

@@ -10,7 +10,7 @@
 #include "worker/respond.h"
 #include "worker/response_body.h"
 #include "worker/spool.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 
 enum { RUNS = 32 };
 

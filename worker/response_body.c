@@ -2,8 +2,8 @@
 /* See response_body.h. A body that ends before its framing says so is never passed off as whole. */
 #include "worker/response_body.h"
 
-#include "worker/passive.h"
-#include "worker/upstream.h"
+#include "worker/upstream/passive.h"
+#include "worker/upstream/upstream.h"
 #include <errno.h>
 
 void response_body_begin(struct stream *s, const struct head *h)

@@ -5,9 +5,9 @@
  * do so at the same time one gets the trial, the others choose again among those that are up.
  */
 #include "worker/base/shift.h"
-#include "worker/hashing.h"
-#include "worker/passive.h"
-#include "worker/placing.h"
+#include "worker/upstream/hashing.h"
+#include "worker/upstream/passive.h"
+#include "worker/upstream/placing.h"
 
 enum { PICKS = 8 /* others may be faster so often */ };
 

@@ -19,7 +19,7 @@
 #include "worker/response_body.h"
 #include "worker/spool.h"
 #include "worker/tunnel.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 
 /* response_buffering: the head has to outlive the buffer that it was parsed in. */
 static enum stage_result hold_back(struct stream *s)

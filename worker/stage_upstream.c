@@ -6,15 +6,15 @@
  * body can be had again.
  */
 #include "shm/assert.h"
-#include "worker/ageing.h"
 #include "worker/balance/latency.h"
 #include "worker/base/log.h"
 #include "worker/caching/detached.h"
 #include "worker/conn.h"
-#include "worker/passive.h"
-#include "worker/placing.h"
 #include "worker/request_body.h"
-#include "worker/upstream.h"
+#include "worker/upstream/ageing.h"
+#include "worker/upstream/passive.h"
+#include "worker/upstream/placing.h"
+#include "worker/upstream/upstream.h"
 #include <errno.h>
 
 enum { INTERIMS_MAX = 64 * 1024 };

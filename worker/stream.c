@@ -9,11 +9,11 @@
 #include "worker/body_filter_life.h"
 #include "worker/caching/collapsing.h"
 #include "worker/conn.h"
-#include "worker/passive.h"
-#include "worker/placing.h"
 #include "worker/spool.h"
 #include "worker/stream_life.h"
-#include "worker/upstream.h"
+#include "worker/upstream/passive.h"
+#include "worker/upstream/placing.h"
+#include "worker/upstream/upstream.h"
 
 static void go_to(struct stream *s, enum stage_id stage)
 {

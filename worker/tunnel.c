@@ -6,7 +6,7 @@
  */
 #include "worker/tunnel.h"
 #include "worker/conn.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 #include <errno.h>
 #include <sys/socket.h>
 

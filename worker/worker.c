@@ -15,10 +15,10 @@
 #include "worker/conn.h"
 #include "worker/explain.h"
 #include "worker/inquiry.h"
-#include "worker/placing.h"
 #include "worker/redis/redis.h"
 #include "worker/redis/redis_sync.h"
-#include "worker/upstream.h"
+#include "worker/upstream/placing.h"
+#include "worker/upstream/upstream.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

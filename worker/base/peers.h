@@ -25,7 +25,7 @@ struct peer_pool {
     uint32_t n;
 };
 
-/* How long the peer keeps idle connections: worker/ageing.h. */
+/* How long the peer keeps idle connections: worker/upstream/ageing.h. */
 struct peer_ageing {
     int64_t said; /* ms, by Keep-Alive: timeout=N; 0: nothing */
     int64_t age;  /* ms, at which it closed the last ones */

@@ -12,7 +12,7 @@
 #include "worker/errand.h"
 #include "worker/http/reuse.h"
 #include "worker/nobody.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 #include <stdlib.h>
 
 enum { BACKGROUND_MAX = 256 };

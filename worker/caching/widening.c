@@ -10,7 +10,7 @@
 #include "worker/caching/background.h"
 #include "worker/http/field.h"
 #include "worker/http/range.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 
 static const struct slice range_name = { "Range", 5 }, condition_name = { "If-Range", 8 };
 

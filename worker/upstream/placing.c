@@ -13,7 +13,7 @@
  * worker that dies gives back without a word: the master rings for it when its counts are gone (and
  * should nobody ring, the first in each queue asks again every second).
  */
-#include "worker/placing.h"
+#include "worker/upstream/placing.h"
 #include "shm/assert.h"
 
 enum { RETRIES_MIN = 3, ASK_AGAIN = 1000 /* ms */ };

@@ -4,7 +4,7 @@
  * for arguments of the query, which are decoded, so that each spelling is the same key. A header in
  * several lines counts with all of them, in order.
  */
-#include "worker/hashing.h"
+#include "worker/upstream/hashing.h"
 #include "worker/http/uri.h"
 
 /* What is asked for, of hash_on or of hash_fallback. */

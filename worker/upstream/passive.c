@@ -7,9 +7,9 @@
  * An answer may be read late: it had come before the target died, and lay in the socket while other
  * workers were refused. So each observation says when it came about at the earliest.
  */
-#include "worker/passive.h"
+#include "worker/upstream/passive.h"
 #include "worker/base/checks.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 #include <stdio.h>
 
 enum { TRIAL_SPARE = 1000 /* ms */ };

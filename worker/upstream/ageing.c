@@ -6,7 +6,7 @@
  * closes is seen again. What the peer says itself is believed at once, and holds until it says
  * something else.
  */
-#include "worker/ageing.h"
+#include "worker/upstream/ageing.h"
 #include "worker/http/field.h"
 
 enum {

@@ -7,7 +7,7 @@
 #include "worker/address.h"
 #include "worker/conn.h"
 #include "worker/http/build.h"
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 
 static struct slice trusted_value(const struct stream *s, enum field_id id, struct slice ours)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "worker/ageing.h"
+#include "worker/upstream/ageing.h"
 
 static void three_closes_at_one_age(void **state)
 {

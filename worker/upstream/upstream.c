@@ -4,13 +4,13 @@
  * returns, and where it does not, the kernel says EAGAIN and an event follows. While idle it is
  * marked urgent (see loop.h).
  */
-#include "worker/upstream.h"
+#include "worker/upstream/upstream.h"
 
 #include "shm/assert.h"
-#include "worker/ageing.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
-#include "worker/placing.h"
+#include "worker/upstream/ageing.h"
+#include "worker/upstream/placing.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
