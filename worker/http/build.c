@@ -84,6 +84,8 @@ static struct slice known_line(int status)
 
 char *build_status_line(char *to, int status)
 {
+    if (__builtin_expect(status == 200, 1))
+        return build_slice(to, SLICE("HTTP/1.1 200 OK\r\n"));
     struct slice line = known_line(status);
     if (line.n)
         return build_slice(to, line);
@@ -103,49 +105,67 @@ static const char pairs[] = "000102030405060708091011121314151617181920212223242
                             "3536373839404142434445464748495051525354555657585960616263646566676869"
                             "707172737475767778798081828384858687888990919293949596979899";
 
+static int digits_of(uint64_t n)
+{
+    for (int digits = 1;; digits += 4, n /= 10000) {
+        if (n < 100)
+            return digits + (n >= 10);
+        if (n < 10000)
+            return digits + 2 + (n >= 1000);
+    }
+}
+
 char *build_number(char *to, uint64_t n)
 {
-    char digits[BUILD_NUMBER_MAX], *end = digits + sizeof(digits), *p = end;
-    for (; n >= 100; n /= 100)
+    char *end = to + digits_of(n);
+    for (char *p = end; n >= 100; n /= 100)
         memcpy(p -= 2, pairs + 2 * (n % 100), 2);
     if (n >= 10)
-        memcpy(p -= 2, pairs + 2 * n, 2);
+        memcpy(to, pairs + 2 * n, 2);
     else
-        *--p = (char)('0' + n);
-    return build_slice(to, slice_of(p, (size_t)(end - p)));
+        *to = (char)('0' + n);
+    return end;
 }
+
+static const char digits[] = "0123456789abcdef";
 
 char *build_hex(char *to, uint64_t n)
 {
-    int digits = 1;
-    while (digits < BUILD_HEX_MAX && n >> (4 * digits))
-        digits++;
-    for (int i = digits - 1; i >= 0; i--, n >>= 4)
-        to[i] = "0123456789abcdef"[n & 15];
-    return to + digits;
+    int length = 1;
+    while (length < BUILD_HEX_MAX && n >> (4 * length))
+        length++;
+    for (int i = length - 1; i >= 0; i--, n >>= 4)
+        to[i] = digits[n & 15];
+    return to + length;
 }
 
-/* Pairs of digits, 00 to ff. */
-static const char octets_text[513] = "000102030405060708090a0b0c0d0e0f"
-                                     "101112131415161718191a1b1c1d1e1f"
-                                     "202122232425262728292a2b2c2d2e2f"
-                                     "303132333435363738393a3b3c3d3e3f"
-                                     "404142434445464748494a4b4c4d4e4f"
-                                     "505152535455565758595a5b5c5d5e5f"
-                                     "606162636465666768696a6b6c6d6e6f"
-                                     "707172737475767778797a7b7c7d7e7f"
-                                     "808182838485868788898a8b8c8d8e8f"
-                                     "909192939495969798999a9b9c9d9e9f"
-                                     "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
-                                     "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
-                                     "c0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
-                                     "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
-                                     "e0e1e2e3e4e5e6e7e8e9eaebecedeeef"
-                                     "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+
+static void put_digits(char *to, sixteen half)
+{
+    half += '0' + ((sixteen)(half > 9) & ('a' - '9' - 1));
+    memcpy(to, &half, sizeof half);
+}
+
+/* Ids have sixteen octets: the higher and the lower half of each become bytes beside each other. */
+static void put_sixteen(char *to, const uint8_t *octets)
+{
+    sixteen all;
+    memcpy(&all, octets, sizeof all);
+    sixteen high = all >> 4, low = all & 15;
+    put_digits(to, __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
+                                           22, 7, 23));
+    put_digits(to + 16, __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                29, 14, 30, 15, 31));
+}
 
 char *build_octets(char *to, const uint8_t *octets, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        memcpy(to + 2 * i, octets_text + 2 * octets[i], 2);
-    return to + 2 * n;
+    for (; n >= 16; n -= 16, octets += 16, to += 32)
+        put_sixteen(to, octets);
+    for (; n > 0; n--, octets++) {
+        *to++ = digits[*octets >> 4];
+        *to++ = digits[*octets & 15];
+    }
+    return to;
 }

@@ -79,10 +79,34 @@ static void octets_are_pairs_of_digits(void **state)
     }
 }
 
+static void octets_of_any_number(void **state)
+{
+    (void)state;
+    uint8_t octets[70];
+    char got[141], expected[141] = "";
+    for (size_t i = 0; i < sizeof octets; i++)
+        octets[i] = (uint8_t)(i * 61 + 7);
+    for (size_t n = 0; n <= sizeof octets; n++) {
+        *build_octets(got, octets, n) = 0;
+        assert_string_equal(got, expected);
+        if (n < sizeof octets)
+            snprintf(expected + 2 * n, 3, "%02x", octets[n]);
+    }
+    for (int all = 0; all < 256; all++) {
+        memset(octets, all, 16);
+        memset(expected, 0, sizeof expected);
+        for (size_t i = 0; i < 16; i++)
+            snprintf(expected + 2 * i, 3, "%02x", all);
+        *build_octets(got, octets, 16) = 0;
+        assert_string_equal(got, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(octets_are_pairs_of_digits),
+        cmocka_unit_test(octets_of_any_number),
         cmocka_unit_test(numbers),
         cmocka_unit_test(fields),
         cmocka_unit_test(status_lines),
