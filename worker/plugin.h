@@ -28,7 +28,8 @@ struct plugin_ops {
     const char *effect;
     enum stage_result (*look)(struct stream *s, const void *config);
     /* Runs when the response's head is known, before it is sent; may change it through
-     * worker/stream.h, and have the body go through a filter (worker/body_filter.h). NULL: none. */
+     * worker/stream.h, and have the body go through a filter (worker/body/body_filter.h). NULL:
+     * none. */
     void (*header_filter)(struct stream *s, const void *config);
 };
 

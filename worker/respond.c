@@ -4,7 +4,7 @@
  * the ways in which an answer ends before its time.
  */
 #include "worker/respond.h"
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
 #include "worker/caching/ahead.h"
 #include "worker/caching/detached.h"
 #include "worker/caching/storing.h"

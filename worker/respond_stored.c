@@ -3,12 +3,12 @@
  * Bodies out of shared memory: an object that is complete, one that is still being filled and is
  * read along, and a fill of the stream's own that goes on before its client.
  */
+#include "worker/body/response_body.h"
 #include "worker/caching/ahead.h"
 #include "worker/caching/collapsing.h"
 #include "worker/caching/resuming.h"
 #include "worker/caching/serving.h"
 #include "worker/respond.h"
-#include "worker/response_body.h"
 #include "worker/upstream/upstream.h"
 
 enum { PIECE = 128 * 1024, CACHE_IOV = 60 };

@@ -3,13 +3,13 @@
  * Bodies as the upstream sends them: at the client's speed, or, with response_buffering, into a
  * spool first.
  */
+#include "worker/body/request_body.h"
+#include "worker/body/response_body.h"
+#include "worker/body/spool.h"
 #include "worker/caching/ahead.h"
 #include "worker/caching/storing.h"
 #include "worker/conn.h"
-#include "worker/request_body.h"
 #include "worker/respond.h"
-#include "worker/response_body.h"
-#include "worker/spool.h"
 #include "worker/upstream/upstream.h"
 
 enum { RUNS = 32 };

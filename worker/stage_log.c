@@ -2,7 +2,7 @@
 /* The end of a request: counters of the process and the route, and a line in the access log. */
 #include "worker/address.h"
 #include "worker/base/shift.h"
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
 #include "worker/conn.h"
 #include "worker/http/masking.h"
 #include "worker/own_fields.h"

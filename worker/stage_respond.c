@@ -5,6 +5,9 @@
  * stops the upstream; with response_buffering the rest goes to the spool instead.
  */
 #include "shm/cache_ticket.h"
+#include "worker/body/response_body.h"
+#include "worker/body/spool.h"
+#include "worker/body/tunnel.h"
 #include "worker/caching/coded.h"
 #include "worker/caching/collapsing.h"
 #include "worker/caching/invalidating.h"
@@ -16,9 +19,6 @@
 #include "worker/conn.h"
 #include "worker/replying.h"
 #include "worker/respond.h"
-#include "worker/response_body.h"
-#include "worker/spool.h"
-#include "worker/tunnel.h"
 #include "worker/upstream/upstream.h"
 
 /* response_buffering: the head has to outlive the buffer that it was parsed in. */

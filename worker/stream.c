@@ -6,10 +6,10 @@
  */
 #include "shm/assert.h"
 #include "shm/seats.h"
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
+#include "worker/body/spool.h"
 #include "worker/caching/collapsing.h"
 #include "worker/conn.h"
-#include "worker/spool.h"
 #include "worker/stream_life.h"
 #include "worker/upstream/passive.h"
 #include "worker/upstream/placing.h"

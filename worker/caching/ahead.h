@@ -6,7 +6,7 @@
 #ifndef WORKER_AHEAD_H
 #define WORKER_AHEAD_H
 
-#include "worker/response_body.h"
+#include "worker/body/response_body.h"
 
 /* From here on the client reads behind. False: no room for a pin, it has to keep up. */
 bool ahead_begin(struct stream *s);

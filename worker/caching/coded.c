@@ -8,7 +8,7 @@
  */
 #include "worker/caching/coded.h"
 
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
 #include "worker/http/build.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/lines.h"

@@ -6,7 +6,7 @@
 #ifndef WORKER_RESUMING_H
 #define WORKER_RESUMING_H
 
-#include "worker/response_body.h"
+#include "worker/body/response_body.h"
 
 /* Of a body whose length is not known: the vectors are about to be sent. */
 void resuming_note(struct stream *s, const struct iovec *iov, int n);

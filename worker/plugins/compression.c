@@ -10,7 +10,7 @@
  */
 #include "conf/plugin_compression.h"
 #include "worker/base/encoder.h"
-#include "worker/body_filter.h"
+#include "worker/body/body_filter.h"
 #include "worker/http/accept_encoding.h"
 #include "worker/http/media.h"
 #include "worker/plugins/plugins.h"

@@ -6,7 +6,7 @@
  * refused.
  */
 #include "conf/plugin_response_transformer.h"
-#include "worker/body_filter_whole.h"
+#include "worker/body/body_filter_whole.h"
 #include "worker/http/json_edit.h"
 #include "worker/plugins/changes.h"
 #include "worker/plugins/plugins.h"

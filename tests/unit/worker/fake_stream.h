@@ -10,7 +10,7 @@
 #include "worker/base/keyring.h"
 #include "worker/base/memo.h"
 #include "worker/base/verified.h"
-#include "worker/body_filter_whole.h"
+#include "worker/body/body_filter_whole.h"
 #include "worker/stream.h"
 
 enum { FAKE_CREDENTIALS = 16, FAKE_FIELDS = 8 };

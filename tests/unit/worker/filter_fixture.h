@@ -3,7 +3,7 @@
 #ifndef TESTS_FILTER_FIXTURE_H
 #define TESTS_FILTER_FIXTURE_H
 
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
 #include "worker/conn.h"
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * The copy that is collected is the filter's own: what comes may lie in shared memory, which others
  * read. It grows by doubling, so a response without a length costs no more than twice its size.
  */
-#include "worker/body_filter_whole.h"
+#include "worker/body/body_filter_whole.h"
 
 #include "worker/base/log.h"
 #include <inttypes.h>

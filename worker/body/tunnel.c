@@ -4,7 +4,7 @@
  * not take is kept and stops the reading. An end on one side is passed on when its bytes are
  * through; both ends, or a break, end the tunnel.
  */
-#include "worker/tunnel.h"
+#include "worker/body/tunnel.h"
 #include "worker/conn.h"
 #include "worker/upstream/upstream.h"
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef WORKER_BODY_FILTER_WHOLE_H
 #define WORKER_BODY_FILTER_WHOLE_H
 
-#include "worker/body_filter.h"
+#include "worker/body/body_filter.h"
 
 struct body_filter_whole {
     /* As head() of struct body_filter_ops: whether the body of this response is to be replaced, but

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/worker/filter_fixture.h"
-#include "worker/body_filter_whole.h"
+#include "worker/body/body_filter_whole.h"
 
 static struct stream s;
 static int replaced;

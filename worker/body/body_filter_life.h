@@ -4,7 +4,7 @@
 #ifndef WORKER_BODY_FILTER_LIFE_H
 #define WORKER_BODY_FILTER_LIFE_H
 
-#include "worker/body_filter.h"
+#include "worker/body/body_filter.h"
 #include "worker/stream_life.h"
 
 struct body_filters {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first SPOOL_MEMORY bytes stay in memory; only what is longer touches the disk. */
-#include "worker/spool.h"
+#include "worker/body/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #ifndef WORKER_REQUEST_BODY_H
 #define WORKER_REQUEST_BODY_H
 
-#include "worker/spool.h"
+#include "worker/body/spool.h"
 #include "worker/stream_life.h"
 
 enum body_state {

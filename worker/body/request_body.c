@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See request_body.h. Runs of payload go from where they lie to the socket in one call, chunk
  * framing included. */
-#include "worker/request_body.h"
+#include "worker/body/request_body.h"
 
 #include "worker/conn.h"
 #include "worker/http/build.h"

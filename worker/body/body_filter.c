@@ -5,7 +5,7 @@
  * client stops all of them. A head waits at each filter until something is passed on behind it, so
  * that it leaves in one call with the first bytes, and may say what the filter only finds out then.
  */
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
 
 #include "shm/assert.h"
 #include "worker/caching/coded.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See response_body.h. A body that ends before its framing says so is never passed off as whole. */
-#include "worker/response_body.h"
+#include "worker/body/response_body.h"
 
 #include "worker/upstream/passive.h"
 #include "worker/upstream/upstream.h"

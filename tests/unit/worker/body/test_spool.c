@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "worker/spool.h"
+#include "worker/body/spool.h"
 #include <stdlib.h>
 #include <string.h>
 
