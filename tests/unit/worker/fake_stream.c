@@ -307,7 +307,9 @@ void stream_add_response(struct stream *s, struct slice name, struct slice value
 {
     struct extra_field *e = arena_take(&s->arena, sizeof(*e));
     assert_non_null(e);
-    *e = (struct extra_field){ s->response, name, arena_copy(&s->arena, value), true };
+    *e = (struct extra_field){
+        .next = s->response, .name = name, .value = arena_copy(&s->arena, value), .beside = true
+    };
     s->response = e;
 }
 
