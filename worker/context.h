@@ -76,7 +76,7 @@ struct worker {
     struct limits *limits;
     struct seats *seats;
     struct memo memo;
-    struct inquiries *inquiries; /* worker/inquiry.c */
+    struct inquiries *inquiries; /* worker/inquiry/inquiry.c */
     struct keyring keyring;
     struct encoders encoders;
     struct verified verified;

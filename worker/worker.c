@@ -14,7 +14,7 @@
 #include "worker/caching/sweeping.h"
 #include "worker/conn.h"
 #include "worker/explain.h"
-#include "worker/inquiry.h"
+#include "worker/inquiry/inquiry.h"
 #include "worker/redis/redis.h"
 #include "worker/redis/redis_sync.h"
 #include "worker/upstream/placing.h"

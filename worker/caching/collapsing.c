@@ -16,7 +16,7 @@
 #include "worker/caching/widening.h"
 #include "worker/conn.h"
 #include "worker/http/labels.h"
-#include "worker/inquiry.h"
+#include "worker/inquiry/inquiry.h"
 #include "worker/upstream/placing.h"
 
 enum { WAITS_MAX = 3, TAKES_MAX = 3, LINE = 64 };

@@ -7,7 +7,7 @@
  */
 #include "conf/plugin_oauth2_introspection.h"
 #include "worker/http/build.h"
-#include "worker/inquiry.h"
+#include "worker/inquiry/inquiry.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/introspection.h"
 #include "worker/plugins/jwt_where.h"

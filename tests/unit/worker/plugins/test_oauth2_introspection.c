@@ -10,7 +10,7 @@
 
 #include "conf/plugin_oauth2_introspection.h"
 #include "tests/unit/worker/fake_stream.c"
-#include "worker/inquiry.h"
+#include "worker/inquiry/inquiry.h"
 #include "worker/plugins/plugins.h"
 
 static struct stream s;
@@ -18,7 +18,8 @@ static struct conf_consumer alice, guest;
 static struct conf_text header_names[1];
 static struct conf_oauth2_introspection config;
 
-/* --- worker/inquiry.h ----------------------------------------------------------------------- */
+/* --- worker/inquiry/inquiry.h
+ * ----------------------------------------------------------------------- */
 
 static const char *known;    /* what is found, or comes when it is asked; NULL: a failure */
 static bool is_known, waits; /* at once; for an answer */

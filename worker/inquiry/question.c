@@ -5,7 +5,7 @@
  * single steps may take. It is asked again on another connection as freely as GET: nothing changes
  * by a question.
  */
-#include "worker/question.h"
+#include "worker/inquiry/question.h"
 
 #include "worker/errand.h"
 #include "worker/nobody.h"

@@ -7,7 +7,7 @@
 #ifndef WORKER_QUESTION_H
 #define WORKER_QUESTION_H
 
-#include "worker/inquiry.h"
+#include "worker/inquiry/inquiry.h"
 #include "worker/stream_life.h"
 
 /* Bytes of an answer for which there is always room, and those beyond them that all answers under

@@ -7,12 +7,12 @@
  *
  * What is asked about is a secret: copies are wiped when the affair ends.
  */
-#include "worker/inquiry.h"
+#include "worker/inquiry/inquiry.h"
 
 #include "shm/assert.h"
 #include "shm/tokens.h"
 #include "worker/base/log.h"
-#include "worker/question.h"
+#include "worker/inquiry/question.h"
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
