@@ -86,6 +86,7 @@ struct worker {
     struct board_row_shm *row;
     struct listener *listeners;
     struct conn *conns_first; /* all client connections */
+    struct upconn *watched;   /* connections to peers that do not stand yet: upstream_watch() */
     char *scratch; /* WORKER_SCRATCH bytes: heads are serialized here, then sent at once; behind
                       them WORKER_SPOOL bytes for runs of a spooled body */
     struct head *reply_head; /* where response heads are parsed; used up within one call */

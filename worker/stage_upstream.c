@@ -135,6 +135,8 @@ static enum stage_result collect(struct stream *s)
         enum stage_result r = request_body_collect(s);
         if (r != STAGE_NEXT)
             return r;
+        if (!s->trial && !fitness_may_use(s->peer, 0)) /* found dead while the body came */
+            return STAGE_RETRY;
     }
     enum edit_result edited = s->body_edit ? request_body_edit(s) : EDIT_SAME;
     if (edited == EDIT_REFUSED)
@@ -165,6 +167,17 @@ static enum stage_result connect_peer(struct stream *s)
     return STAGE_NEXT;
 }
 
+/* Its peer went down before the connection stood: nobody waits for what will hardly come. It was no
+ * try. */
+static bool given_up(struct stream *s)
+{
+    if (!s->up->hopeless || s->up->sent || !request_body_rewind(s))
+        return false;
+    upstream_drop(&s->up);
+    s->tries--;
+    return true;
+}
+
 static enum stage_result handshake(struct stream *s)
 {
     struct upconn *u = s->up;
@@ -178,6 +191,9 @@ static enum stage_result handshake(struct stream *s)
     case TLS_AGAIN:
         if (u->expired)
             return failed(s, 504, "TLS handshake timed out");
+        if (given_up(s))
+            return STAGE_RETRY;
+        upstream_watch(u);
         return STAGE_WAIT;
     default:
         return failed(s, 502, "TLS handshake failed");
@@ -247,8 +263,10 @@ static void watch_over(struct stream *s)
     uint64_t progress =
         1 + s->intake.received + s->spool_in_at + u->to + (u->out.cap - u->out.to) + u->out.from;
 
-    if (!u->connected)
-        return; /* connect_timeout is running */
+    if (!u->connected) { /* connect_timeout is running */
+        upstream_watch(u);
+        return;
+    }
     if (u->progress == progress)
         return; /* nothing moved: what else the client says buys no time */
     u->progress = progress;
@@ -346,6 +364,8 @@ static enum stage_result read_head(struct stream *s)
                       !u->connected           ? "connect timed out"
                       : outbuf_empty(&u->out) ? "no response in time"
                                               : "request not taken in time");
+    if (given_up(s))
+        return STAGE_RETRY;
     if (s->carrier->abandoned(s) && !detached_begin(s)) {
         s->cause = "client closed the connection";
         return STAGE_FAIL;

@@ -303,6 +303,7 @@ static void keep_house(struct worker *w)
      * for each request. */
     peers_tell(&w->peers, w->loop.now.ms);
     accesslog_flush(w->accesslog);
+    upstream_reconsider(w);
     upstream_sweep(w);
     redis_report(w);
     sweeping_step(w);

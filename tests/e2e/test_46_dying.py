@@ -16,7 +16,7 @@ import threading
 import time
 
 import pytest
-from harness import wait_until
+from harness import Gateway, make_certificates, route, server_tls, service, wait_until
 from test_45_health import Target, checks, fine, gateway, states, upstream, wait_state
 from test_46_breaker import breaking
 
@@ -185,6 +185,63 @@ def test_a_try_from_before_it_came_back_fails_in_vain():
         release.set()
         first.close()
         second.close()
+
+
+def test_who_waited_for_a_body_looks_again_at_the_target():
+    """request_buffering: the target is chosen when the head has come. It goes down before the last byte of the body does."""
+    with Target() as a, Target() as b:
+        up = upstream(a.port, {"target": f"127.0.0.1:{b.port}", "backup": True})
+        with Gateway(services=(service(0, route(request_buffering=True), url="http://orders/"),), upstreams=(up,)) as g:
+            client = g.client()
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+
+            def flying():
+                rows = g.control("GET", "/upstreams").json()["upstreams"][0]["targets"]
+                return [next(t["in_flight"] for t in rows if t["address"] == f"127.0.0.1:{x.port}") for x in (a, b)]
+            wait_until(lambda: flying() == [1, 0], "the choice")
+            assert g.control("PUT", f"/upstreams/orders/targets/127.0.0.1:{a.port}/unhealthy").status == 204
+            client.send(b"67890")
+            assert client.response().status == 200
+            assert [r.body for r in b.origin.requests] == [b"1234567890"] and a.origin.connections == []
+            wait_until(lambda: flying() == [0, 0], "the end")
+            client.close()
+
+
+@contextlib.contextmanager
+def black_hole():
+    """The port of a listener whose queue is full: what asks for a connection hears nothing."""
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port, fillers = full.getsockname()[1], []
+    for _ in range(3):
+        s = socket.socket()
+        s.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            s.connect(("127.0.0.1", port))
+        fillers.append(s)
+    yield port
+    for s in (*fillers, full):
+        s.close()
+
+
+@pytest.mark.parametrize("method, retries, tls", [("GET", 5, False), ("POST", 0, False), ("GET", 0, True)])
+def test_a_connection_that_does_not_come_about_is_not_waited_for_once_its_target_is_down(method, retries, tls, tmp_path):
+    """connect_timeout is longer than the test may take. Nothing was sent: any request can go elsewhere, and it was no try."""
+    own = None
+    if tls:
+        make_certificates(tmp_path, "localhost")
+        own = server_tls(tmp_path / "server.crt", tmp_path / "server.key")
+    with black_hole() as port, Target(tls=own) as b:
+        up = upstream(port, {"target": f"127.0.0.1:{b.port}", "backup": True})
+        one = service(0, url=f"http{'s' * tls}://orders/", retries=retries, connect_timeout=600000, tls_verify=False)
+        with Gateway(services=(one,), upstreams=(up,)) as g:
+            client = g.client()
+            client.request(method, "/x", body=b"whole" if method == "POST" else None)
+            wait_until(lambda: g.metrics()["gateway_upstream_connects_total"] == 1, "the connection to be begun")
+            assert g.control("PUT", f"/upstreams/orders/targets/127.0.0.1:{port}/unhealthy").status == 204
+            assert client.response().status == 200
+            assert [r.body for r in b.origin.requests] == [b"whole" if method == "POST" else b""]
+            assert g.metrics()["gateway_upstream_retries_total"] == 0
+            client.close()
 
 
 def failed_tries(g, requests):

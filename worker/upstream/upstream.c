@@ -80,6 +80,48 @@ static void unlink_idle(struct upconn *u)
     u->t.io.urgent = false;
 }
 
+static void unwatch(struct upconn *u)
+{
+    if (!u->watched)
+        return;
+    if (u->newer)
+        u->newer->older = u->older;
+    else
+        u->w->watched = u->older;
+    if (u->older)
+        u->older->newer = u->newer;
+    u->watched = false;
+}
+
+void upstream_watch(struct upconn *u)
+{
+    if (u->watched)
+        return;
+    u->watched = true;
+    u->newer = NULL;
+    u->older = u->w->watched;
+    if (u->older)
+        u->older->newer = u;
+    u->w->watched = u;
+}
+
+/* Who is woken ends his own connection at the most, and begins a new one in front of the list. */
+void upstream_reconsider(struct worker *w)
+{
+    for (struct upconn *u = w->watched, *next; u; u = next) {
+        next = u->older;
+        if (u->connected) {
+            unwatch(u);
+            continue;
+        }
+        fitness_refresh(&state_of(u)->fitness, peers_of(&w->peers, u->peer->upstream),
+                        &w->heritage->health);
+        u->hopeless = !u->s->trial && !fitness_may_use(u->peer, 0);
+        if (u->hopeless)
+            stream_wake(u->s);
+    }
+}
+
 static void free_upconn(struct loop_later *later)
 {
     struct upconn *u = (struct upconn *)((char *)later - offsetof(struct upconn, later));
@@ -98,6 +140,7 @@ void upstream_give_buffer(struct upconn *u)
 static void destroy(struct upconn *u)
 {
     must(u->t.io.fd >= 0);
+    unwatch(u);
     if (u->s && !u->s->same_peer)
         placing_leave(u->s);
     upstream_give_buffer(u);
@@ -322,6 +365,7 @@ void upstream_keep(struct upconn **up)
         return;
     }
     upstream_give_buffer(u);
+    unwatch(u);
     placing_leave(u->s);
     u->s = NULL;
     u->expired = false;

@@ -16,7 +16,7 @@ struct upconn {
     struct worker *w;
     struct peer *peer; /* held */
     struct peer_pool *pool;
-    struct upconn *newer, *older; /* while idle */
+    struct upconn *newer, *older; /* while idle, or watched */
     struct stream *s;             /* NULL: idle */
     char *buf;                    /* response bytes; NULL: none */
     uint32_t from, to, seen;
@@ -33,6 +33,8 @@ struct upconn {
     bool reused;        /* it carried a request before */
     bool expired;       /* the timer fired */
     bool write_broken;  /* the peer takes no more; what it said may still be read */
+    bool watched;       /* upstream_watch() */
+    bool hopeless;      /* its peer was found dead before the connection stood */
 };
 
 /* An idle connection to the stream's peer, or NULL. `sure`: the kernel is asked at the last moment
@@ -56,6 +58,12 @@ ssize_t upstream_read(struct upconn *u);
 
 /* The peer left its set: its idle connections are closed, others finish what they do. */
 void upstream_gone(struct worker *w, struct peer *peer);
+
+/* The stream waits for the connection to stand: should its peer go down meanwhile, it is woken,
+ * with `hopeless` set. */
+void upstream_watch(struct upconn *u);
+/* Looks for such. Called about once a second. */
+void upstream_reconsider(struct worker *w);
 
 /* Closes connections that were idle for longer than their upstream's keepalive_idle_timeout. Called
  * about once a second. */
