@@ -168,7 +168,7 @@ def test_stopped_before_redis_answers(origins, start, redis):
     gateway.process.send_signal(signal.SIGQUIT)
     redis.thaw()
     gateway.process.wait(PATIENCE * 3)
-    assert count_of(redis) == 4
+    wait_until(lambda: count_of(redis) == 4, "the usage in Redis")
 
 
 def test_stored_answers_cost_nothing(origins, start, redis):
