@@ -219,6 +219,20 @@ services = ( { name = "s"; url = "http://127.0.0.1:1"; routes = ( { name = "r"; 
     assert check(text_of % "").returncode == 0
 
 
+def test_trailers_tell_the_truth(setting):
+    """Those that vouch for the body as it came go on with that body alone."""
+    it = setting()
+    it.body = text(MEGABYTE)
+
+    def handler(connection, request):
+        connection.send(f"HTTP/1.1 200 OK\r\n{JSON}\r\nTrailer: Repr-Digest, X-After\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"%x\r\n%s\r\n0\r\nRepr-Digest: sha-256=:AAAA:\r\nX-After: x\r\ncontent-md5: x\r\n\r\n" % (len(it.body), it.body))
+    it.handler = handler
+    for value, names in (("gzip", ["X-After"]), ("identity", ["Repr-Digest", "X-After", "content-md5"])):
+        answer = it.get(value)
+        assert decoded(answer) == it.body and [name for name, _ in answer.trailers] == names, value
+
+
 def test_vary_is_said_once(setting):
     it = setting()
     for vary, said in (("Origin", "Origin, Accept-Encoding"), ("accept-encoding, Origin", "accept-encoding, Origin"), ("*", "*")):

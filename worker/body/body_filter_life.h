@@ -27,6 +27,15 @@ static inline bool body_filter_closed(const struct stream *s)
 {
     return s->filters->closed;
 }
+/* Whether any of them may change the body. */
+static inline bool body_filter_changes(const struct stream *s)
+{
+    const struct body_filter *f = s->filters->first;
+
+    while (f && f->off)
+        f = f->next;
+    return f != NULL;
+}
 /* The response fails. True: nothing of it went out, filters and their changes are gone, the answer
  * may be another one. */
 bool body_filter_retract(struct stream *s);

@@ -2,6 +2,8 @@
 /* See response_body.h. A body that ends before its framing says so is never passed off as whole. */
 #include "worker/body/response_body.h"
 
+#include "worker/body_filter_life.h"
+#include "worker/http/lines.h"
 #include "worker/upstream/passive.h"
 #include "worker/upstream/upstream.h"
 #include <errno.h>
@@ -23,6 +25,33 @@ static enum response_run broke(struct stream *s, enum health_cause kind, const c
     return RESPONSE_BROKE;
 }
 
+static bool is_digest(struct slice name)
+{
+    for (size_t i = 0; i < FIELD_DIGESTS; i++)
+        if (slice_equal_nocase(name, field_digests[i]))
+            return true;
+    return false;
+}
+
+/* What vouches for the body that came is not true of one that is changed on the way. */
+static struct slice true_trailers(const struct stream *s)
+{
+    const struct chunk *c = &s->out_chunk;
+    struct slice rest = slice_of(c->trailers, c->trailers_n);
+    struct line line;
+    char *to = c->trailers;
+
+    if (!s->filters || !body_filter_changes(s))
+        return rest;
+    while (lines_next(&rest, &line)) {
+        if (is_digest(line.name))
+            continue;
+        memmove(to, line.whole.p, line.whole.n);
+        to += line.whole.n;
+    }
+    return slice_of(c->trailers, (size_t)(to - c->trailers));
+}
+
 static enum response_run take(struct stream *s, struct slice *run)
 {
     struct upconn *u = s->up;
@@ -33,7 +62,7 @@ static enum response_run take(struct stream *s, struct slice *run)
         u->from = (uint32_t)(raw.p - u->buf);
         if (verdict == CHUNK_END) {
             s->out_done = true;
-            s->trailers_out = slice_of(s->out_chunk.trailers, s->out_chunk.trailers_n);
+            s->trailers_out = true_trailers(s);
             return RESPONSE_END;
         }
         if (verdict == CHUNK_BAD)
