@@ -2,7 +2,7 @@
 /* See response_body.h. A body that ends before its framing says so is never passed off as whole. */
 #include "worker/body/response_body.h"
 
-#include "worker/body_filter_life.h"
+#include "worker/body/body_filter_life.h"
 #include "worker/http/lines.h"
 #include "worker/upstream/passive.h"
 #include "worker/upstream/upstream.h"
