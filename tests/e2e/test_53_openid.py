@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness import check, conf_text, plugin, route, service, token
+from harness import check, conf_text, plugin, reply, route, service, token
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 ALICE = {"username": "alice", "custom_id": "42",
@@ -83,6 +83,17 @@ def test_claims_in_fields_with_underscores_cannot_be_forged(origin, start):
     assert gateway.get("/", f"Authorization: Bearer {good}", *forged).status == 200
     assert [(name, value) for name, value in origin.last.fields if name[2:6] in ("User", "Mail")] == \
         [("X-User", "mine"), ("X_User_Name", "ann"), ("X-Mail", "a@b")]
+
+
+def test_claims_choose_the_target(origins, start):
+    """hash_on = "header" goes by what a plugin set, not by what a client writes there."""
+    targets = [origins(lambda connection, request, i=i: connection.send(reply(200, body=str(i)))) for i in range(3)]
+    pool = {"name": "pool", "algorithm": "consistent-hashing", "hash_on": "header", "hash_on_header": "X-User",
+            "targets": tuple({"target": f"127.0.0.1:{t.port}"} for t in targets)}
+    gateway = start([service(0, route(plugins=(plugin("jwt", claims_to_headers=["sub:X-User"]),)), url="http://pool/")],
+                    consumers=(ALICE,), upstreams=(pool,))
+    chosen = {sub: {gateway.get("/", shared(sub=sub), f"X-User: forged-{i}").body for i in range(6)} for sub in map(str, range(30))}
+    assert all(len(bodies) == 1 for bodies in chosen.values()) and len(set.union(*chosen.values())) == 3
 
 
 def test_claims_to_headers_refused_at_load(origin):

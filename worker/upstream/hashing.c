@@ -36,15 +36,20 @@ static bool find_consumer(struct stream *s, const struct wanted *wanted)
     return s->consumer && found(s, slice_of(s->consumer->id.s, s->consumer->id.n));
 }
 
+/* As the upstream is told it: what a plugin set, or else all of the client's lines. */
 static bool find_header(struct stream *s, const struct wanted *wanted)
 {
     struct slice name = slice_of(wanted->header->s, wanted->header->n);
     uint64_t key = 0;
     bool any = false;
 
+    for (const struct extra_field *e = s->request.extra; e; e = e->next)
+        if (slice_equal_nocase(e->name, name))
+            return e->value.p && found(s, e->value);
     for (size_t i = 0; i < s->head.fields_n; i++) {
         const struct field *f = &s->head.fields[i];
-        if (!slice_equal_nocase(name, slice_of(f->name, f->name_n)))
+        if (!slice_equal_nocase(name, slice_of(f->name, f->name_n)) ||
+            field_tells_who((enum field_id)f->id, name))
             continue;
         uint64_t line = balance_hash(f->value, f->value_n);
         key = any ? balance_hash((uint64_t[]){ key, line }, 2 * sizeof key) : line;
