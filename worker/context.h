@@ -8,7 +8,7 @@
 #include "shm/cache.h"
 #include "shm/health.h"
 #include "shm/stats.h"
-#include "worker/accesslog.h"
+#include "worker/accesslog/accesslog.h"
 #include "worker/balance/balance.h"
 #include "worker/base/encoder.h"
 #include "worker/base/fitness.h"

@@ -9,7 +9,7 @@
  *
  * SIGPIPE must be ignored by the process, as in every process of the gateway.
  */
-#include "worker/accesslog.h"
+#include "worker/accesslog/accesslog.h"
 #include "shm/assert.h"
 #include "worker/base/log.h"
 #include <errno.h>

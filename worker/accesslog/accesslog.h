@@ -9,7 +9,7 @@
 #define WORKER_ACCESSLOG_H
 
 #include "conf/conf.h"
-#include "worker/access_render.h"
+#include "worker/accesslog/access_render.h"
 
 struct accesslog;
 

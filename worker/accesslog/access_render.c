@@ -5,7 +5,7 @@
  * and marked; a hostile one is escaped, by the JSON rules or as \xHH, and never breaks out of its
  * place or its line.
  */
-#include "worker/access_render.h"
+#include "worker/accesslog/access_render.h"
 #include "shm/assert.h"
 #include "worker/http/json.h"
 

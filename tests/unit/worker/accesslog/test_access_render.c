@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "worker/access_render.h"
+#include "worker/accesslog/access_render.h"
 #include <cmocka.h>
 #include <jansson.h>
 

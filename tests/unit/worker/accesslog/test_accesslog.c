@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "worker/accesslog.h"
+#include "worker/accesslog/accesslog.h"
 #include "worker/base/log.h"
 #include <cmocka.h>
 #include <fcntl.h>
