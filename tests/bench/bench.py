@@ -11,7 +11,7 @@ round, and the median round is printed with its ratio to the floor (floor.c: the
 peer. Peers come from Debian: nginx libnginx-mod-http-lua haproxy varnish h2o wrk. A peer that is not installed is
 left out and named. Nothing here listens outside 127.0.0.1.
 """
-import argparse, json, os, re, resource, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, re, resource, shutil, signal, socket, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TICK = os.sysconf("SC_CLK_TCK")

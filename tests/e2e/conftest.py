@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the end-to-end tests, and the rule that no test may hang: 60 s each, or what @pytest.mark.seconds says."""
 import contextlib
+import ctypes
 import faulthandler
 import resource
 import shutil
@@ -10,6 +11,8 @@ import sys
 import pytest
 
 import harness
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def pytest_configure(config):
@@ -100,3 +103,12 @@ def certs():
     directory = harness.scratch()
     yield harness.make_certificates(directory)
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def subreaper():
+    """A master that has taken over becomes this process's child when the one before has ended."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Binary upgrade: another program takes over with the listening sockets and the memory, or nothing changes."""
 import contextlib
-import ctypes
 import os
 import re
 import shutil
@@ -16,16 +15,7 @@ from harness import (BUILD, GATEWAY, Client, children_of, is_zombie, plugin, pro
 from test_70_reload import Load
 
 NEXT, LAYOUT = str(BUILD / "e2e" / "gateway-next"), str(BUILD / "e2e" / "gateway-layout")
-PR_SET_CHILD_SUBREAPER = 36
-
-
-@pytest.fixture(autouse=True)
-def subreaper():
-    """A master that has taken over becomes this process's child when the one before has ended."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    yield
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+pytestmark = pytest.mark.usefixtures("subreaper")
 
 
 class Master:

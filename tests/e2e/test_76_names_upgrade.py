@@ -5,7 +5,9 @@ import os
 import pytest
 
 from harness import GATEWAY, NameServer, free_port, reply, route, service, wait_until
-from test_75_upgrade import ended, subreaper, upgrade  # noqa: F401 (a fixture for each test)
+from test_75_upgrade import ended, upgrade
+
+pytestmark = pytest.mark.usefixtures("subreaper")
 
 
 def at_names(origins, port, *addresses):
