@@ -181,6 +181,16 @@ def test_stored_answers_cost_nothing(origins, start, redis):
     assert count_of(redis) == 1
 
 
+def test_a_renewal_in_the_background_counts(origins, start, redis):
+    fields = ("Content-Type: text/plain", "Cache-Control: max-age=1, stale-while-revalidate=600", "X-Kong-Limit: sms=3")
+    origin = origins(lambda connection, request: connection.send(reply(200, *fields)))
+    gateway = gateway_with(start, origin, limiting({"sms": {"year": 1000}}, redis),
+                           proxy_cache(content_type=["text/plain"], cache_control=True))
+    assert gateway.get("/a").get(LEFT) == "997"
+    wait_until(lambda: gateway.get("/a").get("X-Cache-Status") in ("Stale", "Updating"), "an answer that is renewed meanwhile")
+    wait_until(lambda: count_of(redis) >= 6, "the renewal's usage")
+
+
 # ---- a Redis that is not there -------------------------------------------------------------------------------------
 
 def test_what_is_known_is_counted_on_without_redis(origins, start, redis):
