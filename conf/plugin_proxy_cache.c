@@ -201,7 +201,7 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_GROUP(CONFIG, as.no_store, "no_store", no_store_table),
       .doc = "Requests whose responses are not stored." },
     { FIELDS_ROW_BOOL(CONFIG, as.ignore_uri_case, "ignore_uri_case"), .preset = "false",
-      .doc = "Whether paths that differ in case are the same." },
+      .doc = "Whether paths that differ in case are the same; queries are not." },
     { FIELDS_ROW_BOOL(CONFIG, as.store_set_cookie, "store_set_cookie"), .preset = "false",
       .doc = "Whether responses with Set-Cookie are cached, and their cookies shared." },
     { FIELDS_ROW_BOOL(CONFIG, as.strip_cache_tags, "strip_cache_tags"), .preset = "false",

@@ -47,7 +47,7 @@ struct purges_label {
 };
 
 /* The label of that kind for a text in pieces; where one piece ends matters but in a prefix.
- * `folded`: the text is in lower case, and for keys that are. */
+ * `folded`: for keys whose path is in lower case, as that of the text is. */
 struct purges_label purges_label(const struct cache *cache, enum purges_kind kind, bool folded,
                                  const struct iovec *text, int n);
 

@@ -128,11 +128,11 @@ static bool vary_parts(struct stream *s, const struct conf_proxy_cache *conf,
     }
     if (conf->vary_query_params.n && parts->query.n) {
         char *chosen = arena_take(&s->arena, parts->query.n);
-        ptrdiff_t n = chosen ? cache_key_query(parts->query, &conf->vary_query_params,
-                                               parts->case_folded, chosen, parts->query.n)
-                             : -1;
-        if (n >= 0)
-            parts->query = slice_of(chosen, (size_t)n);
+        ptrdiff_t n =
+            chosen ? cache_key_query(parts->query, &conf->vary_query_params, chosen, parts->query.n)
+                   : -1;
+        if (n >= 0) /* none of them is as if there were no query */
+            parts->query = slice_of(n > 0 ? chosen : NULL, (size_t)n);
     }
     parts->query_chosen = conf->vary_query_params.n > 0;
     return true;
@@ -155,8 +155,6 @@ bool asking_key(struct stream *s, struct slice method)
         parts.consumer_id = slice_of(s->consumer->id.s, s->consumer->id.n);
     if (conf->ignore_uri_case) {
         parts.path = folded(s, parts.path);
-        if (parts.query.p)
-            parts.query = folded(s, parts.query);
         parts.case_folded = true;
     }
     if (!vary_parts(s, conf, &parts) || !add_context(s, &parts))

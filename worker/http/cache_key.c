@@ -147,25 +147,25 @@ static bool same(struct slice a, struct slice b, bool fold)
 
 /* Whether an upstream would take `name`, as received, for `wanted`. Names too long to decode count
  * as equal: one more pair in a key costs a miss, one too few would mix up two resources. */
-static bool same_name(struct slice name, struct slice wanted, bool fold)
+static bool same_name(struct slice name, struct slice wanted)
 {
     char decoded[NAME_MAX_DECODED];
 
-    if (same(name, wanted, fold))
+    if (slice_equal(name, wanted))
         return true;
     if (memchr(name.p, '%', name.n) == NULL && memchr(name.p, '+', name.n) == NULL)
         return false;
     if (name.n > sizeof decoded)
         return true;
     ptrdiff_t n = uri_decode(name, true, decoded, sizeof decoded);
-    return n >= 0 && same(slice_of(decoded, (size_t)n), wanted, fold);
+    return n >= 0 && slice_equal(slice_of(decoded, (size_t)n), wanted);
 }
 
 /* Whether one of the first n names is that of the pair as well: each pair is taken once. */
-static bool taken(struct slice name, const struct conf_texts *names, size_t n, bool fold)
+static bool taken(struct slice name, const struct conf_texts *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (same_name(name, slice_of(names->v[i].s, names->v[i].n), fold))
+        if (same_name(name, slice_of(names->v[i].s, names->v[i].n)))
             return true;
     return false;
 }
@@ -176,8 +176,7 @@ static struct slice whole_pair(struct slice name, struct slice value)
     return value.p == NULL ? name : slice_of(name.p, (size_t)(value.p + value.n - name.p));
 }
 
-ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, bool fold, char *out,
-                          size_t cap)
+ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, char *out, size_t cap)
 {
     size_t n = 0;
 
@@ -185,7 +184,7 @@ ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, bo
         struct slice rest = query, name, value, wanted = { names->v[i].s, names->v[i].n };
         while (rest.p != NULL && uri_query_next(&rest, &name, &value)) {
             struct slice pair = whole_pair(name, value);
-            if (!same_name(name, wanted, fold) || taken(name, names, i, fold))
+            if (!same_name(name, wanted) || taken(name, names, i))
                 continue;
             if (pair.n + (n > 0) > cap - n)
                 return -1;
@@ -198,12 +197,12 @@ ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, bo
     return (ptrdiff_t)n;
 }
 
-static bool has_pair(struct slice query, struct slice wanted, bool fold)
+static bool has_pair(struct slice query, struct slice wanted)
 {
     struct slice name, value;
 
     while (query.p != NULL && uri_query_next(&query, &name, &value))
-        if (same(whole_pair(name, value), wanted, fold))
+        if (slice_equal(whole_pair(name, value), wanted))
             return true;
     return false;
 }
@@ -212,14 +211,13 @@ bool cache_key_matches(const struct cache_key_parts *parts, struct slice host, s
                        struct slice query)
 {
     struct slice name, value, stored = parts->query;
-    bool fold = parts->case_folded;
 
-    if (!slice_equal(parts->host, host) || !same(parts->path, path, fold))
+    if (!slice_equal(parts->host, host) || !same(parts->path, path, parts->case_folded))
         return false;
     if (!parts->query_chosen)
-        return (stored.p == NULL) == (query.p == NULL) && same(stored, query, fold);
+        return (stored.p == NULL) == (query.p == NULL) && slice_equal(stored, query);
     while (stored.p != NULL && uri_query_next(&stored, &name, &value))
-        if (!has_pair(query, whole_pair(name, value), fold))
+        if (!has_pair(query, whole_pair(name, value)))
             return false;
     return true;
 }

@@ -24,7 +24,7 @@ struct cache_key_parts {
     struct slice vary[CACHE_KEY_VARY_MAX]; /* values of vary_headers, in the configured order */
     unsigned vary_n;
     bool query_chosen;    /* query holds the pairs named by vary_query_params, and those alone */
-    bool case_folded;     /* ignore_uri_case: path and query were lower-cased */
+    bool case_folded;     /* ignore_uri_case: the path was lower-cased */
     struct slice variant; /* CACHE_KEY_VARIANT bytes: one of several responses; absent in the key of
                              the URL itself */
 };
@@ -44,10 +44,10 @@ size_t cache_key_base(struct slice variant, char *out);
 /* Reads a key back; the slices point into it. False: these bytes are no key. */
 bool cache_key_read(const char *key, size_t n, struct cache_key_parts *out);
 
-/* Keeps the pairs of `query` whose decoded name is in `names`, `fold`: in any case; in the order of
- * `names`, those of one name as received, each once. Writes to out, for which cap = query.n is
- * enough. Returns the length, 0 when there are none, -1 when cap is too small. */
-ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, bool fold, char *out,
+/* Keeps the pairs of `query` whose decoded name is in `names`, in the order of `names`, those of
+ * one name as received, each once. Writes to out, for which cap = query.n is enough. Returns the
+ * length, 0 when there are none, -1 when cap is too small. */
+ptrdiff_t cache_key_query(struct slice query, const struct conf_texts *names, char *out,
                           size_t cap);
 
 /* True when a request for host, path (normalised) and query could have stored `parts`, with any

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A URL's label is made of host, path and query as the key holds them. Two settings make keys that
- * hold less than the URL: ignore_uri_case lowers path and query, so these keys have a second label,
- * of the lower case, that is purged where the URL named has capitals; vary_query_params keeps some
+ * hold less than the URL: ignore_uri_case lowers the path, so these keys have a second label, of
+ * the lower case, that is purged where the path named has capitals; vary_query_params keeps some
  * pairs of the query, so those have a label of another kind, purged for each such setting that
  * there is.
  */
@@ -195,7 +195,7 @@ static bool lower(struct slice text, char *out)
     return changed;
 }
 
-/* With the path and query as they are, or as keys without case have them. */
+/* With the path as it is, or as keys without case have it. */
 static void add_url(const struct cache *cache, const struct labels_queries *queries,
                     const struct slice url[3], bool folded, struct labels *out)
 {
@@ -204,8 +204,7 @@ static void add_url(const struct cache *cache, const struct labels_queries *quer
 
     add(out, purges_label(cache, PURGES_URL, folded, text, url_text(text, url[0], url[1], url[2])));
     for (size_t i = 0; i < queries->n; i++) {
-        ptrdiff_t n =
-            url[2].n ? cache_key_query(url[2], queries->v[i], folded, chosen, sizeof chosen) : 0;
+        ptrdiff_t n = url[2].n ? cache_key_query(url[2], queries->v[i], chosen, sizeof chosen) : 0;
         struct slice query = slice_of(chosen, n > 0 ? (size_t)n : 0);
         add(out, purges_label(cache, PURGES_CHOSEN, folded, text,
                               url_text(text, url[0], url[1], query)));
@@ -219,17 +218,14 @@ void labels_url(const struct cache *cache, const struct labels_queries *queries,
                 struct slice path, struct slice query, struct labels *out)
 {
     const struct slice url[3] = { host, path, query };
-    char text[2][TEXT_MAX];
+    char text[TEXT_MAX];
 
     out->n = 0;
     add_url(cache, queries, url, false, out);
-    if (path.n > TEXT_MAX || query.n > TEXT_MAX) /* no key is that long */
+    if (path.n > TEXT_MAX) /* no key is that long */
         return;
-    bool changed = lower(path, text[0]);
-    changed |= lower(query, text[1]);
-    const struct slice folded[3] = { host, slice_of(text[0], path.n),
-                                     query.p ? slice_of(text[1], query.n) : query };
-    if (changed || queries->n > 0) /* names of parameters are found in any case then */
+    const struct slice folded[3] = { host, slice_of(text, path.n), query };
+    if (lower(path, text))
         add_url(cache, queries, folded, true, out);
 }
 
@@ -270,7 +266,8 @@ bool labels_prefix(const struct cache *cache, struct slice prefix, struct labels
     memcpy(text + host_n, prefix.p + host_n, prefix.n - host_n);
     struct iovec v = { text, prefix.n };
     add(out, purges_label(cache, kind, false, &v, 1));
-    if (lower(slice_of(text, prefix.n), text))
+    const char *question = memchr(text, '?', prefix.n); /* a query keeps its case */
+    if (lower(slice_of(text, question ? (size_t)(question - text) : prefix.n), text))
         add(out, purges_label(cache, kind, true, &v, 1));
     return true;
 }
