@@ -257,8 +257,8 @@ static const struct {
             inquiry_remembered),
     COUNTER("gateway_introspection_refusals_total", "Answers that a token is not active.",
             inquiry_refusals),
-    COUNTER("gateway_introspection_failures_total", "Questions without an answer of use.",
-            inquiry_failures),
+    COUNTER("gateway_introspection_failures_total",
+            "Questions without an answer of use, or not asked for want of room.", inquiry_failures),
     COUNTER("gateway_out_of_memory_total", "Allocations that failed.", out_of_memory),
     COUNTER("gateway_log_failures_total", "Log lines that could not be written.", log_failures),
 #undef COUNTER

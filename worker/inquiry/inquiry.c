@@ -317,6 +317,7 @@ static enum inquiry_result ask(struct affair *a)
         stats_add(&a->w->stats->inquiry_questions, 1);
         return INQUIRY_WAIT;
     }
+    stats_add(&a->w->stats->inquiry_failures, 1);
     tokens_fail(a->w->inquiries->tokens, &a->ticket);
     return INQUIRY_FAILED;
 }
@@ -416,6 +417,7 @@ enum inquiry_result inquiry_ask(struct stream *s, const struct inquiry *inquiry,
         return join(s, a);
     a = make(s->w, inquiry);
     if (!a) {
+        stats_add(&s->w->stats->inquiry_failures, 1);
         log_rarely(LOG_LEVEL_WARN, "%s: too many questions are under way",
                    inquiry->question.service->name.s);
         return INQUIRY_FAILED;
