@@ -296,6 +296,29 @@ def test_a_slow_target_does_not_delay_others():
             t.stop()
 
 
+def hints(connection, _request):
+    while True:
+        connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 20000)
+
+
+def crumbs(connection, _request):
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.send((b"1;" + b"x" * 250 + b"\r\ny\r\n") * 4000)
+
+
+@pytest.mark.parametrize("mode, cause", [(hints, "malformed response"), (crumbs, "ok")])
+def test_a_target_that_never_stops_talking_keeps_the_checker_from_nothing(mode, cause):
+    """Faster than anybody reads: a probe takes so much and no more, and others have their turns."""
+    with Target() as flood, Target() as quick:
+        flood.mode = mode
+        up = upstream(flood.port, quick.port, healthchecks=checks(probing(timeout=600.0)))
+        with gateway(up) as g:
+            wait_until(lambda: len(flood.probes) >= 3 and len(quick.probes) >= 6, "probes of both")
+            log = g.control("GET", f"/health/log?target=127.0.0.1:{flood.port}").json()["targets"][0]["log"]
+            assert {e["cause"] for e in log} == {cause}, log
+
+
 def test_concurrency_bounds_the_probes_of_an_upstream():
     active, lock = set(), threading.Lock()
     most = []

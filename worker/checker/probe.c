@@ -292,6 +292,7 @@ static void begin_exchange(struct probe *p)
 {
     p->sent = p->body = false;
     p->sent_n = p->from = p->to = p->looked = 0;
+    p->taken = 0;
 }
 
 static void open_connection(struct probe *p)

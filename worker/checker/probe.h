@@ -14,7 +14,7 @@
 #include "worker/http/head.h"
 #include "worker/tls/transport.h"
 
-enum { PROBE_BUFFER = 16 * 1024, PROBE_BODY_MAX = 64 * 1024 };
+enum { PROBE_BUFFER = 16 * 1024, PROBE_BODY_MAX = 64 * 1024, PROBE_TAKEN_MAX = 1 << 20 };
 
 struct probe;
 
@@ -81,7 +81,7 @@ struct probe {
     uint8_t framing; /* enum head_framing */
     uint16_t status;
     uint32_t sent_n, from, to, looked;
-    uint64_t left, body_n;
+    uint64_t left, body_n, taken; /* taken: bytes of all kinds */
     struct chunk chunk;
     char *buf; /* NULL: none */
 };

@@ -240,6 +240,16 @@ static bool make_room(struct probe *p)
     return true;
 }
 
+/* A target that talks faster than anybody reads would hold up all others: interim responses without
+ * an end, chunks that are mostly extensions. */
+static enum probe_turn too_much(struct probe *p, struct health_seen *seen)
+{
+    if (p->body && !p->kind->data)
+        return judge(p, seen, false);
+    return probe_fail(seen, HEALTH_CAUSE_MALFORMED,
+                      p->body ? "more framing than content" : "too many interim responses");
+}
+
 static enum probe_turn hear(struct probe *p, struct health_seen *seen)
 {
     for (;;) {
@@ -252,7 +262,10 @@ static enum probe_turn hear(struct probe *p, struct health_seen *seen)
             return ended(p, seen, got);
         p->heard = true;
         p->to += (uint32_t)got;
+        p->taken += (uint64_t)got;
         enum probe_turn turn = take(p, seen);
+        if (turn == PROBE_AGAIN && p->taken > PROBE_TAKEN_MAX)
+            turn = too_much(p, seen);
         if (turn != PROBE_AGAIN)
             return turn;
     }
