@@ -394,7 +394,7 @@ static size_t total_of(const struct iovec *iov, int n)
     return total;
 }
 
-/* A small body goes behind its head in the scratch memory; false: it is not small. */
+/* What comes first of a body goes behind its head in the scratch memory; false: it is not small. */
 static bool join(struct iovec *head, const struct iovec *body)
 {
     char *end = (char *)head->iov_base + head->iov_len;
@@ -428,9 +428,8 @@ static bool send_response(struct stream *s, const struct reply *reply, struct io
         p = build_slice(p, SLICE("\r\n"));
         iov[k++] = (struct iovec){ size, (size_t)(p - size) };
     }
-    if (reply && k == 1 && n == 1 && join(&iov[0], &body[0]))
-        n = 0;
-    for (int i = 0; i < n; i++)
+    int first = reply && k == 1 && n > 0 && join(&iov[0], &body[0]) ? 1 : 0;
+    for (int i = first; i < n; i++)
         iov[k++] = body[i];
     if (chunk)
         iov[k++] = (struct iovec){ (void *)(uintptr_t) "\r\n", 2 };
