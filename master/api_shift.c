@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REQUESTS_MAX = 1000000, STATUS_CLASS = 3 };
+enum { REQUESTS_MAX = 1000000, STATUS_CLASS = 3, SLOW_MAX = 3600 * 1000 /* ms */ };
 
 /* --- showing -------------------------------------------------------------------------------- */
 
@@ -30,8 +30,12 @@ static json_t *step_json(const struct override_shift *plan)
 
 static json_t *limit_json(const struct override_shift *plan)
 {
-    return plan->limit >= 0 ? json_sprintf("5xx>%.4g%%", plan->limit * 100.0 / SHIFT_LIMIT_WHOLE)
-                            : json_null();
+    double share = plan->limit * 100.0 / SHIFT_LIMIT_WHOLE;
+
+    if (plan->limit < 0)
+        return json_null();
+    return plan->slow ? json_sprintf("p%.4g>%dms", 100 - share, plan->slow)
+                      : json_sprintf("5xx>%.4g%%", share);
 }
 
 json_t *api_shift_json(const struct override *o)
@@ -140,23 +144,60 @@ static bool take_step(const json_t *value, struct override *o)
     return o->shift.step > 0 && o->shift.every > 0;
 }
 
-/* "5xx>1%" */
+static const char *skip_spaces(const char *text)
+{
+    return text + strspn(text, " ");
+}
+
+/* " > ", with spaces or not; false: it is not there. */
+static bool skip_above(const char **text)
+{
+    *text = skip_spaces(*text);
+    if (**text != '>')
+        return false;
+    *text = skip_spaces(*text + 1);
+    return true;
+}
+
+/* The rest of "5xx>1%" */
+static bool take_failures(const char *text, struct override_shift *plan)
+{
+    if (!skip_above(&text))
+        return false;
+    plan->limit = part_of(&text, SHIFT_LIMIT_WHOLE);
+    return plan->limit >= 0 && strcmp(skip_spaces(text), "%") == 0;
+}
+
+/* The rest of "p99>500ms": an answer in a hundred may be slower. */
+static bool take_percentile(const char *text, struct override_shift *plan)
+{
+    char *end;
+    int32_t within = part_of(&text, SHIFT_LIMIT_WHOLE);
+
+    if (within <= 0 || within >= SHIFT_LIMIT_WHOLE || !skip_above(&text) || *text < '0' ||
+        *text > '9')
+        return false;
+    long time = strtol(text, &end, 10);
+    const char *unit = skip_spaces(end);
+    bool seconds = strcmp(unit, "s") == 0;
+    if ((!seconds && strcmp(unit, "ms") != 0) || time < 1 || time > SLOW_MAX / (seconds ? 1000 : 1))
+        return false;
+    plan->slow = (int32_t)time * (seconds ? 1000 : 1);
+    plan->limit = SHIFT_LIMIT_WHOLE - within;
+    return true;
+}
+
 static bool take_limit(const json_t *value, struct override *o)
 {
     const char *text = json_string_value(value);
+
     o->shift.limit = -1;
+    o->shift.slow = 0;
     if (json_is_null(value))
         return true;
-    if (!text || strncmp(text, "5xx", STATUS_CLASS) != 0)
-        return false;
-    text += STATUS_CLASS;
-    text += strspn(text, " ");
-    if (*text++ != '>')
-        return false;
-    text += strspn(text, " ");
-    o->shift.limit = part_of(&text, SHIFT_LIMIT_WHOLE);
-    text += strspn(text, " ");
-    return o->shift.limit >= 0 && strcmp(text, "%") == 0;
+    if (text && strncmp(text, "5xx", STATUS_CLASS) == 0)
+        return take_failures(text + STATUS_CLASS, &o->shift);
+    return text && *text == 'p' && take_percentile(text + 1, &o->shift);
 }
 
 static bool take_requests(const json_t *value, struct override *o)
@@ -173,7 +214,7 @@ static const struct {
 } fields[] = {
     { "percent", take_percent, "a share between 0.1 and 100, of at most one decimal" },
     { "step", take_step, "a share and how long it is kept, like \"10/30s\"" },
-    { "abort_if", take_limit, "a share of failures like \"5xx>1%\"" },
+    { "abort_if", take_limit, "like \"5xx>1%\" or \"p99>500ms\"" },
     { "requests", take_requests, "how many answers it takes to judge a step, 1 to 1000000" },
 };
 enum { FIELDS = sizeof fields / sizeof *fields };

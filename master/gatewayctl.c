@@ -124,7 +124,7 @@ static const struct {
       offsetof(struct ctl, percent) },
     { CTL_STEP, "step", "N/SPAN", "so much more each time, after so long: 10/30s",
       offsetof(struct ctl, step) },
-    { CTL_ABORT_IF, "abort-if", "5xx>N%", "undo it when more of a step's answers fail",
+    { CTL_ABORT_IF, "abort-if", "5xx>N%|pN>Nms", "undo it when more of a step's answers fail",
       offsetof(struct ctl, abort_if) },
     { CTL_REQUESTS, "requests", "N", "judge a step by so many answers at least (20)",
       offsetof(struct ctl, requests) },

@@ -50,7 +50,10 @@ void shifting_why(const struct override *o, char *out, size_t cap)
 {
     double share =
         o->shift.answered > 0 ? 100.0 * (double)o->shift.failed / (double)o->shift.answered : 0;
-    snprintf(out, cap, "5xx: %lld of %lld (%.4g %%) are more than %.4g %%",
+    char over[32] = "";
+    if (o->shift.slow)
+        snprintf(over, sizeof over, " or over %d ms", o->shift.slow);
+    snprintf(out, cap, "5xx%s: %lld of %lld (%.4g %%) are more than %.4g %%", over,
              (long long)o->shift.failed, (long long)o->shift.answered, share,
              o->shift.limit * 100.0 / SHIFT_LIMIT_WHOLE);
 }

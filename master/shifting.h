@@ -21,7 +21,8 @@ void shifting_look(struct api *api);
  * False: no memory. */
 bool shifting_finish(struct override_list *list, const struct conf_service *service, int64_t now);
 
-/* Writes "5xx: 3 of 20 (15 %) are more than 1 %", of one that was undone. */
+/* Writes "5xx: 3 of 20 (15 %) are more than 1 %", of one that was undone; or "5xx or over 500 ms:
+ * ...". */
 void shifting_why(const struct override *o, char *out, size_t cap);
 
 #endif

@@ -16,7 +16,7 @@
 #include "shm/region.h"
 #include <stdatomic.h>
 
-enum { ROSTER_VERSION = 2 };
+enum { ROSTER_VERSION = 3 };
 /* Records at the most; bytes of one; bytes of all (in chunks). The zone is sparse: what is not used
  * costs nothing. */
 enum { ROSTER_ROWS = 1 << 15, ROSTER_RECORD_MAX = 4 << 20, ROSTER_BYTES = 32 << 20 };

@@ -43,8 +43,10 @@ static void count_led(struct stream *s)
     const struct peers_shift *shift = peers_shift(&s->w->peers, s->service);
     int status = s->up_status ? s->up_status : s->reply.status;
 
-    if (shift && shift->mark == s->way.mark && (s->up_status || status >= 500))
-        shift_count(shift->tally, shift->mark, status >= 500);
+    if (!shift || shift->mark != s->way.mark || (!s->up_status && status < 500))
+        return;
+    bool slow = shift->slow && s->up_head && s->up_head - s->up_began >= shift->slow;
+    shift_count(shift->tally, shift->mark, status >= 500 || slow);
 }
 
 static struct slice text(const struct conf_text *t)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -15,10 +16,11 @@ class Server:
     """An origin that says who it is, with a status that can be changed."""
 
     def __init__(self, origins, name):
-        self.name, self.status = name, 200
+        self.name, self.status, self.delay = name, 200, 0
         self.origin = origins(self.answer)
 
     def answer(self, connection, _request):
+        time.sleep(self.delay)
         connection.send(reply(self.status, body=self.name))
 
     @property
@@ -183,6 +185,24 @@ def test_no_step_without_evidence(sides, start):
     assert state(gateway)["percent"] == 50.0
     send(gateway, 12)
     wait_until(lambda: state(gateway)["percent"] == 100.0, "the next step")
+
+
+def test_undone_when_it_is_slow(sides, start):
+    """Every answer is a 200; more than half of them take longer than is allowed."""
+    _, green = sides
+    gateway = begin(start, sides)
+    shift(gateway, "--to", "green", "--percent", "50", "--abort-if", "p50>1s", "--requests", "4")
+    assert state(gateway)["abort_if"] == "p50>1000ms"
+    send(gateway, 40)
+    wait_until(lambda: state(gateway)["answered"] == 20, "the answers to be counted")
+    assert state(gateway)["state"] == "steady"
+    green.delay = 1.2
+    shift(gateway, "--percent", "60")           # a new step: what was counted is forgotten, the limit stays
+    wait_until(lambda: send(gateway, 8).keys() <= {"blue", "green"} and state(gateway)["state"] == "undone", "the end of it", 50)
+    now = state(gateway)
+    assert now["undone_at"] == 60.0 and 4 <= now["failed"] <= now["answered"]
+    assert now["why"].startswith(f"5xx or over 1000 ms: {now['failed']} of ") and "are more than 50 %" in now["why"]
+    assert send(gateway, 40) == {"blue": 40}
 
 
 @pytest.mark.parametrize("how", ["answers", "dies"])

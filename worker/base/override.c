@@ -17,7 +17,7 @@ struct record_head {
     char owner[OVERRIDE_OWNER];
 };
 
-_Static_assert(sizeof(struct override) == OVERRIDE_SUBJECT + OVERRIDE_WHO + 32 + 48, "layout");
+_Static_assert(sizeof(struct override) == OVERRIDE_SUBJECT + OVERRIDE_WHO + 32 + 56, "layout");
 _Static_assert(sizeof(struct record_head) + OVERRIDE_MAX * sizeof(struct override) <=
                    ROSTER_RECORD_MAX,
                "all of them fit into a record");

@@ -34,6 +34,8 @@ struct override_shift {
     int32_t least;            /* no verdict on fewer answers */
     int32_t undone;           /* the share that it was undone at; 0: it was not */
     uint32_t mark;            /* of the step, in what is counted: worker/base/shift.h */
+    int32_t slow;             /* an answer that took so many ms has failed; 0: never for that */
+    int32_t spare;
 };
 
 struct override {

@@ -248,11 +248,12 @@ static const struct conf_upstream *upstream_named(const struct conf *conf, const
 static struct peers_shift shift_of(const struct heritage *h, const struct override *o,
                                    uint64_t record)
 {
-    struct peers_shift shift = { NULL, NULL, 0, 0 };
+    struct peers_shift shift = { .to = NULL };
     if (!o || o->value <= 0)
         return shift;
     shift.share = (uint32_t)o->value;
     shift.mark = o->shift.mark;
+    shift.slow = (int64_t)o->shift.slow * 1000;
     shift.tally = roster_tally(&h->roster, record);
     shift.to = shift.tally ? upstream_named(h->conf, o->subject) : NULL;
     return shift;

@@ -78,6 +78,7 @@ struct peers_shift {
     struct roster_tally *tally;
     uint32_t share; /* of SHIFT_WHOLE */
     uint32_t mark;
+    int64_t slow; /* us; an answer that took so long has failed; 0: however long */
 };
 
 /* Where a shift leads a request: drawn once for all its tries. */

@@ -47,6 +47,31 @@ static void begun_shown_and_undone(void **state)
     assert_int_equal(ask(f, "DELETE /services/orders/shift", ""), 404);
 }
 
+static void a_percentile_is_a_share_of_slow_answers(void **state)
+{
+    static const struct {
+        const char *given, *shown;
+        int64_t slow;
+    } cases[] = {
+        { "p99>500ms", "p99>500ms", 500000 },
+        { "p99.9 > 2 s", "p99.9>2000ms", 2000000 },
+        { "p50>1ms", "p50>1ms", 1000 },
+        { "p99.99>3600s", "p99.99>3600000ms", 3600000000 },
+        { "5xx>1%", "5xx>1%", 0 },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"%s\"}",
+                 cases[i].given);
+        json_t *o = fixture_json(fixture_ask_for(f, "PUT /services/orders/shift", body));
+        assert_string_equal(field(o, "abort_if"), cases[i].shown);
+        json_decref(o);
+        assert_int_equal(peers_shift(&f->api.peers, &fixture_service)->slow, cases[i].slow);
+    }
+    assert_int_equal(ask(f, "DELETE /services/orders/shift", ""), 204);
+}
+
 static void change_keeps_what_it_does_not_name(void **state)
 {
     struct fixture *f = *state;
@@ -94,6 +119,15 @@ static void mistakes_change_nothing(void **state)
         "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"5xx<1%\"}",
         "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"5xx>%\"}",
         "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"5xx>0.001%\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p100>5ms\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p0>5ms\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p99.999>5ms\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p99>5\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p99>0ms\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p99>-1ms\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p99>3601s\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p99>99999999999999999999ms\"}",
+        "{\"to\": \"green\", \"percent\": 5, \"abort_if\": \"p>5ms\"}",
         "{\"to\": \"green\", \"percent\": 5, \"requests\": 1000001}",
         "{\"to\": \"green\", \"percent\": 5, \"requests\": \"5\"}",
         "{\"to\": \"green\", \"percent\": 5, \"for\": 0}",
@@ -111,6 +145,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shift_setup, shift_teardown)
     const struct CMUnitTest tests[] = { TEST(begun_shown_and_undone),
+                                        TEST(a_percentile_is_a_share_of_slow_answers),
                                         TEST(change_keeps_what_it_does_not_name),
                                         TEST(mistakes_change_nothing) };
     return cmocka_run_group_tests(tests, NULL, NULL);
