@@ -184,7 +184,10 @@ static bool known_keys(struct api_change *c, bool adding)
         api_reply_message(c->reply, 400, "\"%s\" is not known here", key);
         return false;
     }
-    return true;
+    if (adding || json_object_size(c->body) != 1 || !json_object_get(c->body, "for"))
+        return true;
+    api_reply_message(c->reply, 400, "\"for\" alone changes nothing: say what holds so long");
+    return false;
 }
 
 static bool take_settings(struct api_change *c)

@@ -278,7 +278,7 @@ def test_gatewayctl(three, start):
     ctl("target", "set", "pool", "127.0.0.1:1", "drain", code=1)
 
 
-@pytest.mark.parametrize("body", [{"weight": -1}, {"weight": 65536}, {"weight": "x"}, {"drain": 1}, {"wieght": 5}, {"for": 0},
+@pytest.mark.parametrize("body", [{"weight": -1}, {"weight": 65536}, {"weight": "x"}, {"drain": 1}, {"wieght": 5}, {"for": 0}, {"for": "10m"},
                                   {"weight": 5, "for": "soon"}, {"max_connections": 1.5}, [], "text"])
 def test_mistakes_change_nothing(three, start, body):
     gateway = pool(start, three[:1])
