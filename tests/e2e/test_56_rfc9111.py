@@ -732,6 +732,14 @@ def test_retry_after_is_honoured(site):
     assert it.get().body == b"stored" and it.count == 2
 
 
+def test_who_bounds_the_age_gets_nothing_stale(site):
+    """max-age of a request without max-stale means fresh (RFC 9111 section 5.2.1.1), whatever stale-while-revalidate allows."""
+    it = site().says(*aged("max-age=1, stale-while-revalidate=100000"), body=b"old")
+    it.get()
+    it.says("Cache-Control: max-age=60", 'ETag: "two"', body=b"new")
+    assert it.get("/x", "Cache-Control: max-age=90000").body == b"new" and it.count == 2
+
+
 def test_stale_while_revalidate(site):
     it = site().says(*aged("max-age=1, stale-while-revalidate=100000"), body=b"old")
     it.get()

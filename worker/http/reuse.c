@@ -8,7 +8,14 @@
 
 enum { BACK_OFF = 4, BACK_OFF_JITTER = 3, BACK_OFF_MAX = 300 };
 
-/* The client wants it younger, fresher, or asked for. */
+static bool taken_stale(const struct cache_control *request, int64_t staleness)
+{
+    return request->max_stale_any ||
+           (request->max_stale != FRESHNESS_UNSET && staleness <= request->max_stale);
+}
+
+/* The client wants it younger, fresher, or asked for. Who bounds the age takes nothing stale that
+ * he does not say he takes (RFC 9111 section 5.2.1.1). */
 static bool refused_by_client(const struct cache_meta *m, const struct cache_control *request,
                               int64_t age, int64_t left)
 {
@@ -16,16 +23,12 @@ static bool refused_by_client(const struct cache_meta *m, const struct cache_con
 
     if (request->no_cache)
         return true;
+    if (request->max_age != FRESHNESS_UNSET && left <= 0 && !taken_stale(request, -left))
+        return true;
     if (request->max_age != FRESHNESS_UNSET && !settled &&
         (request->max_age == 0 || age > request->max_age))
         return true;
     return request->min_fresh != FRESHNESS_UNSET && left < request->min_fresh;
-}
-
-static bool taken_stale(const struct cache_control *request, int64_t staleness)
-{
-    return request->max_stale_any ||
-           (request->max_stale != FRESHNESS_UNSET && staleness <= request->max_stale);
 }
 
 /* What was purged softly and would be fresh: stale since now. */

@@ -103,6 +103,8 @@ static void stale_while_revalidate(void **state)
     assert_int_equal(judge(&m, "", 69), REUSE_REFRESH);
     assert_int_equal(judge(&m, "", 70), REUSE_ASK);
     assert_int_equal(judge(&m, "max-age=10", 61), REUSE_ASK);
+    assert_int_equal(judge(&m, "max-age=1000", 61), REUSE_ASK); /* young enough, but stale */
+    assert_int_equal(judge(&m, "max-age=1000, max-stale=5", 61), REUSE_REFRESH);
     m.flags = REUSE_STRICT;
     assert_int_equal(judge(&m, "", 61), REUSE_ASK);
 }
