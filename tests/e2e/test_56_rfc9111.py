@@ -675,7 +675,7 @@ def test_stale_while_another_request_updates_it(origins, start, listed):
         connection.send(reply(200, "Cache-Control: max-age=%d" % (1 if len(server.requests) == 1 else 600),
                               body=b"old" if len(server.requests) == 1 else b"new"))
     server = origins(handler)
-    gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN, serve_stale=listed)]), retries=0)], workers=2)
+    gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN, serve_stale=listed, lock_timeout=60000)]), retries=0)], workers=2)
     assert gateway.get("/x").body == b"old"
     time.sleep(2)
     clients = [gateway.client() for _ in range(2)]

@@ -199,7 +199,7 @@ def test_validation_that_cannot_be_stored_still_answers(held):
 
 def test_a_slow_refresh_makes_the_time_for_stale_answers_no_longer(held):
     """stale-while-revalidate is over while the origin still makes the answer: who asks now waits for it."""
-    it, go, window = held(), threading.Event(), 5
+    it, go, window = held(lock_timeout=60000), threading.Event(), 8
     it.says(f"Cache-Control: max-age=1, stale-while-revalidate={window}", body=b"old")
     it.then(slow(go, "Cache-Control: max-age=600", body=b"new"))
     wait_until(lambda: it.gateway.get("/x").get("X-Cache-Status") == "Updating", "the refresh to begin")
@@ -311,7 +311,7 @@ def test_too_long_to_be_a_variant(held):
 
 def test_variants_that_are_purged_while_one_waits(held):
     """Who waited for a variant, and finds that nothing is known of the URL any more, stores its own as a variant again."""
-    it, go = held(), threading.Event()
+    it, go = held(lock_timeout=60000), threading.Event()
     it.says("Cache-Control: max-age=600", "Vary: X-Who", body=b"a")
     assert it.gateway.get("/x", "X-Who: a").body == b"a"
     filler = it.then(slow(go, "Cache-Control: max-age=600", "Vary: X-Who", body=b"old b")).send("/x", "X-Who: b")
