@@ -34,9 +34,10 @@ struct redis_question *redis_ask(struct redis *r, const struct redis_command *co
 void redis_forget(struct redis_question *q);
 
 /* Runs a script whose result nobody waits for. It leaves at once, before anything else that this
- * turn of the loop sends, so that whoever hears of its cause finds it done; where the connection
- * does not stand yet, as soon as it does. A worker that retires ends after the answer. False: as
- * NULL above. */
+ * turn of the loop sends, so that it is done although this process die, and nearly always before
+ * whoever hears of its cause asks another process (a busy Redis serves connections in an order of
+ * its own); where the connection does not stand yet, as soon as it does. A worker that retires ends
+ * after the answer. False: as NULL above. */
 bool redis_tell(struct redis *r, const struct redis_command *command);
 
 /* Tells in the worker's statistics how many connections stand, and how many servers are known not
