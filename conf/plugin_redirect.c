@@ -45,7 +45,9 @@ static const struct fields_table table = { .title = "redirect",
 static void finish(struct load *load, struct source_plugin *p)
 {
     struct conf_redirect *config = p->config;
-    (void)load;
+    if (config->status_code == 304)
+        report_key(&load->report, config_setting_get_member(p->at, "config"), "status_code",
+                   "304 leads nowhere: it says that nothing was modified");
     config->origin = (struct conf_text){ config->location.s,
                                          origin_length(config->location.s, config->location.n) };
 }

@@ -8,8 +8,9 @@
  * A counter is given to another key only under the lock of its shard, in three stores: the counting
  * word becomes FROZEN, which fails every swap that was on its way; then the key; then a fresh word.
  * Who counts reads the word before the key, so it cannot pair the key that was with the word that
- * is. A word never returns to a value that it had for another key: windows and times only grow. A
- * FROZEN one that is met under the lock was left by a death and is free.
+ * is. A word does not return to a value that it had for another key, since windows and times only
+ * grow; after a clock was set back it may, and a swap that slept through all of that counts one for
+ * a stranger. A FROZEN one that is met under the lock was left by a death and is free.
  */
 #define XXH_INLINE_ALL
 #include "shm/limits.h"
@@ -319,8 +320,9 @@ static bool take_one(struct limits *l, struct limits_claim *claim, int64_t now, 
     return take_window(l, claim, now, dry);
 }
 
-/* What was granted while another claim of the same request was not. A window that has ended since
- * keeps its count: nobody asks for it. */
+/* What was granted while another claim of the same request was not. In a window that has ended
+ * since nobody asks for the count; one that was begun early, by a clock ahead of ours, is where a
+ * late claim was counted (window_for()). */
 static void give_back(struct limits *l, const struct limits_claim *claim, int64_t now)
 {
     uint32_t number = calendar_window(claim->unit, now).number;

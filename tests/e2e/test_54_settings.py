@@ -58,6 +58,7 @@ REFUSED = (
     ("redirect", {"location": "/relative"}, "location: \"/relative\" is not a URL"),
     ("redirect", {"location": "https://a/\r\nX-B: 1"}, "location"),
     ("redirect", {"location": "https://a/", "status_code": 200}, "status_code: 200 is out of range"),
+    ("redirect", {"location": "https://a/", "status_code": 304}, "status_code: 304 leads nowhere"),
     ("request-termination", {"status_code": 100}, "status_code: 100 is out of range"),
     ("request-termination", {"message": "m", "body": "b"}, "message: cannot be used with a body or a content_type"),
     ("request-termination", {"content_type": "text/html"}, "content_type: needs a body"),
