@@ -227,7 +227,7 @@ def test_probes_bring_back_what_requests_took_out():
     def traffic_fails(connection, request):
         (fine if request.target == "/health" else error)(connection, request)
     with Target() as a, Target() as b:
-        up = upstream(a.port, b.port, healthchecks=checks(probing(interval=0.2), breaking(1, retry_after=0.1)))
+        up = upstream(a.port, b.port, healthchecks=checks(probing(interval=0.2, timeout=30.0), breaking(1, retry_after=0.1)))
         with gateway(up) as g:
             a.mode = traffic_fails
             wait_until(lambda: g.get("/x") and "is unhealthy, by requests" in g.log(), "ejection")
@@ -239,7 +239,7 @@ def test_probes_bring_back_what_requests_took_out():
 
 def five(mode=None, **fields):
     targets = [Target() for _ in range(5)]
-    return targets, upstream(*(t.port for t in targets), healthchecks=checks(probing(), **fields))
+    return targets, upstream(*(t.port for t in targets), healthchecks=checks(probing(timeout=30.0), **fields))
 
 
 def fell(g, targets):

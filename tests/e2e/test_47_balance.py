@@ -231,7 +231,7 @@ def eased(n, others, part):
 def test_a_recovered_target_starts_slowly(three, algorithm):
     """What was out comes back with a share that grows; a reload does not begin that anew."""
     a, b, _ = three
-    fields = {"algorithm": algorithm, "healthchecks": checks(probing())}
+    fields = {"algorithm": algorithm, "healthchecks": checks(probing(timeout=30.0))}
     with gateway(targets((a, {}), (b, {}), slow_start=30, **fields), workers=2) as g:
         a.mode = error
         wait_state(g, a.port, "down")
