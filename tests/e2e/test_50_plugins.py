@@ -367,6 +367,10 @@ def test_request_termination_trigger_and_echo(origin, start):
     gateway = gateway_with(start, origin, plugin("request-termination", status_code=404, trigger="x-stop"))
     assert gateway.get("/").status == 200
     assert gateway.get("/", "X-Stop: 1").status == 404 and gateway.get("/?x-stop=1").status == 404
+    anonymous = plugin("request-termination", status_code=404, trigger="x-anonymous-consumer")
+    gateway = gateway_with(start, origin, plugin("key-auth", anonymous="guest"), anonymous)
+    assert gateway.get("/").status == 404                       # what a plugin set counts, and not what a client says
+    assert gateway.get("/", "apikey: bob-key", "X-Anonymous-Consumer: true").status == 200
     gateway = gateway_with(start, origin, plugin("request-termination", status_code=404, echo=True))
     answer = gateway.get("/path?x=1", "X-Seen: yes")
     assert answer.status == 404 and b"/path" in answer.body and b"yes" in answer.body

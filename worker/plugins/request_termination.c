@@ -32,7 +32,7 @@ static bool triggered(struct stream *s, const struct conf_text *trigger)
 {
     const struct request *r = stream_request(s);
     struct slice rest = r->uri.query, value;
-    if (trigger->n == 0 || lookup_field(r->head, trigger, NULL))
+    if (trigger->n == 0 || lookup_header(s, trigger).p)
         return true;
     return rest.p && lookup_argument(s, &rest, trigger, &value);
 }
