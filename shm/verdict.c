@@ -126,6 +126,8 @@ static struct verdict verdict_count_down(struct verdict v, enum verdict_source s
     }
     if (limits->successes[source] == 0)
         return v;
+    if (v.by_hand && source == VERDICT_PASSIVE)
+        return v; /* a request from before, or from who did not know yet: nobody is sent there */
     if (v.successes[source] + 1 < limits->successes[source])
         v.successes[source]++;
     else

@@ -615,6 +615,28 @@ def test_by_hand(method):
         g.wait_log(rf"target orders/127\.0\.0\.1:{a.port} is unhealthy: set by hand")
 
 
+def test_requests_under_way_do_not_overrule_the_hand():
+    """One that was sent before the target was taken out by hand ends well, and brings nothing back."""
+    go = threading.Event()
+
+    def held(connection, request):
+        if request.target == "/held":
+            go.wait(20)
+        fine(connection, request)
+    passive = ({"successes": 1}, {"http_failures": 3, "retry_after": 0})
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=passive))) as g:
+        a.mode = held
+        client = g.client()
+        client.request("GET", "/held")
+        wait_until(lambda: a.traffic, "the request")
+        assert g.control("PUT", f"/upstreams/orders/targets/127.0.0.1:{a.port}/unhealthy").status == 204
+        go.set()
+        assert client.response().status == 200
+        client.ask("GET", "/x")                     # the same worker has counted the first by now
+        client.close()
+        assert states(g)[f"127.0.0.1:{a.port}"] == "down"
+
+
 def test_setting_by_hand_resets_the_counters():
     passive = ({"successes": 0}, {"http_failures": 3, "retry_after": 0})
     with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=passive)), retries=0) as g:

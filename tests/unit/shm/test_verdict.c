@@ -243,6 +243,19 @@ static void the_hand_resets_everything(void **state)
     assert_true(verdict_pack(&v) == 0);
 }
 
+static void requests_do_not_overrule_the_hand(void **state)
+{
+    struct verdict_limits easy = limits;
+    struct verdict v = verdict_set(HEALTH_DOWN), gone = verdict_set(HEALTH_DOWN);
+    (void)state;
+    easy.successes[VERDICT_PASSIVE] = 1;
+    v = verdict_count(v, VERDICT_PASSIVE, VERDICT_SUCCESS, &easy, &now);
+    assert_int_equal(v.state, HEALTH_DOWN);
+    gone.by_hand = false;
+    gone = verdict_count(gone, VERDICT_PASSIVE, VERDICT_SUCCESS, &easy, &now);
+    assert_int_equal(gone.state, HEALTH_UP);
+}
+
 static void settings_that_change(void **state)
 {
     static const struct verdict_limits none = { .retry = 100 };
@@ -292,6 +305,7 @@ int main(void)
         cmocka_unit_test(retry_0_is_never),
         cmocka_unit_test(ticks_wrap),
         cmocka_unit_test(the_hand_resets_everything),
+        cmocka_unit_test(requests_do_not_overrule_the_hand),
         cmocka_unit_test(settings_that_change),
         cmocka_unit_test(every_word_is_a_state),
     };
