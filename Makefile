@@ -31,7 +31,7 @@ COMPILE = $(CC) $(FLAGS) $(CFLAGS) -MMD -MP
 SAY      = $(if $(V),,@echo "  $(1) $@";)
 
 # ---- what there is ---------------------------------------------------------------------------------------------
-SOURCES := $(sort $(wildcard conf/*.c shm/*.c worker/*.c worker/*/*.c master/*.c))
+SOURCES := $(sort $(wildcard conf/*.c conf/*/*.c shm/*.c worker/*.c worker/*/*.c master/*.c master/*/*.c))
 MAINS   := master/main.c master/gatewayctl.c
 LIBRARY := $(BUILD)/libgateway.a
 OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(MAINS),$(SOURCES)))

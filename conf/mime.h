@@ -4,7 +4,7 @@
 #define CONF_MIME_H
 
 #include "conf/memory.h"
-#include "conf/plugin_proxy_cache.h"
+#include "conf/plugins/plugin_proxy_cache.h"
 
 enum { MIME_PARAMETERS = 16 };
 

@@ -4,7 +4,7 @@
 #ifndef WORKER_CONTEXT_H
 #define WORKER_CONTEXT_H
 
-#include "conf/plugin_proxy_cache.h"
+#include "conf/plugins/plugin_proxy_cache.h"
 #include "shm/cache.h"
 #include "shm/health.h"
 #include "shm/stats.h"

@@ -6,7 +6,7 @@
 #ifndef HTTP_ACCEPT_ENCODING_H
 #define HTTP_ACCEPT_ENCODING_H
 
-#include "conf/plugin_compression.h"
+#include "conf/plugins/plugin_compression.h"
 #include "worker/base/slice.h"
 
 /* What a client said so far: weights in thousandths, -1: nothing. All -1 at first. */

@@ -8,7 +8,7 @@
  */
 #include "worker/http/labels.h"
 #include "conf/plugin.h"
-#include "conf/plugin_proxy_cache.h"
+#include "conf/plugins/plugin_proxy_cache.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/reuse.h"
 #include "worker/http/tags.h"

@@ -3,7 +3,7 @@
 #ifndef HTTP_MEDIA_H
 #define HTTP_MEDIA_H
 
-#include "conf/plugin_proxy_cache.h"
+#include "conf/plugins/plugin_proxy_cache.h"
 #include "worker/base/slice.h"
 
 bool media_matches(const struct conf_mime *m, struct slice value);

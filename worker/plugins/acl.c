@@ -4,7 +4,7 @@
  * consumer is one like others, but that without any group it is told to say who it is: 401, as
  * where nobody is known. What a client says of its groups never reaches the upstream.
  */
-#include "conf/plugin_acl.h"
+#include "conf/plugins/plugin_acl.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 

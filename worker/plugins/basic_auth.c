@@ -5,7 +5,7 @@
  * after the same time, so that nobody learns which names there are. Two lines of one name are
  * refused: nobody can say which another reader would take.
  */
-#include "conf/plugin_basic_auth.h"
+#include "conf/plugins/plugin_basic_auth.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/basic_claim.h"
 #include "worker/plugins/password.h"

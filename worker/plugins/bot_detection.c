@@ -3,7 +3,7 @@
  * bot-detection: crawlers by their User-Agent. A pattern that gives up counts as a match where it
  * denies, and as none where it allows.
  */
-#include "conf/plugin_bot_detection.h"
+#include "conf/plugins/plugin_bot_detection.h"
 #include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
 

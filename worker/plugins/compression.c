@@ -8,7 +8,7 @@
  * it need no translation, since If-None-Match compares weakly; ranges of what is made are not
  * offered, and a Last-Modified date is no reason to combine them with others (section 13.1.5).
  */
-#include "conf/plugin_compression.h"
+#include "conf/plugins/plugin_compression.h"
 #include "worker/base/encoder.h"
 #include "worker/body/body_filter.h"
 #include "worker/http/accept_encoding.h"

@@ -4,7 +4,7 @@
  * back when it ends; there is nothing to do at the end. It runs before rate-limiting, so that a
  * request which finds no seat uses up no rate.
  */
-#include "conf/plugin_concurrency_limiting.h"
+#include "conf/plugins/plugin_concurrency_limiting.h"
 #include "worker/plugins/counted.h"
 #include "worker/plugins/plugins.h"
 

@@ -5,7 +5,7 @@
  * uuid#counter is one uuid a worker with a count; tracker tells where and when. What the client
  * sent is kept.
  */
-#include "conf/plugin_correlation_id.h"
+#include "conf/plugins/plugin_correlation_id.h"
 #include "worker/http/build.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"

@@ -4,7 +4,7 @@
  * answered here, before anybody is asked who is asking; other responses are marked on their way
  * out, those from the cache too, so that what is stored is the same for all origins.
  */
-#include "conf/plugin_cors.h"
+#include "conf/plugins/plugin_cors.h"
 #include "worker/plugins/lookup.h"
 #include "worker/plugins/origin.h"
 #include "worker/plugins/plugins.h"

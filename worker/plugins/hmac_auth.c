@@ -9,7 +9,7 @@
  * A body is compared with its Digest while it streams: what the head says is decided here, the rest
  * at the body's end, where it is too late for the anonymous consumer: that is a 401 in any case.
  */
-#include "conf/plugin_hmac_auth.h"
+#include "conf/plugins/plugin_hmac_auth.h"
 #include "worker/http/base64.h"
 #include "worker/http/date.h"
 #include "worker/plugins/auth.h"

@@ -10,7 +10,7 @@
 #ifndef PLUGINS_INTROSPECTION_H
 #define PLUGINS_INTROSPECTION_H
 
-#include "conf/plugin_oauth2_introspection.h"
+#include "conf/plugins/plugin_oauth2_introspection.h"
 #include "worker/inquiry/inquiry.h"
 
 /* Whether it has the form of a bearer token (RFC 6750 section 2.1): nothing that could break out of

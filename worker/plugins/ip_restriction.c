@@ -4,7 +4,7 @@
  * on a Unix socket has no address, unless a proxy is trusted there and names one: no list can let
  * it pass.
  */
-#include "conf/plugin_ip_restriction.h"
+#include "conf/plugins/plugin_ip_restriction.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 

@@ -10,7 +10,7 @@
  * waits a while for it.
  */
 #include "conf/jwt_key.h"
-#include "conf/plugin_jwt.h"
+#include "conf/plugins/plugin_jwt.h"
 #include "shm/assert.h"
 #include "worker/base/keyring.h"
 #include "worker/http/base64.h"

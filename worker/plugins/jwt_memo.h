@@ -7,7 +7,7 @@
 #ifndef PLUGINS_JWT_MEMO_H
 #define PLUGINS_JWT_MEMO_H
 
-#include "conf/plugin_jwt.h"
+#include "conf/plugins/plugin_jwt.h"
 #include "worker/base/verified.h"
 #include "worker/stream.h"
 

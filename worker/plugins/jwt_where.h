@@ -3,7 +3,7 @@
 #ifndef PLUGINS_JWT_WHERE_H
 #define PLUGINS_JWT_WHERE_H
 
-#include "conf/plugin_jwt.h"
+#include "conf/plugins/plugin_jwt.h"
 #include "worker/stream.h"
 
 struct jwt_where {

@@ -4,7 +4,7 @@
  * header is looked at first, then the query; the first name that has a key decides. A key given
  * twice is refused, since nobody can say which one another reader would take.
  */
-#include "conf/plugin_key_auth.h"
+#include "conf/plugins/plugin_key_auth.h"
 #include "worker/plugins/auth.h"
 #include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"

@@ -5,7 +5,7 @@
  * answer depends on; where nothing is known it is asked, and the request waits. Called again, the
  * plugin goes the same way once more, with the answer.
  */
-#include "conf/plugin_oauth2_introspection.h"
+#include "conf/plugins/plugin_oauth2_introspection.h"
 #include "worker/http/build.h"
 #include "worker/inquiry/inquiry.h"
 #include "worker/plugins/auth.h"

@@ -5,7 +5,7 @@
  * speaks of the window that has least left, among equals of the longest. Counters are in shared
  * memory, or in a Redis, whose answer the stream waits for.
  */
-#include "conf/plugin_rate_limiting.h"
+#include "conf/plugins/plugin_rate_limiting.h"
 #include "shm/limits.h"
 #include "worker/base/log.h"
 #include "worker/plugins/counted.h"

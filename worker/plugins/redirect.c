@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* redirect: another URL instead of an answer. The path that is kept is the normalised one, in which
  * nothing can end a line. */
-#include "conf/plugin_redirect.h"
+#include "conf/plugins/plugin_redirect.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 

@@ -4,7 +4,7 @@
  * asked for; a chunked body is counted where it is read. Statuses and texts are Kong's. A request
  * without a body needs no Content-Length (RFC 9110 section 8.6).
  */
-#include "conf/plugin_request_size_limiting.h"
+#include "conf/plugins/plugin_request_size_limiting.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 

@@ -3,7 +3,7 @@
  * request-termination: an answer instead of the upstream's, for every request or for those that
  * carry the trigger as a header or an argument.
  */
-#include "conf/plugin_request_termination.h"
+#include "conf/plugins/plugin_request_termination.h"
 #include "worker/plugins/lookup.h"
 #include "worker/plugins/plugins.h"
 #include "worker/plugins/request_echo.h"

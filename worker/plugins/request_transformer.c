@@ -5,7 +5,7 @@
  * made of more than the URL and decides where the request goes is told to the cache, so that no
  * client gets what another one's fields asked for.
  */
-#include "conf/plugin_request_transformer.h"
+#include "conf/plugins/plugin_request_transformer.h"
 #include "worker/http/form_edit.h"
 #include "worker/http/json_edit.h"
 #include "worker/http/multipart_edit.h"

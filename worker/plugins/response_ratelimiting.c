@@ -7,7 +7,7 @@
  * is read before the request goes upstream, and decides; what was used is added without waiting.
  * Texts and names of fields are Kong's.
  */
-#include "conf/plugin_response_ratelimiting.h"
+#include "conf/plugins/plugin_response_ratelimiting.h"
 #include "shm/limits.h"
 #include "worker/base/log.h"
 #include "worker/http/field.h"

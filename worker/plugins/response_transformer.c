@@ -5,7 +5,7 @@
  * gets past: a part or an encoded form is not asked for, and what is too large to be read is
  * refused.
  */
-#include "conf/plugin_response_transformer.h"
+#include "conf/plugins/plugin_response_transformer.h"
 #include "worker/body/body_filter_whole.h"
 #include "worker/http/json_edit.h"
 #include "worker/plugins/changes.h"

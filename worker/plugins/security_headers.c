@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* security-headers: on every response, the gateway's own and stored ones included. */
-#include "conf/plugin_security_headers.h"
+#include "conf/plugins/plugin_security_headers.h"
 #include "worker/plugins/plugins.h"
 #include "worker/stream.h"
 

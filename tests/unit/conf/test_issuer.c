@@ -2,7 +2,7 @@
 /* Issuers that plugins name: URLs taken apart, one for all who name it alike, and what is refused.
  */
 #include "conf/issuer.h"
-#include "conf/plugin_jwt.h"
+#include "conf/plugins/plugin_jwt.h"
 #include "loading.h"
 
 static const struct conf_issuer *issuer_of(const struct conf *conf, size_t plugin)

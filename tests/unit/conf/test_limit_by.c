@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* limit_by and what it needs, in any plugin that has it. */
-#include "conf/plugin_rate_limiting.h"
+#include "conf/plugins/plugin_rate_limiting.h"
 #include "loading.h"
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #include "loading.h"
 
 #include "conf/endpoint.h"
-#include "conf/plugin_ip_restriction.h"
+#include "conf/plugins/plugin_ip_restriction.h"
 
 static bool holds_slowly(const struct conf_cidr *v, size_t n, const uint8_t ip[16])
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Printing: each type in the file's syntax, and difficult text that comes back as it was. */
-#include "conf/plugin_request_termination.h"
+#include "conf/plugins/plugin_request_termination.h"
 #include "conf/printer.h"
 #include "loading.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The group `redis`: how a server, Sentinels and a Cluster are written, and what does not go
  * together. */
-#include "conf/plugin_rate_limiting.h"
+#include "conf/plugins/plugin_rate_limiting.h"
 #include "conf/redis_fields.h"
 #include "loading.h"
 

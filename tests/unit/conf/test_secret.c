@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* References to secrets: what is one, what it stands for, and that it is what is printed. */
-#include "conf/plugin_request_transformer.h"
+#include "conf/plugins/plugin_request_transformer.h"
 #include "conf/secret.h"
 #include "loading.h"
 #include <unistd.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "conf/plugin.h"
-#include "conf/plugin_proxy_cache.h"
+#include "conf/plugins/plugin_proxy_cache.h"
 #include "shm/region.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/labels.h"

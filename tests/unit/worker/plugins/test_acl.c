@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_acl.h"
+#include "conf/plugins/plugin_acl.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_compression.h"
+#include "conf/plugins/plugin_compression.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
 

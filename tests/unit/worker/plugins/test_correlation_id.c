@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_correlation_id.h"
+#include "conf/plugins/plugin_correlation_id.h"
 #include "conf/regex.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_cors.h"
+#include "conf/plugins/plugin_cors.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "conf/jwt_key.h"
-#include "conf/plugin_jwt.h"
+#include "conf/plugins/plugin_jwt.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/jwt_token.h"
 #include "worker/plugins/plugins.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_oauth2_introspection.h"
+#include "conf/plugins/plugin_oauth2_introspection.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/inquiry/inquiry.h"
 #include "worker/plugins/plugins.h"

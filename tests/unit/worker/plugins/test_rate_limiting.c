@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_rate_limiting.h"
+#include "conf/plugins/plugin_rate_limiting.h"
 #include "shm/limits.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_request_size_limiting.h"
+#include "conf/plugins/plugin_request_size_limiting.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_request_termination.h"
+#include "conf/plugins/plugin_request_termination.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
 #include <jansson.h>

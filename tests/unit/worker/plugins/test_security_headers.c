@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conf/plugin_security_headers.h"
+#include "conf/plugins/plugin_security_headers.h"
 #include "tests/unit/worker/fake_stream.c"
 #include "worker/plugins/plugins.h"
 
