@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import SANITIZED, plugin, proxy_cache, reply, route, service
+from harness import SANITIZED, plugin, proxy_cache, reply, route, service, wait_until
 
 JSON = "Content-Type: application/json"
 
@@ -58,13 +58,17 @@ def test_hit_in_every_worker(cached):
 
 
 def test_age_grows_and_ttl_ends_it(cached):
-    it = cached(cache_ttl=3)
+    it = cached(cache_ttl=4)
+    began = time.monotonic()
     it.gateway.get("/x")
     time.sleep(1.2)
-    assert int(it.gateway.get("/x").get("Age")) in (1, 2)      # whole seconds, either side of a tick
-    time.sleep(2.2)
-    assert it.state() in ("Miss", "Refresh") and it.count == 2
-    assert it.state() == "Hit"
+    answer = it.gateway.get("/x")
+    if answer.get("X-Cache-Status") == "Hit":       # unless the machine is that slow
+        assert 1 <= int(answer.get("Age")) <= time.monotonic() - began + 1      # whole seconds, either side of a tick
+        assert it.count == 1
+    wait_until(lambda: it.state() in ("Miss", "Refresh"), "the end of its time")
+    assert time.monotonic() - began >= 3
+    wait_until(lambda: it.state() == "Hit", "the new one")
 
 
 def test_key_of_method_path_query_host(cached):

@@ -533,6 +533,7 @@ def test_storable_again_collapses_again(stage):
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, "Cache-Control: max-age=1", body=b"all"))
     assert it.gateway.get("/x").body == b"all" and it.asked == 2
     time.sleep(2.1)
+    it.answer = lambda connection, request: connection.send(reply(200, TEXT, "Cache-Control: max-age=600", body=b"all"))
     it.go.clear()
     clients = it.send(10)
     it.settle()
