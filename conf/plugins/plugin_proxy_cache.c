@@ -151,7 +151,9 @@ static const struct fields_row rows[] = {
       .min = 100, .max = 999, .doc = "Statuses that are cached; none listed: any." },
     { FIELDS_ROW_TEXTS(CONFIG, as.request_method, "request_method"),
       .preset = "[ \"GET\", \"HEAD\" ]", .flags = FIELDS_FILLED | FIELDS_SET,
-      .check = is_cacheable_method, .doc = "Methods that are served from it." },
+      .check = is_cacheable_method,
+      .doc = "Methods that are served from it. Bodies of requests are no part of the key: what "
+             "answers one POST answers all to that URL." },
     { FIELDS_ROW_TEXTS(CONFIG, content_type, "content_type"),
       .preset = "[ \"text/plain\", \"application/json\" ]", .flags = FIELDS_SET,
       .check = is_content_type,
