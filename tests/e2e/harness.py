@@ -29,7 +29,7 @@ GATEWAY = os.environ.get("GATEWAY_BIN", str(BUILD / "gateway"))
 GATEWAYCTL = os.environ.get("GATEWAYCTL_BIN", str(BUILD / "gatewayctl"))
 FAULT = os.environ.get("GATEWAY_FAULT", str(BUILD / "e2e" / "fault.so"))
 BUSY = os.environ.get("GATEWAY_BUSY", str(BUILD / "e2e" / "busy.so"))
-PATIENCE = 20.0      # s until something that must happen is given up
+PATIENCE = 45.0      # s until something that must happen is given up
 SANITIZED = "asan" in str(BUILD)
 
 # What must never be in an error log unless a test asks for it.
