@@ -6,6 +6,7 @@
  * that it was loaded from.
  */
 #include "master/api.h"
+#include "shm/board.h"
 #include "worker/base/log.h"
 #include "worker/http/uri.h"
 #include <arpa/inet.h>
@@ -121,6 +122,15 @@ static bool admitted(const struct api_request *request, struct api_reply *reply)
     return false;
 }
 
+/* A process of an earlier configuration finishes what it has. What it would change, it would change
+ * by a file that is not in use any more, and nobody would heed it. */
+static bool is_superseded(const struct api *api)
+{
+    const struct heritage *h = api->heritage;
+
+    return board_of(&h->board)->generation > h->generation;
+}
+
 void api_dispatch(struct api *api, struct api_request *request, struct api_reply *reply)
 {
     *reply = (struct api_reply){ 0 };
@@ -130,7 +140,12 @@ void api_dispatch(struct api *api, struct api_request *request, struct api_reply
     if (!admitted(request, reply))
         return;
     const struct api_route *route = api_find(request, reply);
-    if (route != NULL)
+    if (route == NULL)
+        return;
+    if (route->rights == API_CHANGE && is_superseded(api))
+        api_reply_message(reply, 503,
+                          "Another configuration is in use by now: ask again, on a new connection");
+    else
         route->handler(api, request, reply);
 }
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness import check, conf_text, reply, service, wait_until
+from harness import Client, check, conf_text, reply, service, wait_until
 
 
 @pytest.fixture
@@ -235,6 +235,24 @@ def test_file_overtakes_what_it_changes_itself(three, start):
     gateway.wait_log(r"override dropped, the file says something else now: weight")
     row, = gateway.control("GET", "/overrides").json()["overrides"]
     assert (row["target"], row["thing"]) == (target(b), "max_connections")
+
+
+def test_a_change_is_never_taken_by_who_is_on_the_way_out(three, start):
+    """A connection from before a reload is still served for a moment, by the process of the earlier file: what it said yes
+    to would be overtaken at once."""
+    a, b, _ = three
+    gateway = pool(start, [a, b])
+    old = Client(None, unix=gateway.socket)
+    assert old.ask("GET", "/version").status == 200
+    gateway.write(upstreams=({"name": "pool", "targets": ({"target": target(a), "weight": 200}, {"target": target(b)})},))
+    gateway.reload()
+    try:
+        answer = old.ask("PATCH", path(a), body=b'{"weight": 5}')
+        assert answer.status == 503 and "ask again" in answer.json()["message"]
+    except (EOFError, OSError):
+        pass                                        # closed already: as good
+    assert change(gateway, "PATCH", path(a), weight=5)["file"]["weight"] == 200
+    assert listed(gateway)[target(a)]["weight"] == 5
 
 
 def test_refused_reload_drops_nothing(three, start):
