@@ -3,7 +3,7 @@
  * gatewayctl: the operator's tool. One table of commands is what is parsed, what help prints and
  * what is run. Exit codes: 0 ok, 1 refused, 2 usage, 3 unreachable.
  */
-#include "master/ctl_command.h"
+#include "master/ctl/ctl_command.h"
 #include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>

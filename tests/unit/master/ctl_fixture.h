@@ -3,8 +3,8 @@
 #ifndef TESTS_CTL_FIXTURE_H
 #define TESTS_CTL_FIXTURE_H
 
-#include "master/ctl_client.h"
-#include "master/ctl_command.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_command.h"
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>

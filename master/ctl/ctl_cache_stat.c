@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl cache stat: a line a dictionary, what requests got, and each dictionary's memory; with
  * --dict the sizes of its chunks as well. */
-#include "master/ctl_cache.h"
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_cache.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])

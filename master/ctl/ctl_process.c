@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl: the gateway as a whole and its processes; reload, upgrade, stop, quit, reopen;
  * checking a configuration file. */
-#include "master/ctl_client.h"
-#include "master/ctl_command.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_command.h"
+#include "master/ctl/ctl_table.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>

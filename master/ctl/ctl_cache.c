@@ -4,10 +4,10 @@
  * X-Cache-Key says) or by its URL, which may stand for several objects: one for each method, route,
  * consumer and vary value.
  */
-#include "master/ctl_cache.h"
-#include "master/ctl_client.h"
-#include "master/ctl_command.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_cache.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_command.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "master/ctl_warm.h"
+#include "master/ctl/ctl_warm.h"
 
 static const char *read_text(const char *text, struct ctl_warm_list *list)
 {

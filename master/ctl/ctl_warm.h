@@ -3,7 +3,7 @@
 #ifndef MASTER_CTL_WARM_H
 #define MASTER_CTL_WARM_H
 
-#include "master/ctl_fetch.h"
+#include "master/ctl/ctl_fetch.h"
 #include <stdio.h>
 
 struct ctl_warm_request {

@@ -3,8 +3,8 @@
  * gatewayctl shift: leads a share of a service to another upstream, changes, finishes or undoes
  * that, or shows it. It only asks: the steps are the gateway's own, whatever becomes of the caller.
  */
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])

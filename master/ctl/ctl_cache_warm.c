@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl cache warm: reads the list, learns from the gateway where it listens, and sums up what
  * came of it. */
-#include "master/ctl_cache.h"
-#include "master/ctl_client.h"
-#include "master/ctl_warm.h"
+#include "master/ctl/ctl_cache.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_warm.h"
 #include <stdlib.h>
 #include <string.h>
 

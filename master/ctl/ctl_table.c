@@ -3,7 +3,7 @@
  * Cells hold what clients of the gateway sent (paths, header fields), so control characters never
  * reach the terminal. Widths are counted in characters, so that names outside ASCII align as well.
  */
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_table.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>

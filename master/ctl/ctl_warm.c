@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads take the next request from the list until none is left; each writes to its own row alone.
  */
-#include "master/ctl_warm.h"
+#include "master/ctl/ctl_warm.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

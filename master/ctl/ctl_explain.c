@@ -3,8 +3,8 @@
  * gatewayctl routes -m: what a request would meet. The gateway is told the request and says which
  * route takes it, what would run on it, and who would answer first; nothing is sent anywhere.
  */
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The answer is read by the gateway's own parsers: a body that ends before its framing says so is a
  * failure, since what was cut was not stored.
  */
-#include "master/ctl_fetch.h"
+#include "master/ctl/ctl_fetch.h"
 #include "worker/http/chunk.h"
 #include "worker/http/head.h"
 #include <arpa/inet.h>

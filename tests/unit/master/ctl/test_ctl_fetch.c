@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "master/ctl_fetch.h"
+#include "master/ctl/ctl_fetch.h"
 
 struct server {
     int listener;

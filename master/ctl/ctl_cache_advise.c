@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl cache advise: a table a dictionary, and a word on how far it can be believed. */
-#include "master/ctl_cache.h"
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_cache.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl: what probes and requests told about targets, and a probe out of turn. */
-#include "master/ctl_client.h"
-#include "master/ctl_command.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_command.h"
+#include "master/ctl/ctl_table.h"
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * setting is a word: weight=50, max_connections=10, drain, down, up, or NAME= for what the file
  * says.
  */
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

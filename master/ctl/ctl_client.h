@@ -4,7 +4,7 @@
 #ifndef MASTER_CTL_CLIENT_H
 #define MASTER_CTL_CLIENT_H
 
-#include "master/ctl_command.h"
+#include "master/ctl/ctl_command.h"
 #include <jansson.h>
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl: the configured entities with their state, and all counters. */
-#include "master/ctl_client.h"
-#include "master/ctl_command.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_command.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,10 +3,10 @@
  * gatewayctl purge: what is named goes to the gateway as it is written; that it took, and how long,
  * comes back. How many objects it reached is known for a key, for all, and from a dry run.
  */
-#include "master/ctl_cache.h"
-#include "master/ctl_client.h"
-#include "master/ctl_command.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_cache.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_command.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
 

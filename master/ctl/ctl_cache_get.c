@@ -3,9 +3,9 @@
  * gatewayctl cache get: everything about one object, or about each of those that a URL stands for,
  * with the arithmetic of its freshness written out as one would check it on paper.
  */
-#include "master/ctl_cache.h"
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_cache.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -3,7 +3,7 @@
 #ifndef MASTER_CTL_CACHE_H
 #define MASTER_CTL_CACHE_H
 
-#include "master/ctl_command.h"
+#include "master/ctl/ctl_command.h"
 #include <jansson.h>
 
 /* What objects are asked for; NULL: any. --limit and --dict come on top of it. */

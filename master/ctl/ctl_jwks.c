@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatewayctl: keys of token issuers, and a fetch of them out of turn. */
-#include "master/ctl_client.h"
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_client.h"
+#include "master/ctl/ctl_table.h"
 #include <string.h>
 #include <time.h>
 

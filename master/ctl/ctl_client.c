@@ -3,7 +3,7 @@
  * A small HTTP/1.1 client: one connection a call, closed by the gateway after the answer, so that
  * the answer ends where the stream ends; its Content-Length then says whether it came whole.
  */
-#include "master/ctl_client.h"
+#include "master/ctl/ctl_client.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "master/ctl_table.h"
+#include "master/ctl/ctl_table.h"
 #include <stdbool.h>
 #include <stdlib.h>
 
