@@ -44,6 +44,8 @@ enum fields_flag {
     FIELDS_SECRET = 64,  /* texts: a secret, may be "$(env:NAME)" or "$(file:/path)", see secret.h;
                             one that is written as itself is not printed */
     FIELDS_REFERS = 128, /* texts, lists of them, headers: such references may be in them */
+    FIELDS_NAMED = 256,  /* lists of "field:value": credentials that are written as themselves are
+                            not printed; nor are those of headers */
 };
 
 struct fields_name {

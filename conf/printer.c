@@ -8,6 +8,8 @@
 #include "conf/secret.h"
 #include "conf/value.h"
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 enum { PRINTER_STEP = 4 };
 
@@ -45,12 +47,50 @@ static void print_secret(FILE *out, struct conf_text text)
         print_text(out, written);
 }
 
-static void print_texts(FILE *out, struct conf_texts texts, bool refer)
+/* Whether a field of that name carries who somebody is. */
+static bool is_credential(const char *name, size_t n)
+{
+    static const char *const names[] = { "authorization", "proxy-authorization",
+                                         "cookie",        "apikey",
+                                         "api-key",       "x-api-key",
+                                         "x-auth-token" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == n && strncasecmp(names[i], name, n) == 0)
+            return true;
+    return false;
+}
+
+/* The value of such a field, unless it only says where that is kept, or is made of the request. */
+static void print_told(FILE *out, struct conf_text text, size_t skip)
+{
+    if (text.n > skip && !memmem(text.s, text.n, "$(", 2))
+        fprintf(out, "\"%.*s***\"", (int)skip, text.s);
+    else
+        print_text(out, text);
+}
+
+/* "Authorization:Basic ...". */
+static void print_named(FILE *out, struct conf_text text)
+{
+    const char *colon = memchr(text.s, ':', text.n);
+    if (colon && is_credential(text.s, (size_t)(colon - text.s)))
+        print_told(out, text, (size_t)(colon - text.s) + 1);
+    else
+        print_text(out, text);
+}
+
+static void print_credential(FILE *out, struct conf_text text)
+{
+    print_told(out, text, 0);
+}
+
+static void print_texts(FILE *out, struct conf_texts texts, bool refer,
+                        void (*print)(FILE *, struct conf_text))
 {
     fputs("[", out);
     for (size_t i = 0; i < texts.n; i++) {
         fputs(i ? ", " : " ", out);
-        print_text(out, refer ? secret_written(texts.v[i]) : texts.v[i]);
+        print(out, refer ? secret_written(texts.v[i]) : texts.v[i]);
     }
     fputs(" ]", out);
 }
@@ -138,7 +178,9 @@ static void print_headers(FILE *out, const struct source_list *list, bool refer,
     fputs("{\n", out);
     for (size_t i = 0; i < list->n; i++) {
         fprintf(out, "%*s%s = ", indent + PRINTER_STEP, "", headers[i].name.s);
-        print_texts(out, headers[i].values, refer);
+        print_texts(out, headers[i].values, refer,
+                    is_credential(headers[i].name.s, headers[i].name.n) ? print_credential
+                                                                        : print_text);
         fputs(";\n", out);
     }
     fprintf(out, "%*s}", indent, "");
@@ -187,7 +229,8 @@ static void print_value(FILE *out, const struct fields_row *row, const void *obj
         print_flags(out, row->names, *(const unsigned *)p);
         break;
     case FIELDS_TEXTS:
-        print_texts(out, *(const struct conf_texts *)p, refer);
+        print_texts(out, *(const struct conf_texts *)p, refer,
+                    row->flags & FIELDS_NAMED ? print_named : print_text);
         break;
     case FIELDS_INTS:
         print_ints(out, *(const struct conf_ints *)p);

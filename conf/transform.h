@@ -60,16 +60,14 @@ struct transform_lists {
 };
 
 /* The rows of a transformer's groups; tables are called <kind>_table. */
-#define TRANSFORM_ROW_TEXTS(member, key, text)                                                     \
+#define TRANSFORM_ROW(member, key, how, text)                                                      \
     {                                                                                              \
-        FIELDS_ROW_TEXTS(struct transform_lists, member, key), .preset = "[ ]", .doc = text        \
+        FIELDS_ROW_TEXTS(struct transform_lists, member, key), .preset = "[ ]", .flags = (how),    \
+                                                               .doc = text                         \
     }
+#define TRANSFORM_ROW_TEXTS(member, key, text) TRANSFORM_ROW(member, key, 0, text)
 /* The same where values are no templates, which know such references themselves. */
-#define TRANSFORM_ROW_REFERRING(member, key, text)                                                 \
-    {                                                                                              \
-        FIELDS_ROW_TEXTS(struct transform_lists, member, key), .preset = "[ ]",                    \
-                                                               .flags = FIELDS_REFERS, .doc = text \
-    }
+#define TRANSFORM_ROW_REFERRING(member, key, text) TRANSFORM_ROW(member, key, FIELDS_REFERS, text)
 #define TRANSFORM_ROW_TYPES                                                                        \
     {                                                                                              \
         FIELDS_ROW_TEXTS(struct transform_lists, json_types, "json_types"),                        \

@@ -34,21 +34,23 @@ static bool is_method(const char *s, size_t n, char *why, size_t size)
     return true;
 }
 
-#define ROWS(what)                                                                                 \
-    TRANSFORM_ROW_TEXTS(headers, "headers", what),                                                 \
+#define ROWS(what, how)                                                                            \
+    TRANSFORM_ROW(headers, "headers", how, what),                                                  \
         TRANSFORM_ROW_TEXTS(querystring, "querystring", what),                                     \
         TRANSFORM_ROW_TEXTS(body, "body", what " Of JSON objects, forms and multipart forms.")
-static const struct fields_row remove_rows[] = { ROWS("Names.") };
-static const struct fields_row rename_rows[] = { ROWS("\"old:new\".") };
+static const struct fields_row remove_rows[] = { ROWS("Names.", 0) };
+static const struct fields_row rename_rows[] = { ROWS("\"old:new\".", 0) };
 static const struct fields_row replace_rows[] = {
-    ROWS("\"name:value\"; of headers Host too."),
+    ROWS("\"name:value\"; of headers Host too.", FIELDS_NAMED),
     TRANSFORM_ROW_TYPES,
     { FIELDS_ROW_TEXT(struct transform_lists, uri, "uri"), .preset = "\"\"", .check = is_uri,
       .doc = "The path that the upstream is asked for, in place of the service's path and the "
              "request's." },
 };
-static const struct fields_row add_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
-static const struct fields_row append_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row add_rows[] = { ROWS("\"name:value\".", FIELDS_NAMED),
+                                              TRANSFORM_ROW_TYPES };
+static const struct fields_row append_rows[] = { ROWS("\"name:value\".", FIELDS_NAMED),
+                                                 TRANSFORM_ROW_TYPES };
 static const struct fields_row allow_rows[] = { TRANSFORM_ROW_TEXTS(
     body, "body", "Names. Of JSON objects, forms and multipart forms.") };
 TRANSFORM_TABLES;

@@ -8,14 +8,17 @@ struct response_transformer_source {
     struct transform_lists lists[CONF_CHANGE_KINDS];
 };
 
-#define ROWS(what)                                                                                 \
-    TRANSFORM_ROW_REFERRING(headers, "headers", what),                                             \
+#define ROWS(what, how)                                                                            \
+    TRANSFORM_ROW(headers, "headers", FIELDS_REFERS | (how), what),                                \
         TRANSFORM_ROW_REFERRING(body, "json", what " Of JSON objects.")
-static const struct fields_row remove_rows[] = { ROWS("Names.") };
-static const struct fields_row rename_rows[] = { ROWS("\"old:new\".") };
-static const struct fields_row replace_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
-static const struct fields_row add_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
-static const struct fields_row append_rows[] = { ROWS("\"name:value\"."), TRANSFORM_ROW_TYPES };
+static const struct fields_row remove_rows[] = { ROWS("Names.", 0) };
+static const struct fields_row rename_rows[] = { ROWS("\"old:new\".", 0) };
+static const struct fields_row replace_rows[] = { ROWS("\"name:value\".", FIELDS_NAMED),
+                                                  TRANSFORM_ROW_TYPES };
+static const struct fields_row add_rows[] = { ROWS("\"name:value\".", FIELDS_NAMED),
+                                              TRANSFORM_ROW_TYPES };
+static const struct fields_row append_rows[] = { ROWS("\"name:value\".", FIELDS_NAMED),
+                                                 TRANSFORM_ROW_TYPES };
 static const struct fields_row allow_rows[] = { TRANSFORM_ROW_TEXTS(body, "json", "Names.") };
 TRANSFORM_TABLES;
 

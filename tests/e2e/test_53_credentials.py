@@ -7,7 +7,7 @@ import subprocess
 import time
 from email.utils import formatdate
 
-from harness import check, free_port, plugin, route, service, stat_of, token, wait_until
+from harness import check, conf_text, free_port, plugin, route, service, stat_of, token, wait_until
 
 ID = "6f2a3c1e-0d5b-4f7a-9c52-0a1b2c3d4e5f"
 
@@ -186,6 +186,11 @@ def test_secrets_are_not_printed(tmp_path):
     assert plain.returncode == 0 and "opensesame" not in plain.stdout + plain.stderr
     again = check(plain.stdout, "-T")
     assert again.returncode == 0 and again.stdout == plain.stdout
+    told = check(conf_text({"plugins": (plugin("request-transformer", add={"headers": ["Authorization:Bearer opensesame", "X-A:seen"]}),
+                                        plugin("oauth2-introspection", introspection_url="http://127.0.0.1/", custom_introspection_headers={
+                                            "x-api-key": ["opensesame"]}))}), "-T")
+    assert told.returncode == 0 and "opensesame" not in told.stdout and '"Authorization:***", "X-A:seen"' in told.stdout
+    assert check(told.stdout, "-T").stdout == told.stdout
     done = check(text)
     assert done.returncode != 0 and '"$(env:TEST_KEY)" is not in the environment' in done.stderr
 

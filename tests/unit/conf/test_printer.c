@@ -95,10 +95,39 @@ static void test_secrets_are_hidden(void **state)
     free(text);
 }
 
+/* Fields that carry credentials, whoever is to get them; what is printed loads and prints the same.
+ */
+static void test_credentials_in_fields_are_hidden(void **state)
+{
+    (void)state;
+    const struct conf *conf = loaded(
+        "upstreams = ( { name = \"u\"; targets = ( { target = \"127.0.0.1:1\"; } ); healthchecks = "
+        "{ active = { headers = { Authorization = [ \"Bearer sesame\" ]; x-other = [ \"seen\" ]; "
+        "}; "
+        "}; }; } );\nplugins = ( { name = \"request-transformer\"; config = { add = { headers = [ "
+        "\"Authorization:Basic sesame\", \"X-Api-Key:sesame\", \"Cookie:$(headers.x_c)\", "
+        "\"X-A:seen:too\" ]; }; rename = { headers = [ \"cookie:x-cookie\" ]; }; }; } );");
+    char *text = printed(conf);
+    assert_null(strstr(text, "sesame"));
+    assert_non_null(strstr(text, "authorization = [ \"***\" ]"));
+    assert_non_null(strstr(text, "\"cookie:x-cookie\""));
+    assert_non_null(strstr(text, "x-other = [ \"seen\" ]"));
+    assert_non_null(strstr(text, "[ \"Authorization:***\", \"X-Api-Key:***\", "
+                                 "\"Cookie:$(headers.x_c)\", \"X-A:seen:too\""));
+    conf_free(&conf);
+    conf = loaded(text);
+    char *again = printed(conf);
+    assert_string_equal(text, again);
+    conf_free(&conf);
+    free(again);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_types),
                                         cmocka_unit_test(test_any_bytes_come_back),
-                                        cmocka_unit_test(test_secrets_are_hidden) };
+                                        cmocka_unit_test(test_secrets_are_hidden),
+                                        cmocka_unit_test(test_credentials_in_fields_are_hidden) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
