@@ -15,7 +15,9 @@ extern const struct fields_name limit_by_names[];
       .doc = "Whose requests are counted together. Who is no consumer is counted by the "          \
              "credential, and where a request has no such thing, by its client's address." },      \
         { FIELDS_ROW_TEXT(config, counted.header_name, "header_name"), .preset = "\"\"",           \
-          .check = value_is_token, .doc = "The header field, with limit_by = \"header\"." },       \
+          .check = value_is_token,                                                                 \
+          .doc = "The header field, with limit_by = \"header\"; lines of it that differ count as " \
+                 "none." },                                                                        \
     {                                                                                              \
         FIELDS_ROW_TEXT(config, counted.path, "path"),                                             \
             .preset = "\"\"", .check = value_is_location,                                          \

@@ -157,6 +157,7 @@ def test_whose_requests_are_counted_together(origin, start):
     gateway = gateway_with(start, origin, by_header)
     twice_each(gateway, ("/", "X-Tenant: 1"), ("/", "x-tenant: 2"))
     twice_each(gateway, ("/",), ("/", "X-Tenant: 3"))      # without one: by the address
+    assert gateway.get("/", "X-Tenant: 4", "X-Tenant: 1").status == 429      # nor does a new line before it make another of him
     gateway = gateway_with(start, origin, plugin("rate-limiting", year=2, limit_by="path", path="/counted"))
     twice_each(gateway, ("/counted",), ("/other",))
     two_keys = {"username": "carol", "keyauth_credentials": ({"key": "c1"}, {"key": "c2"})}

@@ -14,6 +14,24 @@ static struct slice stranger(struct stream *s)
     return arena_print(stream_arena(s), "credential:%.*s", (int)credential.n, credential.p);
 }
 
+/* Of lines that differ nobody knows which one the upstream goes by, and the first could be a new
+ * one each time: they name nobody. */
+static struct slice header(struct stream *s, const struct conf_text *name)
+{
+    const struct head *head = stream_request(s)->head;
+    struct slice value = lookup_header(s, name);
+    bool from_client = false;
+
+    for (const struct field *f = lookup_field(head, name, NULL); f;
+         f = lookup_field(head, name, f)) {
+        if (f->value == value.p)
+            from_client = true;
+        else if (from_client && !f->drop && !slice_equal(field_value(f), value))
+            return slice_of(NULL, 0);
+    }
+    return value;
+}
+
 /* Who is known, or by what; {NULL, 0}: nothing of that kind. */
 static struct slice named(struct stream *s, const struct conf_counted *c)
 {
@@ -30,7 +48,7 @@ static struct slice named(struct stream *s, const struct conf_counted *c)
     case CONF_LIMIT_BY_ROUTE:
         return slice_text(stream_route(s)->id);
     case CONF_LIMIT_BY_HEADER:
-        return lookup_header(s, &c->header_name);
+        return header(s, &c->header_name);
     case CONF_LIMIT_BY_PATH:
         return slice_equal(r->uri.path, slice_text(c->path)) ? r->uri.path : nobody;
     case CONF_LIMIT_BY_IP:

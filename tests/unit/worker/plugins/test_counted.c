@@ -56,6 +56,18 @@ static void known_by_a_credential_alone(void **state)
     fake_free(&s);
 }
 
+static void ambiguous(void **state)
+{
+    (void)state;
+    fake_request(&s, "GET /p\nX-Key: 1\nx-key: 1\n");
+    expect(CONF_LIMIT_BY_HEADER, "1");
+    fake_request(&s, "GET /p\nX-Key: 1\nx-key: 2\n");
+    expect(CONF_LIMIT_BY_HEADER, NULL);
+    stream_set_upstream(&s, SLICE("X-Key"), SLICE("set")); /* the client's are not sent */
+    expect(CONF_LIMIT_BY_HEADER, "set");
+    fake_free(&s);
+}
+
 static void unknown(void **state)
 {
     (void)state;
@@ -71,6 +83,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = { cmocka_unit_test(known),
                                                cmocka_unit_test(known_by_a_credential_alone),
+                                               cmocka_unit_test(ambiguous),
                                                cmocka_unit_test(unknown) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
