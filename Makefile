@@ -43,8 +43,8 @@ FUZZ_OBJECTS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-objects/%.o,$(wildcard t
 FAULT   := $(patsubst tests/e2e/%.c,$(BUILD)/e2e/%.so,$(wildcard tests/e2e/*.c))
 # The daemon as it may be one day, for the tests of upgrades: another version; another layout of the cache.
 OTHER   := $(BUILD)/e2e/gateway-next $(BUILD)/e2e/gateway-layout
-OTHER_VERSION := $(patsubst %,$(BUILD)/next/%.o,$(basename $(shell grep -l GATEWAY_VERSION master/*.c | grep -v ctl)))
-OTHER_LAYOUT := $(patsubst %,$(BUILD)/layout/%.o,$(basename $(shell grep -l CACHE_VERSION master/*.c)))
+OTHER_VERSION := $(patsubst %,$(BUILD)/next/%.o,$(basename $(shell grep -l GATEWAY_VERSION master/*.c master/control/*.c | grep -v ctl)))
+OTHER_LAYOUT := $(patsubst %,$(BUILD)/layout/%.o,$(basename $(shell grep -l CACHE_VERSION master/*.c master/control/*.c)))
 PROGRAMS := $(patsubst master/main.c,$(BUILD)/gateway,\
               $(patsubst master/gatewayctl.c,$(BUILD)/gatewayctl,$(wildcard $(MAINS))))
 

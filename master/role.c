@@ -5,7 +5,7 @@
  * an entry function elsewhere.
  */
 #include "master/role.h"
-#include "master/control.h"
+#include "master/control/control.h"
 #include "worker/checker/checker.h"
 #include "worker/mover.h"
 #include "worker/worker.h"

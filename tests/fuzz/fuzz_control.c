@@ -4,7 +4,7 @@
  * first byte picks the door and how the bytes are cut into reads; the master answers every question
  * at once.
  */
-#include "tests/unit/master/api_fixture.h"
+#include "tests/unit/master/control/api_fixture.h"
 #include "worker/base/log.h"
 
 static struct fixture *fixture;

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "master/control.h"
+#include "master/control/control.h"
 #include "master/master.h"
 #include "shm/assert.h"
 #include "worker/checker/checker.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 #define DICT(sizes) "{\"dicts\":[{\"name\":\"d\",\"size\":1048576,\"sizes\":[" sizes "]}]}"
 #define SIZE(ready)                                                                                \

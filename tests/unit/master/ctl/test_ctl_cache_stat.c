@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 static const char answer[] =
     "{\"dicts\":[{\"name\":\"d\",\"size\":1048576,\"fragmentation\":0.125,\"waits\":7,"

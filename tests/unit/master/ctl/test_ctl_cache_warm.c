@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 /* A file with these lines, as the command's. */
 static void write_file(struct ctl_fixture *x, char *path, const char *text)

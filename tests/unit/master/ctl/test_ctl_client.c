@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 static enum ctl_exit get_version(struct ctl *ctl)
 {

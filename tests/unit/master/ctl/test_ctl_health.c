@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 #define TARGET(answered, cause)                                                                    \
     "{\"targets\":[{\"upstream\":\"u\",\"address\":\"127.0.0.1:1\",\"asked\":3,"                   \

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 static void test_status(void **state)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/master/ctl_fixture.h"
+#include "tests/unit/master/ctl/ctl_fixture.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
 
