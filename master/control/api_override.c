@@ -14,7 +14,7 @@ enum { FILTER_MAX = OVERRIDE_SUBJECT };
 
 /* --- a service's host ----------------------------------------------------------------------- */
 
-/* There is one override of a service's host at the most. */
+/* A service leads to one upstream: another one that was asked for, and a shift, end with this. */
 static void drop_hosts(struct api_change *c)
 {
     while (c->list.n > 0)
