@@ -18,7 +18,7 @@
 #define CACHE_OTHER_LAYOUT 0
 #endif
 
-enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 8 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
+enum { CACHE_ID_SIZE = 16, CACHE_VERSION = 9 + CACHE_OTHER_LAYOUT, CACHE_KEY_MAX = 16384 };
 
 struct cache;           /* process-local handle */
 struct cache_entry_shm; /* in shared memory */
@@ -187,6 +187,10 @@ bool cache_walk_some(struct cache *cache, int64_t now, uint64_t *at, uint32_t bu
 /* Frees what was purged and nobody has looked at since, or is past keep_until, in at most so many
  * buckets from *at on, 0 at first. False: the last one was seen. One process a zone is enough. */
 bool cache_sweep(struct cache *cache, int64_t now, uint64_t *at, uint32_t buckets);
+/* The share of a pass that is due for what was purged of late, at most so many buckets: whoever
+ * purges for others' requests pays for it, so that many of them make nothing go but what they
+ * concern. */
+void cache_sweep_pace(struct cache *cache, int64_t now, uint32_t buckets);
 
 /* Verifies the whole zone: every page accounted for, every object reachable and whole, no chunk in
  * two places. Takes the locks. Returns true, or false with the first fault in `why`. Tests and

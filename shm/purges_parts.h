@@ -23,6 +23,7 @@ struct purges_shm {
     _Atomic uint64_t lengths[2][PURGES_PREFIX_MAX + 1]; /* the latest of PREFIX, of PATH, by length
                                                          */
     struct lock_shm lock __attribute__((aligned(64)));
+    _Atomic uint64_t swept; /* buckets of the index, over all passes: cache_sweep_pace() */
 } __attribute__((aligned(64)));
 
 struct cache_entry_shm;

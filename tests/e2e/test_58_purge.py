@@ -301,3 +301,16 @@ def test_what_was_purged_by_tag_gives_its_memory_back(site):
     assert objects() == 100
     it.gateway.ctl("purge", "--tag", "a")
     wait_until(lambda: objects() == 0, "the sweep of what was purged")
+
+
+def test_unsafe_requests_to_ever_new_urls_leave_the_rest_alone(site):
+    """More of them than the dictionary remembers: what they concern goes, hardly anything else does."""
+    it = site(settings={"shared_dicts": ({"name": "gateway_cache", "size": "1m"},)}).says(FRESH)
+    for i in range(50):
+        it.get(f"/{i}")
+    client = it.gateway.client()
+    for i in range(1000):
+        assert client.ask("POST", "/7" if i == 300 else f"/new/{i}").status == 200
+    client.close()
+    states = [it.state(f"/{i}") for i in range(50)]
+    assert states[7] == "Miss" and states.count("Hit") > 25

@@ -210,6 +210,7 @@ static void work(struct cache *cache)
     uint64_t swept = 0;
     while (cache_sweep(cache, OBJECTS_NOW, &swept, 16) && swept < 64)
         continue;
+    cache_sweep_pace(cache, OBJECTS_NOW, 64);
     for (uint32_t i = 300; i < 340; i++)
         objects_put(cache, i, 1, 3000, 3000);
     for (uint32_t i = 400; i < 410; i++)

@@ -9,6 +9,8 @@
 #include "worker/http/head.h"
 #include "worker/http/labels.h"
 
+enum { SWEEP_BUCKETS = 64 };
+
 static bool is_safe(const struct stream *s)
 {
     return s->head.method == METHOD_GET || s->head.method == METHOD_HEAD ||
@@ -26,6 +28,7 @@ static void drop(struct stream *s, const struct uri *target)
             continue;
         labels_url(cache, &w->queries, s->request.host, target->path, target->query, &labels);
         uint64_t number = purges_mark(cache, labels.v, labels.n, PURGES_HARD);
+        cache_sweep_pace(cache, w->loop.now.real_s, SWEEP_BUCKETS);
         /* its own response came after what it did: where that may be stored, it is not too old */
         if (cache == s->cache && s->born + 1 == number)
             s->born = number;

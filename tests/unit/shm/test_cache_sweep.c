@@ -100,11 +100,63 @@ static void test_dead_go_first(void **state)
     fixture_drop(&f);
 }
 
+enum { FLOOD_OBJECTS = 1000, FLOOD = 20000 };
+
+/* The key is its object's tag. */
+static void see_key(struct purges_look *look, const struct cache_hit *hit)
+{
+    const struct iovec text = { (void *)(uintptr_t)hit->key, hit->key_n };
+    purges_see(look, purges_label(look->cache, PURGES_TAG, false, &text, 1));
+}
+
+static void purge_object(struct cache *cache, uint32_t number)
+{
+    char key[32];
+    const struct iovec text = { key, objects_key(number, key) };
+    const struct purges_label label = purges_label(cache, PURGES_TAG, false, &text, 1);
+    purges_mark(cache, &label, 1, PURGES_HARD);
+}
+
+/* How many of the objects are there after purges of what none of them is; `swept` at their pace, or
+ * not at all. */
+static int left_by_a_flood(bool swept)
+{
+    struct fixture f = fixture_make(4 << 20);
+    int left = 0;
+    for (uint32_t i = 0; i < FLOOD_OBJECTS; i++)
+        assert_true(objects_put(f.cache, i, 1, 1000, 1000));
+    purges_use(f.cache, see_key);
+    for (int i = 0; i < FLOOD; i++) {
+        const struct iovec text = { &i, sizeof i };
+        const struct purges_label label = purges_label(f.cache, PURGES_TAG, false, &text, 1);
+        purges_mark(f.cache, &label, 1, PURGES_HARD);
+        if (swept)
+            cache_sweep_pace(f.cache, OBJECTS_NOW, 64);
+        if (i == FLOOD / 3)
+            purge_object(f.cache, 7);
+    }
+    assert_int_not_equal(objects_look(f.cache, 7), 1);
+    for (uint32_t i = 0; i < FLOOD_OBJECTS; i++)
+        left += objects_look(f.cache, i) == 1;
+    fixture_drop(&f);
+    return left;
+}
+
+/* Purges of ever new labels take hardly anything but what has them; what was purged among them is
+ * gone. */
+static void test_flood(void **state)
+{
+    (void)state;
+    assert_true(left_by_a_flood(false) < FLOOD_OBJECTS / 10); /* or the test says nothing */
+    assert_true(left_by_a_flood(true) > FLOOD_OBJECTS * 9 / 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_dead_go_first),
+        cmocka_unit_test(test_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
