@@ -192,7 +192,11 @@ def test_ctl_cache_stat(gateway):
     for _ in range(3):
         gateway.get("/c/x")
     gateway.ask("POST", "/c/x", body=b"")
-    value = json.loads(gateway.ctl("-o", "json", "cache", "stat").stdout)
+
+    def counted():      # a request is, once its answer has gone
+        value = json.loads(gateway.ctl("-o", "json", "cache", "stat").stdout)
+        return value if sum(value["requests"][kind] for kind in ("hit", "miss", "bypass")) == 4 else None
+    value = wait_until(counted, "each of the four to be counted")
     assert (value["requests"]["hit"], value["requests"]["miss"], value["requests"]["bypass"]) == (2, 1, 1)
     one = value["dicts"][0]
     assert one["objects"] == one["fills"] == one["queues"]["small"]["objects"] == 1 and one["waits"] == 0
