@@ -55,22 +55,6 @@ static void answer(int fd)
     _exit(0);
 }
 
-static pid_t begin_origin(uint16_t *port)
-{
-    int fd = listen_on(port);
-    pid_t pid = begin_child();
-
-    for (signal(SIGCHLD, SIG_IGN); pid == 0;) {
-        int client = accept(fd, NULL, NULL);
-        must(client >= 0, "accept");
-        if (begin_child() == 0)
-            answer(client);
-        close(client);
-    }
-    close(fd);
-    return pid;
-}
-
 /* --- the clients ---------------------------------------------------------------------------- */
 
 /* The rest of a response behind its first byte; its length. */
@@ -268,7 +252,7 @@ int main(int argc, char **argv)
         return 2;
     asked = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(asked != MAP_FAILED, "mmap");
-    pid_t origin_pid = begin_origin(&origin);
+    pid_t origin_pid = begin_origin(&origin, answer);
     pid_t gateway = begin_gateway(argv[1], dir, WORKERS, "size = \"32m\";", origin, &port);
     printf(
         "%d clients, %d workers, %d rounds; ms from the first client's first byte to the last's\n",

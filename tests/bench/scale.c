@@ -45,22 +45,6 @@ static void answer(int fd)
     _exit(0);
 }
 
-static pid_t begin_origin(uint16_t *port)
-{
-    int fd = listen_on(port);
-    pid_t pid = begin_child();
-
-    for (signal(SIGCHLD, SIG_IGN); pid == 0;) {
-        int client = accept(fd, NULL, NULL);
-        must(client >= 0, "accept");
-        if (begin_child() == 0)
-            answer(client);
-        close(client);
-    }
-    close(fd);
-    return pid;
-}
-
 /* --- the clients ---------------------------------------------------------------------------- */
 
 /* Reads n responses; their sizes are not equal while the cache is filled, so heads are counted. */
@@ -229,7 +213,7 @@ int main(int argc, char **argv)
         return 2;
     snprintf(dict, sizeof dict, "size = \"%um\"; huge_pages = \"%s\";", 16 + objects / 600,
              argc > 3 ? argv[3] : "off");
-    pid_t origin_pid = begin_origin(&origin);
+    pid_t origin_pid = begin_origin(&origin, answer);
     pid_t gateway = begin_gateway(argv[1], dir, 1, dict, origin, &port);
     pid_t worker = child_of(gateway, "worker");
     fill(port, objects);

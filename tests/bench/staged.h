@@ -126,4 +126,23 @@ static inline void end_gateway(pid_t gateway, const char *dir)
     must(system(command) == 0 || errno == ECHILD, command); /* children are nobody's to wait for */
 }
 
+/* A process for each connection, which answers until it ends. */
+static inline pid_t begin_origin(uint16_t *port, void (*answer)(int fd))
+{
+    int fd = listen_on(port);
+    pid_t pid = begin_child();
+
+    for (signal(SIGCHLD, SIG_IGN); pid == 0;) {
+        int client = accept(fd, NULL, NULL);
+        must(client >= 0, "accept");
+        if (begin_child() == 0) {
+            answer(client);
+            _exit(0);
+        }
+        close(client);
+    }
+    close(fd);
+    return pid;
+}
+
 #endif
