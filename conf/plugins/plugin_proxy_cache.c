@@ -174,8 +174,8 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_BOOL(CONFIG, as.cache_control, "cache_control"), .preset = "false",
       .doc =
           "Whether Cache-Control of requests and responses is obeyed, with the rest of RFC 9111: "
-          "validation, Vary, and what is stored for a URL goes when a method that may change it "
-          "succeeds, on any route of the service." },
+          "validation, Vary, responses to Authorization that may be shared, and what is stored for "
+          "a URL goes when a method that may change it succeeds, on any route of the service." },
     { FIELDS_ROW_INT(CONFIG, as.storage_ttl, "storage_ttl"), .preset = "0", .max = INT32_MAX,
       .doc =
           "Seconds that an object is kept, whatever its freshness; 0 is as long as it is fresh, "

@@ -196,13 +196,17 @@ def test_store_set_cookie_on_request(cached):
     assert it.state() == "Hit"
 
 
-def test_authorization(cached):
-    it = cached()
+@pytest.mark.parametrize("obey", [False, True])
+def test_authorization(cached, obey):
+    """Without cache_control the response cannot allow it to be shared: nobody looks at what it says."""
+    it = cached(cache_control=obey, cache_ttl=60)
     it.gateway.get("/x", "Authorization: Basic abc")
     assert it.state("/x", "Authorization: Basic abc") == "Bypass"
     it.fields = [JSON, "Cache-Control: public, max-age=60"]
     it.gateway.get("/public", "Authorization: Basic abc")
-    assert it.state("/public", "Authorization: Basic abc") == "Hit"
+    assert it.state("/public", "Authorization: Basic abc") == ("Hit" if obey else "Bypass")
+    it.gateway.get("/other")
+    assert it.state("/other") == "Hit" and it.state("/other", "Authorization: Basic abc") == ("Hit" if obey else "Bypass")
 
 
 def test_vary_of_the_origin_is_not_mixed(cached):
@@ -249,7 +253,7 @@ def test_interrupted_fill_is_not_stored(origins, start):
     (["Cache-Control: max-age=60"], True), (["Cache-Control: s-maxage=60, max-age=0"], True),
     (["Cache-Control: no-cache"], False), (["Cache-Control: no-store"], False), (["Cache-Control: max-age=0"], False),
     (["Cache-Control: s-maxage=0, max-age=60"], False),
-    ([f"Expires: {email.utils.formatdate(time.time() + 600, usegmt=True)}"], True),
+    ([f"Expires: {email.utils.formatdate(time.time() + 864000, usegmt=True)}"], True),
     ([f"Expires: {email.utils.formatdate(time.time() - 600, usegmt=True)}"], False),
 ])
 def test_cache_control_of_the_response(cached, fields, hit):

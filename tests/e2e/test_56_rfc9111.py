@@ -79,8 +79,8 @@ def site(origins, start):
     (["Cache-Control: max-age=60", "Age: x"], True),
     (["Cache-Control: max-age=0, s-maxage=60"], True),
     (["Cache-Control: max-age=60, s-maxage=0"], False),
-    ([f"Expires: {date(600)}", f"Date: {date(0)}"], True),
-    ([f"Expires: {date(600)}", f"Date: {date(1200)}"], False),
+    ([f"Expires: {date(864000)}", f"Date: {date(0)}"], True),         # long: these were made when the tests were collected
+    ([f"Expires: {date(600)}", f"Date: {date(864000)}"], False),
     (["Cache-Control: max-age=60", "Expires: 0"], True),
     (["Expires: 0"], False),
     ([], False),

@@ -177,8 +177,6 @@ static void set_flags(const struct head *h, const struct cache_control *cc, bool
 {
     int64_t modified = date_field(h, FIELD_LAST_MODIFIED, received);
 
-    if (cc->public_ || cc->must_revalidate || cc->s_maxage != FRESHNESS_UNSET)
-        out->flags |= REUSE_AUTHORIZED;
     if (head_field(h, FIELD_ETAG) && field_value(head_field(h, FIELD_ETAG)).n > 0)
         out->flags |= REUSE_ETAG;
     if (modified > 0 && modified <= UINT32_MAX) {
@@ -187,6 +185,8 @@ static void set_flags(const struct head *h, const struct cache_control *cc, bool
     }
     if (!obey)
         return;
+    if (cc->public_ || cc->must_revalidate || cc->s_maxage != FRESHNESS_UNSET)
+        out->flags |= REUSE_AUTHORIZED; /* RFC 9111 section 3.5 */
     if (cc->no_cache)
         out->flags |= REUSE_VALIDATE;
     if (cc->must_revalidate || cc->proxy_revalidate)

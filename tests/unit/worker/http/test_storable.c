@@ -43,7 +43,9 @@ static void whose_it_is(void **state)
     assert_int_equal(out.flags, REUSE_AUTHORIZED | REUSE_SHARED);
     assert_true(stored(200, "Cache-Control: max-age=60, must-revalidate\r\n", &rules));
     assert_int_equal(out.flags, REUSE_AUTHORIZED | REUSE_STRICT);
-    rules.authorization = false;
+    rules.obey = false;
+    assert_false(stored(200, "Cache-Control: public, s-maxage=60\r\n", &rules));
+    rules = (struct storable_rules){ .obey = true };
     assert_false(stored(200, "Cache-Control: max-age=60\r\nSet-Cookie: a=b\r\n", &rules));
     assert_true(stored(
         200, "Cache-Control: max-age=60, private=\"Set-Cookie\"\r\nSet-Cookie: a\r\n", &rules));
