@@ -371,6 +371,11 @@ def test_request_termination_trigger_and_echo(origin, start):
     gateway = gateway_with(start, origin, plugin("key-auth", anonymous="guest"), anonymous)
     assert gateway.get("/").status == 404                       # what a plugin set counts, and not what a client says
     assert gateway.get("/", "apikey: bob-key", "X-Anonymous-Consumer: true").status == 200
+    stop = plugin("request-termination", status_code=404, trigger="x-stop")
+    gateway = gateway_with(start, origin, plugin("request-transformer", add={"headers": ["X-Stop:$(query_params.q)"]}), stop)
+    assert gateway.get("/?q=1").status == 404                   # what the plugin just before made, as well
+    gateway = gateway_with(start, origin, plugin("request-transformer", remove={"headers": ["X-Stop"]}), stop)
+    assert gateway.get("/", "X-Stop: 1").status == 200
     gateway = gateway_with(start, origin, plugin("request-termination", status_code=404, echo=True))
     answer = gateway.get("/path?x=1", "X-Seen: yes")
     assert answer.status == 404 and b"/path" in answer.body and b"yes" in answer.body

@@ -260,9 +260,8 @@ static enum stage_result change_body(struct stream *s, const struct conf_body_tr
     return stream_edit_body(s, c->max_size, &editing->as);
 }
 
-static enum stage_result request_transformer_access(struct stream *s, const void *config)
+static enum stage_result change_request(struct stream *s, const struct conf_request_transformer *c)
 {
-    const struct conf_request_transformer *c = config;
     struct slice query = stream_request(s)->query;
     switch (change_all(s, c)) {
     case RENDER_DONE:
@@ -274,6 +273,13 @@ static enum stage_result request_transformer_access(struct stream *s, const void
         break;
     }
     return stream_answer(s, 500, "An unexpected error occurred");
+}
+
+static enum stage_result request_transformer_access(struct stream *s, const void *config)
+{
+    enum stage_result result = change_request(s, config);
+    stream_request(s)->told = NULL; /* plugins after this one go by what it made */
+    return result;
 }
 
 const struct plugin_ops request_transformer_ops = {
