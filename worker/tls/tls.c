@@ -148,9 +148,12 @@ enum tls_state tls_handshake(struct tls *tls)
     return tls->failed ? TLS_FAILED : tls->done && sent ? TLS_DONE : TLS_AGAIN;
 }
 
+/* A call that was served by what OpenSSL held, without a recv, says nothing of the socket: the
+ * event that came since the last recv has been taken, and no other one will come for those bytes.
+ */
 static bool has_more(const struct tls *tls)
 {
-    return !tls->drained || SSL_has_pending(tls->ssl);
+    return !tls->drained || tls->fresh || SSL_has_pending(tls->ssl);
 }
 
 bool tls_pending(const struct tls *tls)

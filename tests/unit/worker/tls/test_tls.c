@@ -132,6 +132,29 @@ static void test_large_writes_share_a_send_and_arrive_whole(void **state)
     }
     assert_int_equal(SIZE, have);
     assert_memory_equal(sent, got, SIZE);
+    expect_nothing(p.client);
+    close_pair(&p);
+}
+
+/* What comes while a part of a record is held makes its event then. The call that takes the rest of
+ * that record has looked at no socket: it must not say that there is nothing. */
+static void test_what_comes_while_a_record_is_held_is_not_forgotten(void **state)
+{
+    (void)state;
+    enum { RECORD = 16384, PART = 10000 };
+    static char sent[RECORD], got[RECORD];
+    struct iovec iov = { sent, RECORD };
+    struct pair p;
+    bool more;
+    connect_both(&p);
+    assert_int_equal(RECORD, tls_writev(p.server, &iov, 1));
+    assert_int_equal(PART, tls_read(p.client, got, PART, &more));
+    assert_true(more);
+    assert_int_equal(4, write_text(p.server, "next"));
+    assert_int_equal(RECORD - PART, tls_read(p.client, got, RECORD - PART, &more));
+    assert_true(more);
+    assert_int_equal(4, tls_read(p.client, got, RECORD, &more));
+    assert_memory_equal("next", got, 4);
     assert_false(more);
     close_pair(&p);
 }
@@ -452,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_costs_one_recv_and_one_send),
         cmocka_unit_test(test_large_writes_share_a_send_and_arrive_whole),
+        cmocka_unit_test(test_what_comes_while_a_record_is_held_is_not_forgotten),
         cmocka_unit_test(test_full_socket_takes_part_and_loses_nothing),
         cmocka_unit_test(test_close_notify_is_a_clean_end),
         cmocka_unit_test(test_half_close_lets_the_other_side_answer),
