@@ -2,6 +2,7 @@
 """Names of targets and services: a real name server whose records change, fail and vanish while requests come."""
 import collections
 import os
+import re
 import signal
 import socket
 import struct
@@ -327,16 +328,17 @@ def four(ip, name="web.test", ttl=0):
 FAST = {"dns_min_ttl": 0.1, "dns_error_ttl": 0.1, "dns_types": ["A", "AAAA"]}
 
 
-def test_one_family_that_cannot_be_asked_for_stays(odd, start):
+@pytest.mark.parametrize("name, whole", [("web.test", "web.test"), ("short", "short.corp.test")])
+def test_one_family_that_cannot_be_asked_for_stays(odd, start, name, whole):
     """A server that fails for AAAA alone takes no address away; one that says there is none does."""
-    six = ("web.test", OddServer.AAAA, 0, socket.inet_pton(socket.AF_INET6, "::1"))
-    odd.says = {("web.test", odd.A): (0, [four("127.0.0.1")]), ("web.test", odd.AAAA): (0, [six])}
-    gateway = start([by_name(81)], dns_resolver=[odd.address], **FAST)
+    six = (whole, OddServer.AAAA, 0, socket.inet_pton(socket.AF_INET6, "::1"))
+    odd.says = {(whole, odd.A): (0, [four("127.0.0.1", whole)]), (whole, odd.AAAA): (0, [six])}
+    gateway = start([by_name(81, name)], dns_resolver=[odd.address], environment=SEARCH, **FAST)
     wait_until(lambda: set(addresses(gateway)) == {"127.0.0.1:81", "[::1]:81"}, "both")
-    odd.says["web.test", odd.AAAA] = (2, [])
-    gateway.wait_log(r"the name web\.test cannot be resolved, its last addresses stay")
+    odd.says[whole, odd.AAAA] = (2, [])
+    gateway.wait_log(rf"the name {re.escape(name)} cannot be resolved, its last addresses stay")
     assert set(addresses(gateway)) == {"127.0.0.1:81", "[::1]:81"}
-    odd.says["web.test", odd.AAAA] = (0, [])
+    odd.says[whole, odd.AAAA] = (0, [])
     wait_until(lambda: addresses(gateway) == ["127.0.0.1:81"], "the other one to go")
 
 

@@ -201,7 +201,7 @@ static void add_node(struct dns_lookup *l, const struct dns_host *host,
     hold_ttl(l, node->ai_ttl > 0 ? (uint32_t)node->ai_ttl : 0);
 }
 
-static void ask_lost(struct dns_lookup *l, unsigned found);
+static void ask_lost(struct dns_lookup *l, const char *name, unsigned found);
 
 static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 {
@@ -216,10 +216,10 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
         }
     else if (!says_nothing(status))
         l->failure = ares_strerror(status);
+    if (found && !host->final)
+        ask_lost(l, result->name ? result->name : l->name, found);
     if (result)
         ares_freeaddrinfo(result);
-    if (found && !host->final)
-        ask_lost(l, found);
     free(host);
     l->pending--;
     conclude(l);
@@ -264,11 +264,12 @@ static void ask_addresses(struct dns_lookup *l)
 }
 
 /* c-ares tells of both families together, and takes an answer about one for enough: of what was
- * known before and is not found now it may be that nobody could be asked. */
-static void ask_lost(struct dns_lookup *l, unsigned found)
+ * known before and is not found now it may be that nobody could be asked. `name`: the one that was
+ * found, which the search list may have completed. */
+static void ask_lost(struct dns_lookup *l, const char *name, unsigned found)
 {
     unsigned lost = l->had & types_of(l) & ~found;
-    struct dns_host *host = lost ? make_host(l, l->name) : NULL;
+    struct dns_host *host = lost ? make_host(l, name) : NULL;
     if (!host)
         return;
     host->final = true;
