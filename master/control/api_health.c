@@ -221,6 +221,35 @@ static void set_one(const struct api *api, const struct peer *p, enum health_sta
     checks_log(health_state_set(p->row, state, &now), name, &hand);
 }
 
+struct missing {
+    const char *target;
+    const char *why; /* it has no address; NULL: it is not there */
+    char buf[128];
+};
+
+static void look_for(void *arg, struct conf_text target, int weight, const char *why)
+{
+    struct missing *m = arg;
+
+    (void)weight;
+    if (m->why == NULL && spells(slice_of(m->target, strlen(m->target)), target)) {
+        snprintf(m->buf, sizeof m->buf, "%s", why);
+        m->why = m->buf;
+    }
+}
+
+static void say_missing(const struct api *api, const struct conf_upstream *upstream,
+                        const char *target, struct api_reply *reply)
+{
+    struct missing m = { .target = target };
+
+    api_change_each_unresolved(api, upstream, look_for, &m);
+    if (m.why)
+        api_reply_message(reply, 404, "No address is known of that target: %s", m.why);
+    else
+        api_reply_message(reply, 404, "There is no such target");
+}
+
 /* All addresses of the target, or the one that is named behind it. */
 static void set(struct api *api, const struct api_request *request, struct api_reply *reply,
                 enum health_state state)
@@ -244,7 +273,7 @@ static void set(struct api *api, const struct api_request *request, struct api_r
         found++;
     }
     if (found == 0) {
-        api_reply_message(reply, 404, "There is no such target");
+        say_missing(api, upstream, named && !one ? target : "", reply);
         return;
     }
     api_audit(request, "target %s of upstream %s set to %s", target, upstream->name.s,

@@ -567,6 +567,9 @@ def test_a_name_without_an_address_is_a_dns_error():
         for words in (["probe", "nosuch.invalid:81"], ["health", "log", "orders/NOSUCH.invalid:81"]):
             done = g.ctl(*words)
             assert done.returncode == 1 and "No address is known of that target: " in done.stderr
+        for said, why in (("NOSUCH.invalid:81", "No address is known of that target: "), ("nosuch.invalid:82", "There is no such target")):
+            answer = g.control("PUT", f"/upstreams/orders/targets/{said}/healthy")
+            assert answer.status == 404 and answer.json()["message"].startswith(why)
 
 
 def test_only_who_takes_part_can_be_a_dns_error():

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from harness import Gateway, make_certificates, route, server_tls, service, wait_until
@@ -162,29 +161,30 @@ def test_an_answer_that_was_there_before_it_died_speaks_for_nobody():
 
 
 def test_a_try_from_before_it_came_back_fails_in_vain():
-    """Two requests hang. The first to time out takes the target out, a trial brings it back, then the second times out: that
-    says nothing of what the target is now."""
-    release = threading.Event()
+    """Two requests hang. The first to be cut off takes the target out, a trial brings it back, then the second is cut off:
+    that says nothing of what the target is now."""
+    cut, asked = {"/first": threading.Event(), "/second": threading.Event()}, threading.Semaphore(0)
 
-    def stuck(connection, request):
-        release.wait(60)
-        fine(connection, request)
-    with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.2))), retries=0,
-                                read_timeout=2000) as g:
+    def stuck(_connection, request):
+        asked.release()
+        cut[request.target].wait(60)
+        return False
+    with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.2))), retries=0) as g:
         a.mode = stuck
-        first, second = g.client(), g.client()
-        first.request("GET", "/first")
-        time.sleep(1.5)
-        second.request("GET", "/second")
-        assert first.response().status == 504
+        clients = {path: g.client() for path in cut}
+        for path, client in clients.items():
+            client.request("GET", path)
+            assert asked.acquire(timeout=60)
+        cut["/first"].set()
+        assert clients["/first"].response().status == 502
         a.mode = fine
         wait_until(lambda: g.get("/x").status == 200, "the trial")
-        assert second.response().status == 504
+        cut["/second"].set()
+        assert clients["/second"].response().status == 502
         assert g.get("/x").status == 200
         assert states(g)[f"127.0.0.1:{a.port}"] == "up" and g.log().count("is unhealthy") == 1
-        release.set()
-        first.close()
-        second.close()
+        for client in clients.values():
+            client.close()
 
 
 def test_who_waited_for_a_body_looks_again_at_the_target():
