@@ -6,6 +6,7 @@
  */
 #include "conf/transform.h"
 #include "conf/load.h"
+#include "conf/secret.h"
 #include "conf/value.h"
 #include <jansson.h>
 #include <string.h>
@@ -93,9 +94,22 @@ static const config_setting_t *group_of(const struct list *list)
     return group ? group : config;
 }
 
-static void report(struct load *load, const struct list *list, struct conf_text text,
+/* A part of the i-th text for an error; where that text names a secret, as the file has it, which
+ * is not what it stands for. Lists of responses alone are read so (TRANSFORM_ROW_REFERRING). */
+static struct conf_text shown(const struct list *list, size_t i, struct conf_text part)
+{
+    struct conf_text text = list->texts.v[i], as_written = text;
+    bool response = list->of == TRANSFORM_RESPONSE_FIELDS || list->of == TRANSFORM_RESPONSE_BODY;
+    if (response && list->kind != CONF_CHANGE_ALLOW)
+        as_written = secret_written(text);
+    return as_written.s == text.s ? part : as_written;
+}
+
+/* Of a part of the i-th text. */
+static void report(struct load *load, const struct list *list, size_t i, struct conf_text part,
                    const char *why)
 {
+    struct conf_text text = shown(list, i, part);
     report_key(&load->report, group_of(list), list->part->key, "%s %s",
                report_quote(&load->report, text.s, text.n), why);
 }
@@ -122,29 +136,38 @@ static bool is_template(enum transform_of of, bool rename)
            (of == TRANSFORM_REQUEST_FIELDS && !rename);
 }
 
-static void read_one(struct load *load, const struct list *list, struct conf_text text,
+static void read_one(struct load *load, const struct list *list, size_t i,
                      struct conf_change *change)
 {
+    struct conf_text text = list->texts.v[i];
     char why[TRANSFORM_WHY] = "has no name";
     bool named = list->kind == CONF_CHANGE_REMOVE || list->kind == CONF_CHANGE_ALLOW;
     bool rename = list->kind == CONF_CHANGE_RENAME, replace = list->kind == CONF_CHANGE_REPLACE;
     bool has_colon = cut(load, text, change);
     if (!is_named(change->name, list->of, replace, why)) {
-        report(load, list, text, why);
+        report(load, list, i, text, why);
     } else if (named && has_colon) {
-        report(load, list, text, "is not a name");
+        report(load, list, i, text, "is not a name");
     } else if (!named && !has_colon) {
-        report(load, list, text, rename ? "is not \"old:new\"" : "is not \"name:value\"");
+        report(load, list, i, text, rename ? "is not \"old:new\"" : "is not \"name:value\"");
     } else if (rename && !is_named(change->to, list->of, false, why)) {
-        report(load, list, is_body(list->of) ? text : change->to, why);
+        report(load, list, i, is_body(list->of) ? text : change->to, why);
     } else if (!named && change->to.n &&
                !value_is_printable(change->to.s, change->to.n, why, sizeof why)) {
-        report(load, list, text, why);
+        report(load, list, i, text, why);
     } else if (!named && is_template(list->of, rename)) {
         change->value = template_read(&load->memory, change->to, why, sizeof why);
         if (!change->value)
-            report(load, list, text, why);
+            report(load, list, i, text, why);
     }
+}
+
+static struct list list_of(const struct transform_part *part, enum transform_of of,
+                           const struct transform_lists lists[CONF_CHANGE_KINDS], int kind)
+{
+    const void *texts = (const char *)&lists[kind] + part->member;
+    return (struct list){ part, (enum conf_change_kind)kind, of,
+                          *(const struct conf_texts *)texts };
 }
 
 void transform_read(struct load *load, const struct transform_part *part, enum transform_of of,
@@ -152,12 +175,10 @@ void transform_read(struct load *load, const struct transform_part *part, enum t
                     struct conf_transform *out)
 {
     for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++) {
-        const void *texts = (const char *)&lists[kind] + part->member;
-        struct list list = { part, (enum conf_change_kind)kind, of,
-                             *(const struct conf_texts *)texts };
+        struct list list = list_of(part, of, lists, kind);
         struct conf_change *v = memory_array(&load->memory, list.texts.n, sizeof *v);
         for (size_t i = 0; i < list.texts.n; i++)
-            read_one(load, &list, list.texts.v[i], &v[i]);
+            read_one(load, &list, i, &v[i]);
         out->kinds[kind] = (struct conf_changes){ v, list.texts.n };
     }
 }
@@ -245,24 +266,26 @@ static void read_types(struct load *load, const struct list *list, struct conf_t
         if (!is_plain(change))
             continue;
         if (type == CONF_JSON_NUMBER && !is_number(change->to))
-            report(load, list, change->to, "is not a number");
+            report(load, list, i, change->to, "is not a number");
         if (type == CONF_JSON_BOOLEAN && strcmp(change->to.s, "true") != 0 &&
             strcmp(change->to.s, "false") != 0)
-            report(load, list, change->to, "is neither true nor false");
+            report(load, list, i, change->to, "is neither true nor false");
     }
 }
 
 /* "a..b", ".a": no object has such members; "a[0]": the first element is "a[1]". */
-static void check_path(struct load *load, const struct list *list, const struct conf_change *change)
+static void check_path(struct load *load, const struct list *list, size_t i,
+                       const struct conf_change *change)
 {
     const char *name = change->name.s;
     if (strstr(name, "[0") || strstr(name, "[]"))
-        report(load, list, change->name, "has a number in brackets that is none: 1 is the first");
+        report(load, list, i, change->name,
+               "has a number in brackets that is none: 1 is the first");
     else if (list->kind == CONF_CHANGE_RENAME && change->name.n > 2 &&
              name[change->name.n - 1] == ']')
-        report(load, list, change->name, "is an element of an array, which has no name");
+        report(load, list, i, change->name, "is an element of an array, which has no name");
     if (*name == '.' || strstr(name, "..") || (change->name.n && name[change->name.n - 1] == '.'))
-        report(load, list, change->name, "has a part without a name between its dots");
+        report(load, list, i, change->name, "has a part without a name between its dots");
 }
 
 void transform_read_body(struct load *load, const struct transform_part *part, enum transform_of of,
@@ -272,10 +295,10 @@ void transform_read_body(struct load *load, const struct transform_part *part, e
     transform_read(load, part, of, lists, &out->changes);
     for (int kind = 0; kind < CONF_CHANGE_KINDS; kind++) {
         const struct conf_changes *changes = &out->changes.kinds[kind];
-        struct list list = { part, (enum conf_change_kind)kind, of, { 0 } };
+        struct list list = list_of(part, of, lists, kind);
         read_types(load, &list, lists[kind].json_types, changes);
         for (size_t i = 0; !out->dots_in_keys && i < changes->n; i++)
-            check_path(load, &list, &changes->v[i]);
+            check_path(load, &list, i, &changes->v[i]);
         out->n += changes->n;
     }
 }

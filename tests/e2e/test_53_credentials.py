@@ -7,6 +7,7 @@ import subprocess
 import time
 from email.utils import formatdate
 
+import pytest
 from harness import check, conf_text, free_port, plugin, route, service, stat_of, token, wait_until
 
 ID = "6f2a3c1e-0d5b-4f7a-9c52-0a1b2c3d4e5f"
@@ -193,6 +194,19 @@ def test_secrets_are_not_printed(tmp_path):
     assert check(told.stdout, "-T").stdout == told.stdout
     done = check(text)
     assert done.returncode != 0 and '"$(env:TEST_KEY)" is not in the environment' in done.stderr
+
+
+@pytest.mark.parametrize("config, why", [
+    ({"add": {"json": ["x:$(env:TEST_KEY)"], "json_types": ["number"]}}, '"x:$(env:TEST_KEY)" is not a number'),
+    ({"add": {"json": ["a..b:$(env:TEST_KEY)"]}, "dots_in_keys": False}, '"a..b:$(env:TEST_KEY)" has a part without a name'),
+    ({"add": {"headers": ["a b:$(env:TEST_KEY)"]}}, '"a b:$(env:TEST_KEY)" is not a header\'s name'),
+    ({"add": {"headers": ["$(env:TEST_KEY)"]}}, '"$(env:TEST_KEY)" is not "name:value"'),
+    ({"rename": {"headers": ["x:$(env:TEST_KEY) y"]}}, '"x:$(env:TEST_KEY) y" is not a header\'s name'),
+    ({"replace": {"headers": ["Content-Length:$(env:TEST_KEY)"]}}, '"Content-Length:$(env:TEST_KEY)" is the gateway\'s own business'),
+])
+def test_errors_show_where_a_secret_is_and_not_what_it_is(config, why):
+    done = check(conf_text({"plugins": (plugin("response-transformer", **config),)}), environment={"TEST_KEY": "opensesame"})
+    assert done.returncode != 0 and why in done.stderr and "opensesame" not in done.stdout + done.stderr
 
 
 SECRETS = {name: f"sesame-{name}-0123456789-0123456789" for name in
