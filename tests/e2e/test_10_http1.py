@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import SANITIZED, Gateway, Origin, plugin, raw, reply, route, service, status_of, wait_until
+from harness import PATIENCE, SANITIZED, Gateway, Origin, plugin, raw, reply, route, service, status_of, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -745,15 +745,15 @@ def test_upgraded_connection_ends_with_either_side(origins, start):
 
 
 def test_upgraded_connection_idle_timeout(origins, start):
-    gateway = start([service(origins(websocket_echo).port, read_timeout=400, write_timeout=400)])
+    gateway = start([service(origins(websocket_echo).port, read_timeout=3000, write_timeout=3000)])
     client = gateway.client()
     client.request("GET", "/", *UPGRADE)
     assert client.response().status == 101
-    for _ in range(3):
-        time.sleep(0.2)
+    for _ in range(8):                  # in all longer than the timeout
+        time.sleep(0.5)
         client.send(b"x")
         assert client.read_exactly(1) == b"x"
-    assert client.at_end(8)
+    assert client.at_end(PATIENCE)
     client.close()
 
 

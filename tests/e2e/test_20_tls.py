@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import (ROOT, SANITIZED, Client, Gateway, Origin, ask, client_tls, make_certificates, proxy_cache, raw, reply,
+from harness import (PATIENCE, ROOT, SANITIZED, Client, Gateway, Origin, ask, client_tls, make_certificates, proxy_cache, raw, reply,
                      route, scratch, server_tls, service, wait_until)
 
 
@@ -117,11 +117,11 @@ def test_reset_in_the_middle_of_a_handshake(gateway):
 
 
 def test_slow_handshake_does_not_stop_others_and_is_ended(pki, origin, start):
-    gateway = start([service(origin.port)], tls=certificates(pki), workers=1, client_header_timeout=700)
+    gateway = start([service(origin.port)], tls=certificates(pki), workers=1, client_header_timeout=3000)
     slow = Client(gateway.tls_port)
     slow.send(b"\x16\x03\x01")
     assert ask(gateway.tls_port, tls=client_tls()).status == 200
-    assert slow.at_end(8)
+    assert slow.at_end(PATIENCE)
     slow.close()
 
 

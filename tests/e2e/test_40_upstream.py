@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import free_port, raw, raw_origin, reply, service, wait_until
+from harness import PATIENCE, free_port, raw, raw_origin, reply, service, wait_until
 
 # ---- the same strictness towards origins -------------------------------------------------------------------------------
 
@@ -159,8 +159,8 @@ def test_read_timeout_is_a_504(origins, start):
 def test_read_timeout_inside_a_body_cuts_it(origins, start):
     def handler(connection, request):
         connection.send(head(OK, "Content-Length: 10") + b"hello")
-        connection.at_end(8)
-    gateway = start([service(origins(handler).port, read_timeout=300)])
+        connection.at_end(PATIENCE)
+    gateway = start([service(origins(handler).port, read_timeout=2500)])
     client = gateway.client()
     client.request()
     answer = client.response()

@@ -88,7 +88,7 @@ def test_between_two_reads(taking, start, buffering, framing):
 
 @pytest.mark.parametrize("buffering", [False, True])
 def test_in_all(taking, start, buffering):
-    gateway = start([service(taking.port, route(request_buffering=buffering, client_body_total_timeout=700))],
+    gateway = start([service(taking.port, route(request_buffering=buffering, client_body_total_timeout=2500))],
                     access_log="access.log", client_body_timeout=NEVER)
     client = gateway.client()
     client.send(POST.format("/", 4000))
@@ -215,7 +215,7 @@ def test_nor_is_one_that_connects_slowly(start):
 
 
 def test_over_tls(taking, start, certs):
-    gateway = start([service(taking.port, route(client_body_total_timeout=700))], client_body_timeout=NEVER,
+    gateway = start([service(taking.port, route(client_body_total_timeout=2500))], client_body_timeout=NEVER,
                     tls=({"cert": str(certs / "server.crt"), "key": str(certs / "server.key")},))
     client = Client(gateway.tls_port, tls=client_tls(certs / "ca.crt"))
     client.send(POST.format("/", 4000))

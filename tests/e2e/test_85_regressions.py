@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import FAULT, SANITIZED, Client, client_tls, plugin, proxy_cache, reply, route, scratch, service, wait_until
+from harness import FAULT, PATIENCE, SANITIZED, Client, client_tls, plugin, proxy_cache, reply, route, scratch, service, wait_until
 
 MEGABYTE = 1 << 20
 UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -116,14 +116,17 @@ def test_nothing_is_repeated_once_a_response_began(origins, start, part):
 
 
 def test_timeout_on_a_reused_connection_is_no_stale_connection(origins, start):
+    done = threading.Event()
+
     def handler(connection, request):
         if request.target == "/slow":
-            time.sleep(3)
+            done.wait(PATIENCE)
         connection.send(reply(200, body=b"x"))
     server = origins(handler)
-    gateway = start([service(server.port, retries=0, read_timeout=500)], workers=1)
+    gateway = start([service(server.port, retries=0, read_timeout=2500)], workers=1)
     assert gateway.get("/first").status == 200
     assert gateway.get("/slow").status == 504
+    done.set()
     assert [r.target for r in server.requests] == ["/first", "/slow"]
 
 
