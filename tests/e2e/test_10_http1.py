@@ -278,7 +278,7 @@ def test_keepalive_timeout(origin, start):
     gateway = start([service(origin.port)], keepalive_timeout=200)
     client = gateway.client()
     client.ask()
-    assert client.at_end(5)
+    assert client.at_end()
     client.close()
 
 
@@ -620,7 +620,7 @@ def test_request_streams_as_it_comes(origins, start):
     gateway = start([service(origins(handler, streaming=True).port)])
     client = gateway.client()
     client.send(head(POST, "Content-Length: 10") + b"first")
-    assert seen.wait(5), "the first part did not arrive before the second was sent"
+    assert seen.wait(PATIENCE), "the first part did not arrive before the second was sent"
     client.send(b"again")
     assert client.response().body == b"done"
     client.close()
@@ -659,7 +659,7 @@ def test_client_that_leaves_stops_the_upstream_request(origins, start):
 
     def handler(connection, request):
         try:
-            if connection.at_end(8):
+            if connection.at_end():
                 gone.set()
         except OSError:
             gone.set()
@@ -669,7 +669,7 @@ def test_client_that_leaves_stops_the_upstream_request(origins, start):
     client.request()
     time.sleep(0.2)
     client.close()
-    assert gone.wait(8), "the upstream request goes on for nobody"
+    assert gone.wait(PATIENCE), "the upstream request goes on for nobody"
 
 
 def test_many_slow_clients_do_not_keep_others_from_service(origin, start):

@@ -585,10 +585,10 @@ def test_what_a_target_closes_at_is_learnt():
 
 
 def test_what_a_target_says_about_keeping_is_heard():
-    t = Closing(30, "Keep-Alive: timeout=1, max=100")
+    t = Closing(30, "Keep-Alive: timeout=4, max=100")
     with gateway(upstream(t.port), workers=1) as g:
         assert [g.get("/x").status for _ in range(5)] == [200] * 5 and t.connections == 1
-        time.sleep(0.95)
+        time.sleep(3.9)
         assert g.get("/x").status == 200 and t.connections == 2
     t.end()
 

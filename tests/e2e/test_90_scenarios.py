@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import (ROOT, SANITIZED, Client, check, free_port, plugin, proxy_cache, raw, reply, route, service, status_of,
+from harness import (PATIENCE, ROOT, SANITIZED, Client, check, free_port, plugin, proxy_cache, raw, reply, route, service, status_of,
                      token, wait_until)
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
@@ -239,7 +239,7 @@ def test_filler_that_dies_is_taken_over(origins, start):
     clients = [gateway.client(timeout=20) for _ in range(12)]
     for client in clients:
         client.request("GET", "/x")
-    assert first.wait(5)
+    assert first.wait(PATIENCE)
     time.sleep(0.3)
     filler = owner_of(stuck[0], gateway.pids())
     os.kill(filler, signal.SIGKILL)
