@@ -50,6 +50,7 @@ def pid_of(gateway):
 def follow(gateway):
     """The gateway's new master is the one that the pid file names; returns the one before."""
     old = gateway.process
+    wait_until(lambda: pid_of(gateway) != old.pid, "the new master's pid file")
     gateway.process = Master(pid_of(gateway))
     return old
 
