@@ -103,6 +103,18 @@ struct transform_lists {
             s, ALLOW, allow,                                                                       \
             "What of a body stays, by outermost names, where this names anything.")
 
+/* The rows about bodies, for a struct conf_body_transform at `member` of `s`. */
+#define TRANSFORM_ROWS_BODY(s, member, text)                                                       \
+    { FIELDS_ROW_BOOL(s, member.dots_in_keys, "dots_in_keys"), .preset = "true",                   \
+      .doc =                                                                                       \
+          "Whether a dot in a name of a JSON body is part of it; else it leads into an object, "   \
+          "and [*] or [1] into all elements of an array or its first: "                            \
+          "\"orders[*].lines[1].price\"." },                                                       \
+    {                                                                                              \
+        FIELDS_ROW_SIZE(s, member.max_size, "max_body_size"),                                      \
+            .preset = "\"1m\"", .min = 1, .max = TRANSFORM_BODY_MAX, .doc = text                   \
+    }
+
 struct load;
 struct config_setting_t;
 

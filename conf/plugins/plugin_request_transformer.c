@@ -62,13 +62,8 @@ static const struct fields_row rows[] = {
              "a body of the type application/x-www-form-urlencoded, of 16k at most, becomes a part "
              "of the query." },
     TRANSFORM_ROW_GROUPS(CONFIG),
-    { FIELDS_ROW_BOOL(CONFIG, as.body.dots_in_keys, "dots_in_keys"), .preset = "true",
-      .doc =
-          "Whether a dot in a name of a JSON body is part of it; else it leads into an object, and "
-          "[*] or [1] into all elements of an array or its first: \"orders[*].lines[1].price\"." },
-    { FIELDS_ROW_SIZE(CONFIG, as.body.max_size, "max_body_size"), .preset = "\"1m\"", .min = 1,
-      .max = TRANSFORM_BODY_MAX,
-      .doc = "Bodies that would be changed may have so many bytes: 413 past them." },
+    TRANSFORM_ROWS_BODY(CONFIG, as.body,
+                        "Bodies that would be changed may have so many bytes: 413 past them."),
 };
 static const struct fields_table table = {
     .title = "request-transformer",

@@ -25,13 +25,9 @@ TRANSFORM_TABLES;
 #define CONFIG struct response_transformer_source
 static const struct fields_row rows[] = {
     TRANSFORM_ROW_GROUPS(CONFIG),
-    { FIELDS_ROW_BOOL(CONFIG, as.json.dots_in_keys, "dots_in_keys"), .preset = "true",
-      .doc =
-          "Whether a dot in a name of a JSON body is part of it; else it leads into an object, and "
-          "[*] or [1] into all elements of an array or its first: \"orders[*].lines[1].price\"." },
-    { FIELDS_ROW_SIZE(CONFIG, as.json.max_size, "max_body_size"), .preset = "\"1m\"", .min = 1,
-      .max = TRANSFORM_BODY_MAX,
-      .doc = "JSON of more bytes cannot be changed, and is not let through: 502 in its place." },
+    TRANSFORM_ROWS_BODY(
+        CONFIG, as.json,
+        "JSON of more bytes cannot be changed, and is not let through: 502 in its place."),
 };
 static const struct fields_table table = {
     .title = "response-transformer",
