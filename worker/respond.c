@@ -10,6 +10,7 @@
 #include "worker/caching/storing.h"
 #include "worker/replying.h"
 #include "worker/upstream/passive.h"
+#include "worker/upstream/placing.h"
 #include "worker/upstream/upstream.h"
 
 /* A filter refused the response and gave the client another one: the source is of no use. */
@@ -85,16 +86,29 @@ bool respond_take_back(struct stream *s)
     return true;
 }
 
-void respond_let_go(struct stream *s, bool clean)
+void respond_count_out(struct stream *s)
 {
     s->up_ended = s->w->loop.now.us;
-    if (clean)
-        passive_end(s);
+    passive_end(s);
+    placing_leave(s);
+}
+
+void respond_hand_back(struct stream *s, bool clean)
+{
     upstream_deadline(s->up, 0);
     if (clean && s->request_sent && outbuf_empty(&s->up->out) && s->up_keep)
         upstream_keep(&s->up);
     else
         upstream_drop(&s->up);
+}
+
+void respond_let_go(struct stream *s, bool clean)
+{
+    if (clean)
+        respond_count_out(s);
+    else
+        s->up_ended = s->w->loop.now.us;
+    respond_hand_back(s, clean);
 }
 
 enum stage_result respond_wait(struct stream *s, bool for_client)

@@ -43,7 +43,12 @@ bool respond_take_back(struct stream *s);
  * says: the answer begins anew then, as one of our own. */
 void respond_complete(struct stream *s);
 
-/* The peer is done with: kept for others when both messages ended cleanly. */
+/* The response is complete: it counts no longer as under way, and for what it says of the peer's
+ * health. Before the client sees the end of it and asks again, of any worker. */
+void respond_count_out(struct stream *s);
+/* The peer's connection is done with: kept for others when both messages ended cleanly. */
+void respond_hand_back(struct stream *s, bool clean);
+/* Both, where no byte of the response lies in the connection's memory any more. */
 void respond_let_go(struct stream *s, bool clean);
 /* Waits for the peer, which has its read_timeout, or FOR_CLIENT; it may be found gone by now. */
 enum stage_result respond_wait(struct stream *s, bool for_client);

@@ -70,8 +70,9 @@ static bool keep_sending(struct stream *s)
 static enum stage_result end_stream(struct stream *s, struct iovec *iov, int n)
 {
     storing_commit(s);
+    respond_count_out(s);
     bool ok = respond_give(s, iov, n, true);
-    respond_let_go(s, true);
+    respond_hand_back(s, true);
     return ok ? STAGE_NEXT : respond_gone(s);
 }
 

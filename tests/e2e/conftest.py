@@ -24,7 +24,7 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def deadline(request):
     marker = request.node.get_closest_marker("seconds")
-    limit = max(marker.args[0] if marker else 0, 180) * (3 if harness.SANITIZED else 1)
+    limit = max(marker.args[0] if marker else 0, 180) * (3 if harness.SANITIZED or harness.STAGGER else 1)
 
     def late(_signal, _frame):
         faulthandler.dump_traceback(file=sys.stderr)

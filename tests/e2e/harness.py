@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import re
 import select
 import shutil
@@ -29,8 +30,11 @@ GATEWAY = os.environ.get("GATEWAY_BIN", str(BUILD / "gateway"))
 GATEWAYCTL = os.environ.get("GATEWAYCTL_BIN", str(BUILD / "gatewayctl"))
 FAULT = os.environ.get("GATEWAY_FAULT", str(BUILD / "e2e" / "fault.so"))
 BUSY = os.environ.get("GATEWAY_BUSY", str(BUILD / "e2e" / "busy.so"))
+STAGGER = int(os.environ.get("GATEWAY_STAGGER", "0"))   # one step in so many is followed by a pause: see stagger.c
 PATIENCE = 45.0      # s until something that must happen is given up
 SANITIZED = "asan" in str(BUILD)
+# The sanitizer's library wants to be the first; behind what is preloaded it is the second.
+ASAN_OPTIONS = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
 
 # What must never be in an error log unless a test asks for it.
 ALARMS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior|last words|assertion|SIGSEGV|SIGABRT",
@@ -39,12 +43,19 @@ ALARMS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBeh
 
 # ---- small things -------------------------------------------------------------------------------------------------
 
+def dawdle():
+    """What a busy machine does to a thread, when the tests are run with GATEWAY_STAGGER; else nothing."""
+    if STAGGER and random.randrange(STAGGER) == 0:
+        time.sleep(random.random() * (0.1 if random.randrange(16) == 0 else 0.008))
+
+
 def wait_until(condition, what, seconds=PATIENCE):
     """Returns the first true value of condition(); fails with `what` when it stays false."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
+            dawdle()
             return value
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.01)
@@ -172,10 +183,12 @@ class Wire:
     def fill(self):
         data = self.sock.recv(262144)
         self.buffer += data
+        dawdle()
         return bool(data)
 
     def send(self, data):
         self.sock.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
+        dawdle()
 
     def read_line(self):
         while b"\r\n" not in self.buffer:
@@ -602,7 +615,8 @@ class Gateway:
     """A running gateway. settings: top-level settings of gateway.conf, in Python (see libconfig()); what is not given
     is set so that tests do not meet each other. Use as a context manager, or call stop()."""
 
-    def __init__(self, services=(), tls=None, environment=None, start=True, binary=GATEWAY, preload=None, files=None, **settings):
+    def __init__(self, services=(), tls=None, environment=None, start=True, binary=GATEWAY, preload=None, files=None, stagger=STAGGER,
+                 **settings):
         self.dir = scratch()
         self.prefix = self.dir / "run"
         self.port, self.tls_port, self.status_port = free_port(), free_port(), free_port()
@@ -615,6 +629,10 @@ class Gateway:
         self.expect_alarms = False
         self.environment = dict(environment or {})
         self.files = files           # RLIMIT_NOFILE of all processes, None: as here
+        if stagger:
+            self.environment["GATEWAY_STAGGER"] = str(stagger)
+            self.environment.setdefault("ASAN_OPTIONS", ASAN_OPTIONS)
+            preload = ":".join(filter(None, [preload, str(BUILD / "e2e" / "stagger.so")]))
         if preload:
             self.environment["LD_PRELOAD"] = preload
         listeners = [{"address": f"127.0.0.1:{self.port}"}]

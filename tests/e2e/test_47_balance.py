@@ -298,6 +298,15 @@ def test_max_connections_is_never_passed_and_the_queue_moves(three):
         wait_until(lambda: in_flight(g) == 0, "the last to be counted out")
 
 
+def test_a_place_is_free_before_the_client_has_the_end_of_the_answer(three):
+    """Workers that lose the processor after any call: who has an answer and asks again finds the place free."""
+    with gateway(targets((three[0], {"max_connections": 1}), queue_size=0), workers=2, stagger=1) as g:
+        client = g.client()
+        for _ in range(60):
+            assert g.get("/").status == 200
+            assert client.ask("GET", "/").status == 200
+
+
 def test_a_place_that_gets_free_is_taken_at_once_by_who_waits(three):
     """Held answers of a tenth of a second each, sixty requests, two places: they follow each other closely."""
     a = three[0]

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import (BUSY, Client, client_tls, make_certificates, proxy_cache, reply, route, scratch, server_tls,
+from harness import (ASAN_OPTIONS, BUSY, Client, client_tls, make_certificates, proxy_cache, reply, route, scratch, server_tls,
                      service, wait_until)
 
 CALLS = ["receive", "send", "accept", "connect", "read", "wait"]
@@ -36,9 +36,7 @@ class Busy:
         return struct.unpack_from("I", self.map, 20 + 4 * (CALLS.index(call) * len(WAYS) + WAYS.index(way)))[0]
 
     def environment(self):
-        # The sanitizer's library wants to be the first; here it may well be the second.
-        return {"GATEWAY_BUSY_FILE": str(self.path),
-                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        return {"GATEWAY_BUSY_FILE": str(self.path), "ASAN_OPTIONS": ASAN_OPTIONS}
 
 
 @pytest.fixture(scope="module")
