@@ -22,13 +22,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* ms. All but the grace are for processes that do not get the processor, or hang: a machine that is
+ * only busy meets none of them. */
 enum {
-    RELOAD_ANNOUNCE = 2000,
+    RELOAD_ANNOUNCE = 10000,
     RELOAD_MOVE = 30000,
-    RELOAD_PATIENCE = 10000,
+    RELOAD_PATIENCE = 30000,
     RELOAD_GRACE = 1000,
-    RELOAD_SETTLE = 1000
-}; /* ms */
+    RELOAD_SETTLE = 10000
+};
 
 /* --- who asked ------------------------------------------------------------------------- */
 
@@ -192,7 +194,7 @@ void reload_retire(struct master *m, struct generation *old)
 
 /* Whoever asked may count on it that what he connects from now on meets the new configuration: he
  * is answered when the old workers have left the listening sockets. A worker that is stopped cannot
- * keep him waiting for long. */
+ * keep him waiting for ever. */
 static void reload_settle(struct master *m)
 {
     char text[128];

@@ -191,7 +191,7 @@ def test_again_while_the_last_change_is_not_over(origins, start):
 
 def test_worker_that_is_stopped_does_not_stop_the_reload(origin, start):
     """Who does not know of the new zone could purge behind its back: so the old one stays until that process is gone."""
-    gateway = start(cached(origin), shared_dicts=dicts("8m"), workers=2)
+    gateway = start(cached(origin), shared_dicts=dicts("8m"), workers=2, shutdown_timeout=120000)
     gateway.get("/a")
     stopped = gateway.pids()[0]
     os.kill(stopped, signal.SIGSTOP)
