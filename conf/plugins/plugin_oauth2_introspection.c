@@ -5,6 +5,7 @@
  * own: its host may be the name of an upstream, with all that those can do.
  */
 #include "conf/plugins/plugin_oauth2_introspection.h"
+#include "conf/hex.h"
 #include "conf/ids.h"
 #include "conf/load.h"
 #include "conf/value.h"
@@ -203,20 +204,15 @@ static void find_service(struct load *load, struct source_plugin *p)
 
 /* --- what the gateway shows ----------------------------------------------------------------- */
 
-/* Form encoding (RFC 6749 section 2.3.1), percent signs for all but letters and digits. */
+/* Form encoding (RFC 6749 section 2.3.1). */
 static char *encode(char *to, struct conf_text text)
 {
-    static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.s[i];
-        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
-            c == '.' || c == '_') {
+        if (hex_is_unreserved(c))
             *to++ = (char)c;
-            continue;
-        }
-        *to++ = '%';
-        *to++ = digits[c >> 4];
-        *to++ = digits[c & 15];
+        else
+            to = hex_escape(to, c);
     }
     return to;
 }

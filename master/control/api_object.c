@@ -4,9 +4,11 @@
  * here by bounds, and shown as JSON text, never as they are.
  */
 #include "master/control/api_object.h"
+#include "conf/hex.h"
 #include "conf/plugin.h"
 #include "master/control/api_lifetime.h"
 #include "shm/cache_report.h"
+#include "worker/http/build.h"
 #include "worker/http/cache_key.h"
 #include "worker/http/labels.h"
 #include "worker/http/lines.h"
@@ -84,21 +86,13 @@ bool api_object_find(struct api *api, const uint8_t id[CACHE_ID_SIZE], uint32_t 
     return false;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool api_object_id(struct slice text, uint8_t id[CACHE_ID_SIZE])
 {
     size_t digits = 0;
 
     memset(id, 0, CACHE_ID_SIZE);
     for (size_t i = 0; i < text.n; i++) {
-        int digit = hex_digit(text.p[i]);
+        int digit = hex_value(text.p[i]);
         if (digit < 0 && text.p[i] == '-')
             continue;
         if (digit < 0 || digits == 2 * CACHE_ID_SIZE)
@@ -119,13 +113,9 @@ bool api_object_is_at(const struct cache_hit *hit, const struct api_object_url *
 
 static json_t *hex_json(const uint8_t *p, size_t n)
 {
-    static const char digits[] = "0123456789abcdef";
     char text[2 * CACHE_ID_SIZE];
 
-    for (size_t i = 0; i < n; i++) {
-        text[2 * i] = digits[p[i] >> 4];
-        text[2 * i + 1] = digits[p[i] & 15];
-    }
+    build_octets(text, p, n);
     return json_stringn(text, 2 * n);
 }
 

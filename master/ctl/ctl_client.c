@@ -4,6 +4,7 @@
  * the answer ends where the stream ends; its Content-Length then says whether it came whole.
  */
 #include "master/ctl/ctl_client.h"
+#include "conf/hex.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -258,21 +259,19 @@ enum ctl_exit ctl_client_get(struct ctl *ctl, const char *path, json_t **value)
 
 bool ctl_client_encode(const char *text, char *out, size_t cap)
 {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    size_t n = 0;
+    char *end = out + cap;
 
     for (; *text != '\0'; text++) {
-        bool keep = strchr(plain, *text) != NULL;
-        if (n + (keep ? 1 : 3) >= cap)
+        bool keep = hex_is_unreserved((unsigned char)*text);
+        if (end - out <= (keep ? 1 : HEX_ESCAPE))
             return false;
         if (keep)
-            out[n++] = *text;
+            *out++ = *text;
         else
-            n += (size_t)snprintf(out + n, cap - n, "%%%02X", (unsigned)(unsigned char)*text);
+            out = hex_escape(out, (unsigned char)*text);
     }
-    if (n >= cap)
+    if (out == end)
         return false;
-    out[n] = '\0';
+    *out = '\0';
     return true;
 }

@@ -6,6 +6,7 @@
  * place or its line.
  */
 #include "worker/accesslog/access_render.h"
+#include "conf/hex.h"
 #include "shm/assert.h"
 #include "worker/http/json.h"
 
@@ -205,7 +206,6 @@ size_t access_render_json(const struct access_record *r, char *out, size_t cap)
 /* `bare`: the value stands without quotes, so a space would break the columns. */
 static char *plain_text(char *p, struct slice value, size_t limit, bool bare)
 {
-    static const char digits[] = "0123456789ABCDEF";
     char *end = p + limit - 3;
     if (value.n == 0) {
         *p++ = '-';
@@ -220,9 +220,7 @@ static char *plain_text(char *p, struct slice value, size_t limit, bool bare)
             *p++ = (char)c;
             continue;
         }
-        p = put_literal(p, "\\x");
-        *p++ = digits[c >> 4];
-        *p++ = digits[c & 15];
+        p = hex_upper(put_literal(p, "\\x"), c);
     }
     return p;
 }

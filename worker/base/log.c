@@ -6,6 +6,7 @@
  * of a line may come from a client.
  */
 #include "worker/base/log.h"
+#include "conf/hex.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -140,8 +141,6 @@ static size_t log_prefix(char *line, size_t size, enum log_level level)
  * feed. */
 static size_t log_escape(char *line, size_t n, size_t size, const char *text)
 {
-    static const char hex[] = "0123456789abcdef";
-
     for (; *text && n + 5 < size; text++) {
         unsigned char c = (unsigned char)*text;
         if (c >= 0x20 && c != 0x7f) {
@@ -150,8 +149,8 @@ static size_t log_escape(char *line, size_t n, size_t size, const char *text)
         }
         line[n++] = '\\';
         line[n++] = 'x';
-        line[n++] = hex[c >> 4];
-        line[n++] = hex[c & 15];
+        hex_lower(line + n, c);
+        n += 2;
     }
     return n;
 }

@@ -9,6 +9,7 @@
  * back door.
  */
 #include "worker/http/chunk.h"
+#include "conf/hex.h"
 #include "shm/assert.h"
 #include "worker/http/scan.h"
 
@@ -40,14 +41,6 @@ enum state {
 void chunk_init(struct chunk *c, char *trailers)
 {
     *c = (struct chunk){ .state = STATE_SIZE, .trailers = trailers };
-}
-
-static int hex_value(char c)
-{
-    if ((unsigned)(c - '0') <= 9)
-        return c - '0';
-    unsigned letter = (unsigned)((c | 0x20) - 'a');
-    return letter < 6 ? (int)letter + 10 : -1;
 }
 
 static enum state expect(char c, char wanted, enum state then)

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list of name=value pairs as they are written; `after` is the value alone, NULL without "=". */
 #include "worker/http/form_edit.h"
-
+#include "conf/hex.h"
 #include "worker/http/build.h"
 #include "worker/http/edit_list.h"
 #include "worker/http/uri.h"
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_escape(const char *p, const char *end)
-{
-    return end - p >= 3 && *p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0;
-}
 
 static bool is_malformed(struct slice raw)
 {
     const char *p = raw.p, *end = p + raw.n;
     for (; p && (p = memchr(p, '%', (size_t)(end - p))) != NULL; p++)
-        if (!is_escape(p, end))
+        if (hex_escaped(p, end) < 0)
             return true;
     return false;
 }
@@ -37,42 +24,23 @@ bool form_edit_means(struct slice raw, struct slice name)
     if (slice_equal(raw, name))
         return !raw.n || (!memchr(p, '%', raw.n) && !memchr(p, '+', raw.n)) || is_malformed(raw);
     for (; p < end; p++, at++) {
-        char c = *p == '+' ? ' ' : *p;
-        if (c == '%') {
-            if (!is_escape(p, end))
-                return false;
-            c = (char)(hex(p[1]) * 16 + hex(p[2]));
-            p += 2;
-        }
-        if (at == name.n || name.p[at] != c)
+        int c = *p == '+' ? ' ' : (unsigned char)*p;
+        if (c == '%' && (c = hex_escaped(p, end)) >= 0)
+            p += HEX_ESCAPE - 1;
+        if (c < 0 || at == name.n || (unsigned char)name.p[at] != c)
             return false;
     }
     return at == name.n;
-}
-
-static bool is_unreserved(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-static char *encode_byte(char *out, unsigned char c)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    *out++ = '%';
-    *out++ = digits[c >> 4];
-    *out++ = digits[c & 15];
-    return out;
 }
 
 char *form_edit_encode(char *out, struct slice text)
 {
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if (is_unreserved(c))
+        if (hex_is_unreserved(c))
             *out++ = (char)c;
         else
-            out = encode_byte(out, c);
+            out = hex_escape(out, c);
     }
     return out;
 }
@@ -87,10 +55,10 @@ struct slice form_edit_join(struct slice query, struct slice form, struct arena 
         *at++ = '&';
     for (const char *p = form.p, *end = p + form.n; p < end; p++) {
         unsigned char c = (unsigned char)*p;
-        if (is_unreserved(c) || c == '+' || c == '=' || c == '&' || is_escape(p, end))
+        if (hex_is_unreserved(c) || c == '+' || c == '=' || c == '&' || hex_escaped(p, end) >= 0)
             *at++ = *p;
         else
-            at = encode_byte(at, c);
+            at = hex_escape(at, c);
     }
     return slice_of(out, (size_t)(at - out));
 }

@@ -6,6 +6,7 @@
  * surrogates pass.
  */
 #include "worker/http/json.h"
+#include "conf/hex.h"
 
 /* 0: copied as it is; 'u': \u00XX; another letter: backslash and that letter; 1: begins a UTF-8
  * sequence, or does not. */
@@ -41,7 +42,6 @@ static size_t sequence(const unsigned char *s, size_t n)
 /* Writes what stands for the one character at s to `to` (6 bytes of room); *used: bytes of `s`. */
 static size_t character(const unsigned char *s, size_t n, char to[JSON_GROWTH], size_t *used)
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char class = json_class[*s];
     *used = 1;
     if (class == 1) {
@@ -52,8 +52,7 @@ static size_t character(const unsigned char *s, size_t n, char to[JSON_GROWTH], 
     }
     if (class == 'u') {
         memcpy(to, "\\u00", 4);
-        to[4] = digits[*s >> 4];
-        to[5] = digits[*s & 15];
+        hex_lower(to + 4, *s);
         return 6;
     }
     to[0] = '\\';

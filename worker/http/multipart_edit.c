@@ -4,7 +4,7 @@
  * RFC 7578 say, so that another reader might see other parts in it, is left alone.
  */
 #include "worker/http/multipart_edit.h"
-
+#include "conf/hex.h"
 #include "worker/http/build.h"
 #include "worker/http/edit_list.h"
 #include "worker/http/field.h"
@@ -163,7 +163,6 @@ static bool read_all(struct editor *e, struct slice text)
 /* As a browser writes it: in quotes, and what would end it or the line in hexadecimal. */
 static struct slice quoted(struct edit_list *l, struct slice name)
 {
-    static const char digits[] = "0123456789ABCDEF";
     char *out = arena_take(l->arena, 3 * name.n + 2), *at = out;
     if (!out) {
         l->starved = true;
@@ -172,13 +171,10 @@ static struct slice quoted(struct edit_list *l, struct slice name)
     *at++ = '"';
     for (size_t i = 0; i < name.n; i++) {
         unsigned char c = (unsigned char)name.p[i];
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
             *at++ = (char)c;
-            continue;
-        }
-        *at++ = '%';
-        *at++ = digits[c >> 4];
-        *at++ = digits[c & 15];
+        else
+            at = hex_escape(at, c);
     }
     *at++ = '"';
     return slice_of(out, (size_t)(at - out));

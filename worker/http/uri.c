@@ -8,30 +8,8 @@
  * does it. A second run changes nothing.
  */
 #include "worker/http/uri.h"
+#include "conf/hex.h"
 #include "worker/http/host.h"
-
-static int hex_value(char c)
-{
-    if ((unsigned)(c - '0') <= 9)
-        return c - '0';
-    unsigned letter = (unsigned)((c | 0x20) - 'a');
-    return letter < 6 ? (int)letter + 10 : -1;
-}
-
-/* The byte that "%XX" at p stands for, -1 when malformed. */
-static int escaped(const char *p, const char *end)
-{
-    if (end - p < 3)
-        return -1;
-    int high = hex_value(p[1]), low = hex_value(p[2]);
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
-static bool unreserved(int c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
 
 static bool forbidden(unsigned char c)
 {
@@ -41,8 +19,8 @@ static bool forbidden(unsigned char c)
 /* An escape at p that stays as it is: of a byte that needs one, in upper case. */
 static bool normal_escape(const char *p, const char *end)
 {
-    int c = escaped(p, end);
-    return c > 0 && !unreserved(c) && !(p[1] >= 'a') && !(p[2] >= 'a');
+    int c = hex_escaped(p, end);
+    return c > 0 && !hex_is_unreserved(c) && !(p[1] >= 'a') && !(p[2] >= 'a');
 }
 
 /* The end of the segment at p as far as it is normal. */
@@ -78,13 +56,9 @@ struct writer {
 
 static bool put_escape(struct writer *w, unsigned c)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    if (w->end - w->at < 3)
+    if (w->end - w->at < HEX_ESCAPE)
         return false;
-    w->at[0] = '%';
-    w->at[1] = digits[c >> 4];
-    w->at[2] = digits[c & 15];
-    w->at += 3;
+    w->at = hex_escape(w->at, (unsigned char)c);
     return true;
 }
 
@@ -101,12 +75,12 @@ static bool put_normal(struct writer *w, const char **p, const char *end)
 {
     int c = (unsigned char)**p;
     bool escape = c == '%';
-    if (escape && (c = escaped(*p, end)) <= 0)
+    if (escape && (c = hex_escaped(*p, end)) <= 0)
         return false;
     if (!escape && forbidden((unsigned char)c))
         return false;
     *p += escape ? 3 : 1;
-    if ((escape && !unreserved(c)) || c >= 0x80)
+    if ((escape && !hex_is_unreserved(c)) || c >= 0x80)
         return put_escape(w, (unsigned)c);
     return put_byte(w, (char)c);
 }
@@ -201,7 +175,7 @@ ptrdiff_t uri_decode(struct slice in, bool plus, char *out, size_t cap)
     for (; p < end; p++) {
         int c = (unsigned char)*p;
         if (c == '%') {
-            if ((c = escaped(p, end)) < 0)
+            if ((c = hex_escaped(p, end)) < 0)
                 return -1;
             p += 2;
         } else if (c == '+' && plus) {

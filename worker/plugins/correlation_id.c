@@ -52,8 +52,7 @@ static struct slice make_counted(struct stream *s)
         char digits[UUID_DIGITS];
         if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
             return make_uuid(s);
-        for (int i = 0; i < UUID_DIGITS; i++)
-            digits[i] = "0123456789abcdef"[random[i / 2] >> (i % 2 * 4) & 15];
+        build_octets(digits, random, sizeof random);
         format_uuid(digits, worker.text);
         worker.made = true;
     }

@@ -6,6 +6,7 @@
  * said are wiped.
  */
 #include "worker/plugins/password.h"
+#include "worker/http/build.h"
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -23,7 +24,6 @@ static bool same_text(struct conf_text stored, struct slice given)
 
 static bool same_kong(const struct conf_basic *basic, struct slice given)
 {
-    static const char digits[] = "0123456789abcdef";
     const struct conf_text *id = &basic->consumer->id;
     unsigned char hash[SHA_DIGEST_LENGTH], *salted = malloc(given.n + id->n);
     char hex[2 * SHA_DIGEST_LENGTH];
@@ -33,10 +33,7 @@ static bool same_kong(const struct conf_basic *basic, struct slice given)
     memcpy(salted + given.n, id->s, id->n);
     SHA1(salted, given.n + id->n, hash);
     OPENSSL_clear_free(salted, given.n + id->n);
-    for (size_t i = 0; i < sizeof hash; i++) {
-        hex[2 * i] = digits[hash[i] >> 4];
-        hex[2 * i + 1] = digits[hash[i] & 15];
-    }
+    build_octets(hex, hash, sizeof hash);
     return same_text(basic->password, slice_of(hex, sizeof hex));
 }
 

@@ -4,6 +4,7 @@
 
 #include "shm/assert.h"
 #include "shm/limits_rule.h"
+#include "worker/http/build.h"
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -15,17 +16,6 @@ static const char *const units[CALENDAR_UNITS] = { "second", "minute", "hour",
 static const struct slice shapes[] = {
     [LIMITS_FIXED] = { "w", 1 }, [LIMITS_SLIDING] = { "s", 1 }, [LIMITS_BUCKET] = { "b", 1 }
 };
-
-static char *put_hex(char *p, const unsigned char *bytes, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < n; i++) {
-        *p++ = digits[bytes[i] >> 4];
-        *p++ = digits[bytes[i] & 15];
-    }
-    return p;
-}
 
 /* Printable and short as it is, else its hash; the two look different. */
 static bool put_who(char *p, struct slice who)
@@ -44,7 +34,7 @@ static bool put_who(char *p, struct slice who)
     if (!EVP_Digest(who.p, who.n, digest, NULL, EVP_sha256(), NULL))
         return false;
     *p++ = '#';
-    *put_hex(p, digest, sizeof digest) = '\0';
+    *build_octets(p, digest, sizeof digest) = '\0';
     return true;
 }
 
