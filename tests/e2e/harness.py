@@ -4,6 +4,7 @@ with any bytes at any time, clients that send any bytes, certificates, tokens. N
 gateway: it sees its sockets, its files, its control tool and what /proc says about its processes."""
 import base64
 import contextlib
+import errno
 import fcntl
 import hashlib
 import hmac
@@ -31,7 +32,7 @@ GATEWAYCTL = os.environ.get("GATEWAYCTL_BIN", str(BUILD / "gatewayctl"))
 FAULT = os.environ.get("GATEWAY_FAULT", str(BUILD / "e2e" / "fault.so"))
 BUSY = os.environ.get("GATEWAY_BUSY", str(BUILD / "e2e" / "busy.so"))
 STAGGER = int(os.environ.get("GATEWAY_STAGGER", "0"))   # one step in so many is followed by a pause: see stagger.c
-PATIENCE = 45.0      # s until something that must happen is given up
+PATIENCE = 90.0      # s until something that must happen is given up
 SANITIZED = "asan" in str(BUILD)
 # The sanitizer's library wants to be the first; behind what is preloaded it is the second.
 ASAN_OPTIONS = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
@@ -61,26 +62,62 @@ def wait_until(condition, what, seconds=PATIENCE):
         time.sleep(0.01)
 
 
-def free_port():
-    """A TCP port that nobody uses, below the range that the kernel gives to outgoing connections; a counter on disk
-    keeps test processes that run side by side apart."""
-    path = os.path.join(tempfile.gettempdir(), f"gateway-e2e-ports.{os.getuid()}")
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as counter:
-        fcntl.flock(counter, fcntl.LOCK_EX)
-        port = int(counter.read() or "20000")
-        while True:
-            port = port + 1 if port < 31999 else 20000
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                    break
-                except OSError:
-                    continue
-        counter.seek(0)
-        counter.truncate()
-        counter.write(str(port))
-        return port
+class Ports:
+    """Ports that are this process's alone until it ends, whoever else runs tests beside it: each is a locked byte of a
+    file. So where something has stopped nobody answers, and no other test's server. The kernel gives none of them to an
+    outgoing connection, and none is given out twice."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.file = None
+        self.begin, self.end = 12000, 32768
+        with contextlib.suppress(OSError, ValueError):
+            low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+            if low >= 16000:
+                self.end = min(low, self.end)
+            elif high < 60000:
+                self.begin, self.end = high + 1, 65536
+        self.last = random.SystemRandom().randrange(self.begin, self.end)
+        self.given = set()
+
+    def is_free(self, port):
+        try:
+            fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            return False
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                return False
+        return True
+
+    def take(self):
+        with self.lock:
+            if self.file is None:        # never closed: the locks would go with it
+                path = os.path.join(tempfile.gettempdir(), f"gateway-e2e-ports.{os.getuid()}")
+                self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            for _ in range(self.begin, self.end):
+                self.last = self.last + 1 if self.last + 1 < self.end else self.begin
+                if self.last not in self.given and self.is_free(self.last):
+                    self.given.add(self.last)
+                    return self.last
+            raise AssertionError("no port is free")
+
+
+free_port = Ports().take
+
+
+def bind(sock, address, port=0):
+    """Binds to that port, or to one that nobody has."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    while True:
+        try:
+            return sock.bind((address, port or free_port()))
+        except OSError as error:
+            if port or error.errno != errno.EADDRINUSE:     # else a stranger was faster
+                raise
 
 
 def scratch():
@@ -251,7 +288,9 @@ class Wire:
 
     def silent(self, seconds=0.2):
         """True when the connection is open and nothing arrives for a moment."""
-        return not self.buffer and not select.select([self.sock], [], [], seconds)[0]
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not self.buffer and not poll.poll(seconds * 1000)
 
     def reset(self):
         """RST in place of FIN."""
@@ -454,10 +493,13 @@ class Server:
         if behave:
             self.behave = behave
         self.sockets = []
-        self.listener = socket.create_server((address, port), backlog=256)
+        self.listener = socket.socket()
+        bind(self.listener, address, port)
+        self.listener.listen(256)
         self.port = self.listener.getsockname()[1]
         self.ending = threading.Event()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -479,6 +521,7 @@ class Server:
         self.ending.set()
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(PATIENCE)
         self.listener.close()
         for sock in self.sockets:
             with contextlib.suppress(OSError):
@@ -520,17 +563,14 @@ class Origin:
             self.port = None
         else:
             self.listener = socket.socket(family)
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.listener.bind((address or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), port))
+            bind(self.listener, address or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), port)
             self.port = self.listener.getsockname()[1]
         self.listener.listen(backlog)
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 
     def count(self, connection, request):
-        with self.lock:
-            number = len(self.requests)
-        body = f"answer {number} to {request.method} {request.target}\n".encode()
+        body = f"answer {request.number} to {request.method} {request.target}\n".encode()
         fields = ["Content-Type: text/plain"]
         if request.method == "HEAD":
             connection.send(reply(200, *fields, f"Content-Length: {len(body)}", length=False))
@@ -558,6 +598,10 @@ class Origin:
         with self.lock:
             connection = OriginConnection(sock, len(self.connections) + 1)
             self.connections.append(connection)
+            late = self.stopping
+        if late:
+            connection.close()
+            return
         try:
             while (request := connection.read_head()) is not None:
                 request.connection = connection.number
@@ -566,6 +610,7 @@ class Origin:
                     self.read_body(connection, request)
                 with self.lock:
                     self.requests.append(request)
+                    request.number = len(self.requests)
                 if self.handler(connection, request) is False:
                     break
         except (OSError, EOFError, ValueError) as error:
@@ -589,11 +634,15 @@ class Origin:
         return self.requests[-1]
 
     def stop(self):
-        self.stopping = True
+        """When it returns no request is taken any more; what is under way is cut."""
+        with self.lock:
+            self.stopping = True
+            connections = list(self.connections)
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(PATIENCE)
         self.listener.close()
-        for connection in self.connections:
+        for connection in connections:
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
             connection.close()
@@ -744,7 +793,7 @@ class Gateway:
     def control(self, method, target, body=None):
         return ask(None, method, target, *(["Content-Type: application/json"] if body else []), unix=self.socket, body=body)
 
-    def ctl(self, *arguments, socket_path=None, timeout=60, environment=None):
+    def ctl(self, *arguments, socket_path=None, timeout=3 * PATIENCE, environment=None):
         return subprocess.run([GATEWAYCTL, "-s", str(socket_path or self.socket), *arguments], capture_output=True,
                               text=True, timeout=timeout, stdin=subprocess.DEVNULL, env=environment)
 
@@ -823,7 +872,7 @@ def check(text, *arguments, files=None, environment=None):
             (directory / name).write_text(content)
         path = directory / "gateway.conf"
         path.write_text(text.replace("{dir}", str(directory)))
-        return subprocess.run([GATEWAY, *(arguments or ("-t",)), "-c", str(path)], capture_output=True, text=True, timeout=60,
+        return subprocess.run([GATEWAY, *(arguments or ("-t",)), "-c", str(path)], capture_output=True, text=True, timeout=3 * PATIENCE,
                               stdin=subprocess.DEVNULL, env={**os.environ, **environment})
     finally:
         shutil.rmtree(directory)
