@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 enum {
-    CTL_CLIENT_PATIENCE = 30000,        /* ms for a call */
-    CTL_CLIENT_PATIENCE_RELOAD = 60000, /* for one that waits for workers, or walks a cache */
+    CTL_CLIENT_PATIENCE = 30000,         /* ms for a call */
+    CTL_CLIENT_PATIENCE_RELOAD = 100000, /* for one that waits for workers, or walks a cache */
     CTL_CLIENT_ANSWER_MAX = 256 << 20,
 };
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload with a dictionary of another size: what fits stays, what is purged stays purged, memory comes back."""
+import contextlib
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import signal
 import pytest
 
 from harness import SANITIZED, proxy_cache, reply, route, service, wait_until
-from test_70_reload import Load
+from test_70_reload import PATIENT, Load
 
 
 def dicts(*sizes, name="gateway_cache"):
@@ -15,7 +16,7 @@ def dicts(*sizes, name="gateway_cache"):
 
 
 def cached(origin, **more):
-    return [service(origin.port, route(plugins=[proxy_cache(**more)]))]
+    return [service(origin.port, route(plugins=[proxy_cache(cache_ttl=3600, **more)]))]
 
 
 def sized(connection, request):
@@ -48,7 +49,7 @@ def size_of(gateway):
 
 
 def settled(gateway, processes=4):
-    wait_until(lambda: len(gateway.processes()) == processes, "the old generation to be gone", 20)
+    wait_until(lambda: len(gateway.processes()) == processes, "the old generation to be gone")
 
 
 def test_grows_and_shrinks_and_keeps_all_that_fits(origins, start):
@@ -83,13 +84,14 @@ def test_what_is_asked_for_stays_when_not_all_fits(origins, start):
 
 @pytest.mark.seconds(120)
 def test_under_load_nothing_is_lost(origin, start):
-    gateway = start(cached(origin), shared_dicts=dicts("8m"))
+    gateway = start(cached(origin), shared_dicts=dicts("8m"), shutdown_timeout=PATIENT)
     gateway.get("/one")
     load = Load(gateway.port, 6, "/one")
     for turn in range(4 if SANITIZED else 10):
+        load.wait(5 * turn + 5)
         resize(gateway, ("16m", "8m")[turn % 2])
         settled(gateway)
-    assert load.stop() > 100
+    load.stop()
     assert len(origin.requests) == 1, "the object was fetched again"
 
 
@@ -116,11 +118,11 @@ def test_purges_hold_for_both_generations(origins, start, reloads):
     not come from the old zone. And what an old worker invalidates must not come from the new one."""
     def handler(connection, request):
         if request.method == "GET":
-            connection.send(reply(200, "Content-Type: text/plain", "Cache-Control: max-age=60", body=f"{len(origin.requests)}"))
+            connection.send(reply(200, "Content-Type: text/plain", "Cache-Control: max-age=3600", body=f"{len(origin.requests)}"))
         else:
             connection.send(reply(204, length=False))
     origin = origins(handler)
-    gateway = start(cached(origin, cache_control=True), workers=1, shared_dicts=dicts("8m"))
+    gateway = start(cached(origin, cache_control=True), workers=1, shared_dicts=dicts("8m"), shutdown_timeout=PATIENT)
     first, second = gateway.client(), gateway.client()
     assert first.ask("GET", "/a").get("X-Cache-Status") == second.ask("GET", "/b").get("X-Cache-Status") == "Miss"
     gateway.get("/c")
@@ -153,21 +155,28 @@ def test_memory_comes_back(origins, start):
     settled(gateway)
     everywhere("gateway_cache", 1)
     everywhere("more_1", 0)
-    assert not any("more_1" in os.readlink(f"/proc/{gateway.process.pid}/fd/{fd}")
-                   for fd in os.listdir(f"/proc/{gateway.process.pid}/fd"))
+
+    def held():
+        for fd in os.listdir(f"/proc/{gateway.process.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):    # closed by now
+                if "more_1" in os.readlink(f"/proc/{gateway.process.pid}/fd/{fd}"):
+                    return True
+        return False
+    wait_until(lambda: not held(), "the master to let go of it")
 
 
 def test_again_while_the_last_change_is_not_over(origins, start):
     """Then it keeps its size and content until the old workers are gone; a request that one still has is not disturbed."""
     def slowly(connection, request):
         if request.target == "/slow":
-            assert wait_until(lambda: release, "the end", 30)
+            assert wait_until(lambda: release, "the end", 150)
         connection.send(reply(200, "Content-Type: text/plain", body="x"))
     release = []
     origin = origins(slowly)
-    gateway = start(cached(origin), shared_dicts=dicts("8m"), shutdown_timeout=30000)
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_ttl=3600)]), read_timeout=PATIENT)],
+                    shared_dicts=dicts("8m"), shutdown_timeout=PATIENT)
     gateway.get("/a")
-    slow = gateway.client(timeout=40)
+    slow = gateway.client()
     slow.request("GET", "/slow")
     wait_until(lambda: len(origin.requests) == 2, "the slow request")
     resize(gateway, "16m")
@@ -191,7 +200,7 @@ def test_again_while_the_last_change_is_not_over(origins, start):
 
 def test_worker_that_is_stopped_does_not_stop_the_reload(origin, start):
     """Who does not know of the new zone could purge behind its back: so the old one stays until that process is gone."""
-    gateway = start(cached(origin), shared_dicts=dicts("8m"), workers=2, shutdown_timeout=120000)
+    gateway = start(cached(origin), shared_dicts=dicts("8m"), workers=2, shutdown_timeout=PATIENT)
     gateway.get("/a")
     stopped = gateway.pids()[0]
     os.kill(stopped, signal.SIGSTOP)
