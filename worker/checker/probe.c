@@ -11,8 +11,8 @@
  */
 #include "worker/checker/probe.h"
 #include "shm/assert.h"
+#include "worker/base/dial.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -261,26 +261,6 @@ static void expire(struct timer *t)
 /* --- beginning ------------------------------------------------------------------------------ */
 
 /* What is not TLS says all it has to say at once, and has nothing to hurry the kernel for. */
-static int open_socket(const struct probe_subject *s, bool hurry)
-{
-    int on = 1, rc;
-    int fd = socket(s->address.u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    if (hurry && s->address.u.any.sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    do
-        rc = connect(fd, &s->address.u.any, s->address.len);
-    while (rc < 0 && errno == EINTR);
-    if (rc == 0 || errno == EINPROGRESS)
-        return fd;
-    int why = errno;
-    close(fd);
-    errno = why == EAGAIN ? ECONNREFUSED : why; /* a Unix socket whose queue is full */
-    return -1;
-}
-
 static bool is_ours(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
@@ -309,7 +289,7 @@ static void open_connection(struct probe *p)
         finish(p, &seen, PROBE_CLOSE);
         return;
     }
-    p->t.io.fd = open_socket(s, p->kind->tls);
+    p->t.io.fd = dial(&s->address, p->kind->tls);
     if (p->t.io.fd < 0) {
         int why = errno;
         probe_broke(p, &seen, why);

@@ -5,11 +5,11 @@
 #include "conf/fnv.h"
 #include "shm/assert.h"
 #include "worker/base/answer.h"
+#include "worker/base/dial.h"
 #include "worker/base/log.h"
 #include "worker/context.h"
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -280,23 +280,6 @@ static bool resolve(struct redis_node *n, struct conf_address *out, char text[64
     return known;
 }
 
-static int open_socket(const struct conf_address *to)
-{
-    int on = 1;
-    int fd = socket(to->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    if (to->u.any.sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, &to->u.any, to->len) == 0 || errno == EINPROGRESS || errno == EINTR)
-        return fd;
-    int why = errno;
-    close(fd);
-    errno = why;
-    return -1;
-}
-
 static void event(struct loop_io *io, uint32_t events);
 
 static bool start_tls(struct redis_node *n)
@@ -325,7 +308,7 @@ static const char *begin(struct redis_node *n, const struct conf_address *to)
 {
     if (!worker_admit(n->w, false))
         return "worker_connections are in use";
-    n->t = (struct transport){ .io = { .fd = open_socket(to), .ready = event }, .writable = true };
+    n->t = (struct transport){ .io = { .fd = dial(to, true), .ready = event }, .writable = true };
     if (n->t.io.fd < 0) {
         worker_dismiss(n->w);
         return strerror(errno);

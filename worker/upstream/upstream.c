@@ -7,12 +7,12 @@
 #include "worker/upstream/upstream.h"
 
 #include "shm/assert.h"
+#include "worker/base/dial.h"
 #include "worker/base/log.h"
 #include "worker/conn.h"
 #include "worker/upstream/ageing.h"
 #include "worker/upstream/placing.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -257,34 +257,11 @@ struct upconn *upstream_reuse(struct stream *s, bool sure)
     return u;
 }
 
-static int open_socket(const struct conf_address *address)
-{
-    int on = 1;
-    int fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    if (address->u.any.sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    int rc;
-    do
-        rc = connect(fd, &address->u.any, address->len);
-    while (rc < 0 && errno == EINTR);
-    /* an interrupted connect may have gone on: the second call says so */
-    if (rc < 0 && errno != EINPROGRESS && errno != EALREADY && errno != EISCONN) {
-        int why = errno;
-        close(fd);
-        errno = why == EAGAIN ? ECONNREFUSED : why; /* a Unix socket whose queue is full */
-        return -1;
-    }
-    return fd;
-}
-
 static bool start(struct upconn *u, struct stream *s)
 {
     struct service_state *service = &s->w->services[s->service->index];
 
-    u->t.io = (struct loop_io){ .fd = open_socket(&s->peer->address), .ready = event };
+    u->t.io = (struct loop_io){ .fd = dial(&s->peer->address, true), .ready = event };
     if (u->t.io.fd < 0)
         return false;
     if (service->tls) {
