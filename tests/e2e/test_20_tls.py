@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -73,7 +72,7 @@ def test_versions_offered(gateway, version):
 
 def openssl(gateway, *arguments, data=""):
     return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", *arguments],
-                          input=data, capture_output=True, text=True, timeout=30)
+                          input=data, capture_output=True, text=True, timeout=2 * PATIENCE)
 
 
 def test_old_versions_are_refused_with_a_reason_in_the_log(gateway):
@@ -117,7 +116,7 @@ def test_reset_in_the_middle_of_a_handshake(gateway):
 
 
 def test_slow_handshake_does_not_stop_others_and_is_ended(pki, origin, start):
-    gateway = start([service(origin.port)], tls=certificates(pki), workers=1, client_header_timeout=3000)
+    gateway = start([service(origin.port)], tls=certificates(pki), workers=1, client_header_timeout=10000)
     slow = Client(gateway.tls_port)
     slow.send(b"\x16\x03\x01")
     assert ask(gateway.tls_port, tls=client_tls()).status == 200
@@ -129,8 +128,7 @@ def test_large_bodies_over_tls(pki, origins, start):
     server = origins(lambda c, r: c.send(reply(200, body=r.body)))
     gateway = start([service(server.port)], tls=certificates(pki))
     body = os.urandom(1 << 20) * 3
-    client = Client(gateway.tls_port, tls=client_tls(), timeout=30)
-
+    client = Client(gateway.tls_port, tls=client_tls())
     client.request("POST", "/", body=body)       # the origin takes it whole before it answers; one thread a TLS object
     assert client.response().body == body
     client.close()
@@ -286,8 +284,8 @@ def test_handshakes_do_not_leak(gateway):
     before = gateway.memory()
     for _ in range(400):
         Client(gateway.tls_port, tls=context).close()
-    time.sleep(0.2)
-    assert gateway.memory() - before < 2 << 20
+    # The last ones may not have been given back yet; what has leaked never is.
+    wait_until(lambda: gateway.memory() - before < 2 << 20, "the memory of connections that are closed")
 
 
 def test_sni_condition_of_a_route(pki, origins, start):
