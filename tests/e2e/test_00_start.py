@@ -10,14 +10,14 @@ import subprocess
 
 import pytest
 
-from harness import (BUILD, GATEWAY, Gateway, check, conf_text, free_port, is_zombie, proxy_cache, route, scratch, service,
+from harness import (BUILD, GATEWAY, PATIENCE, Gateway, check, conf_text, free_port, is_zombie, proxy_cache, route, scratch, service,
                      wait_until)
 
 HERE = pathlib.Path(__file__).parent
 
 
 def run(*arguments):
-    return subprocess.run([GATEWAY, *arguments], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    return subprocess.run([GATEWAY, *arguments], capture_output=True, text=True, timeout=2 * PATIENCE, stdin=subprocess.DEVNULL)
 
 
 # ---- command line ------------------------------------------------------------------------------------------------

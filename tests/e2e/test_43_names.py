@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from harness import NameServer, free_port, reply, route, service, wait_until
+from harness import PATIENCE, NameServer, free_port, reply, route, service, wait_until
 
 
 @pytest.fixture
@@ -37,13 +37,19 @@ def town(origins):
     return port, servers
 
 
-def by_name(port, host="web.test", path="/"):
-    return service(port, route(host, [path]), name=host, url=f"http://{host}:{port}/")
+def by_name(port, host="web.test", path="/", **fields):
+    return service(port, route(host, [path]), name=host, url=f"http://{host}:{port}/", **fields)
 
 
 def addresses(gateway):
     upstreams = gateway.control("GET", "/upstreams").json()["upstreams"]
     return [target["address"] for target in upstreams[0]["targets"]]
+
+
+def known(gateway, *expected):
+    """Until these are the addresses: a start waits for names, but not for long."""
+    wait_until(lambda: sorted(addresses(gateway)) == sorted(expected), f"{expected} to be known")
+    return gateway
 
 
 class Stream:
@@ -71,11 +77,23 @@ class Stream:
         self.thread.join()
 
 
+def test_the_first_request_after_the_start_is_answered(names, town, start):
+    """The start waits for the first answer. Not for long: a round in which the name server had no processor says nothing."""
+    port, _ = town
+    dns = names({"web.test": ["127.0.0.2"]})
+
+    def answered():
+        gateway = start([by_name(port)], dns_resolver=[dns.address], workers=2)
+        answer = gateway.get("/")
+        gateway.stop()
+        return answer.status == 200 and answer.body == b"127.0.0.2"
+    assert any(answered() for _ in range(5))
+
+
 def test_change_is_followed_and_no_request_is_lost(names, town, start):
     port, _ = town
     dns = names({"web.test": ["127.0.0.2"]})
-    gateway = start([by_name(port)], dns_resolver=[dns.address], workers=2)
-    assert gateway.get("/").body == b"127.0.0.2"      # the first request after the start
+    gateway = known(start([by_name(port)], dns_resolver=[dns.address], workers=2, keepalive_requests=1000000), f"127.0.0.2:{port}")
     with Stream(gateway) as stream:
         wait_until(lambda: stream.seen[200, "127.0.0.2"] > 20, "requests")
         dns.set({"web.test": ["127.0.0.3", "127.0.0.4"]})
@@ -94,16 +112,16 @@ def test_both_families(names, origins, start):
     four = origins(lambda c, r: c.send(reply(200, body="four")))
     six = origins.adopt(type(four)(lambda c, r: c.send(reply(200, body="six")), address="::1", port=four.port, family=10))
     dns = names({"web.test": ["127.0.0.1", "::1"]})
-    gateway = start([by_name(four.port)], dns_resolver=[dns.address])
+    gateway = known(start([by_name(four.port)], dns_resolver=[dns.address]), f"127.0.0.1:{four.port}", f"[::1]:{six.port}")
     assert {gateway.get("/").body for _ in range(4)} == {b"four", b"six"}
-    only = start([by_name(six.port)], dns_resolver=[dns.address], dns_types=["AAAA"])
+    only = known(start([by_name(six.port)], dns_resolver=[dns.address], dns_types=["AAAA"]), f"[::1]:{six.port}")
     assert {only.get("/").body for _ in range(4)} == {b"six"}
 
 
 def test_idle_connections_of_an_address_that_went_are_closed(names, town, start):
     port, servers = town
     dns = names({"web.test": ["127.0.0.2"]})
-    gateway = start([by_name(port)], dns_resolver=[dns.address], workers=1)
+    gateway = known(start([by_name(port)], dns_resolver=[dns.address], workers=1), f"127.0.0.2:{port}")
     assert gateway.get("/").body == b"127.0.0.2"
     connection = servers["127.0.0.2"].connections[0]
     dns.set({"web.test": ["127.0.0.3"]})
@@ -114,13 +132,14 @@ def test_idle_connections_of_an_address_that_went_are_closed(names, town, start)
 def test_running_request_on_an_address_that_went_finishes(names, town, origins, start):
     port, _ = town
     release = threading.Event()
-    origins(lambda c, r: (release.wait(20), c.send(reply(200, body="slow"))), address="127.0.0.5", port=port)
+    slow = origins(lambda c, r: (release.wait(4 * PATIENCE), c.send(reply(200, body="slow"))), address="127.0.0.5", port=port)
     dns = names({"web.test": ["127.0.0.5"]})
-    gateway = start([by_name(port)], dns_resolver=[dns.address])
-    client = gateway.client(timeout=20)
+    gateway = known(start([by_name(port, read_timeout=600000)], dns_resolver=[dns.address]), f"127.0.0.5:{port}")
+    client = gateway.client()
     client.request()
+    wait_until(lambda: slow.requests, "the request at the address that will go")
     dns.set({"web.test": ["127.0.0.3"]})
-    wait_until(lambda: addresses(gateway) == [f"127.0.0.3:{port}"], "the new address")
+    known(gateway, f"127.0.0.3:{port}")
     assert gateway.get("/").body == b"127.0.0.3"
     release.set()
     assert client.response().body == b"slow"
@@ -150,14 +169,14 @@ def test_start_does_not_wait_for_a_dead_name_server(origin, start):
 def test_failing_name_server_keeps_the_last_answer(names, town, start):
     port, _ = town
     dns = names({"web.test": ["127.0.0.2"]})
-    gateway = start([by_name(port)], dns_resolver=[dns.address])
+    gateway = known(start([by_name(port)], dns_resolver=[dns.address]), f"127.0.0.2:{port}")
     assert gateway.get("/").body == b"127.0.0.2"
     dns.stop()
     gateway.wait_log(r"the name web\.test cannot be resolved, its last addresses stay")
     assert {gateway.get("/").body for _ in range(10)} == {b"127.0.0.2"}
     gateway.reload()
     assert gateway.get("/").body == b"127.0.0.2"      # over a reload, too
-    os.kill(gateway.pids("checker")[0], signal.SIGKILL)
+    os.kill(wait_until(lambda: gateway.pids("checker"), "the checker")[0], signal.SIGKILL)
     gateway.wait_log(r"checker .* was killed by SIGKILL")
     assert gateway.get("/").body == b"127.0.0.2"
     dns.set({"web.test": ["127.0.0.3"]})
@@ -167,7 +186,7 @@ def test_failing_name_server_keeps_the_last_answer(names, town, start):
 def test_emptied_answer_is_seen(names, town, start):
     port, _ = town
     dns = names({"web.test": ["127.0.0.2"]})
-    gateway = start([by_name(port)], dns_resolver=[dns.address])
+    gateway = known(start([by_name(port)], dns_resolver=[dns.address]), f"127.0.0.2:{port}")
     assert gateway.get("/").status == 200
     dns.set({})
     wait_until(lambda: gateway.get("/").status == 503, "the address to go")
@@ -179,7 +198,8 @@ def test_srv_records(names, town, origins, start):
     other = origins(lambda c, r: c.send(reply(200, body="other")), address="127.0.0.5", port=free_port())
     dns = names({"_web._tcp.test": [(10, 60, port, "a.test"), (10, 20, other.port, "b.test")],
                  "a.test": ["127.0.0.2"], "b.test": ["127.0.0.5"]})
-    gateway = start([by_name(1, "_web._tcp.test")], dns_resolver=[dns.address], workers=1)
+    gateway = known(start([by_name(1, "_web._tcp.test")], dns_resolver=[dns.address], workers=1),
+                    f"127.0.0.2:{port}", f"127.0.0.5:{other.port}")
     got = collections.Counter(gateway.get("/").body for _ in range(40))
     assert got == {b"127.0.0.2": 30, b"other": 10}
     dns.set({"_web._tcp.test": [(10, 60, port, "a.test")], "a.test": ["127.0.0.3"]})
@@ -192,7 +212,8 @@ def test_srv_priorities(names, town, origins, start):
     origins(lambda c, r: c.send(reply(200, body="second")), address="127.0.0.5", port=port)
     dns = names({"_web._tcp.test": [(10, 1, port, "a.test"), (20, 60000, port, "b.test")],
                  "a.test": ["127.0.0.2"], "b.test": ["127.0.0.5"]})
-    gateway = start([by_name(1, "_web._tcp.test")], dns_resolver=[dns.address], workers=2)
+    gateway = known(start([by_name(1, "_web._tcp.test")], dns_resolver=[dns.address], workers=2),
+                    f"127.0.0.2:{port}", f"127.0.0.5:{port}")
     assert {gateway.get("/").body for _ in range(20)} == {b"127.0.0.2"}
     servers["127.0.0.2"].stop()
     wait_until(lambda: gateway.get("/").body == b"second", "the second priority")
@@ -201,9 +222,9 @@ def test_srv_priorities(names, town, origins, start):
 def test_plain_name_with_srv_records_has_their_ports(names, town, start):
     port, _ = town
     dns = names({"web.test": ["127.0.0.2", (1, 1, port, "b.test")], "b.test": ["127.0.0.3"]})
-    gateway = start([by_name(1)], dns_resolver=[dns.address])
+    gateway = known(start([by_name(1)], dns_resolver=[dns.address]), f"127.0.0.3:{port}")
     assert gateway.get("/").body == b"127.0.0.3"
-    plain = start([by_name(port)], dns_resolver=[dns.address], dns_types=["A"])
+    plain = known(start([by_name(port)], dns_resolver=[dns.address], dns_types=["A"]), f"127.0.0.2:{port}")
     assert plain.get("/").body == b"127.0.0.2"
 
 
@@ -220,8 +241,7 @@ def test_long_answer_over_tcp(names, origins, start):
     for address in many[:3]:
         origins(lambda c, r, a=address: c.send(reply(200, body=a)), address=address, port=port)
     dns = names({"web.test": many})
-    gateway = start([by_name(port)], dns_resolver=[dns.address], workers=1)
-    assert sorted(addresses(gateway)) == sorted(f"{address}:{port}" for address in many)
+    gateway = known(start([by_name(port)], dns_resolver=[dns.address], workers=1), *(f"{address}:{port}" for address in many))
     assert {gateway.get("/").body for _ in range(3)} == {address.encode() for address in many[:3]}
 
 
@@ -231,6 +251,7 @@ def test_ttl_has_a_floor(names, town, start):
     dns = names({"web.test": ["127.0.0.2"]}, ttl=0)
     gateway = start([by_name(port), by_name(port, "other.test", "/other")],
                     dns_resolver=[dns.address], dns_min_ttl=600.0)
+    known(gateway, f"127.0.0.2:{port}")
     assert gateway.get("/").body == b"127.0.0.2"
     dns.set({"web.test": ["127.0.0.3"], "other.test": ["127.0.0.3"]})
     wait_until(lambda: gateway.get("/other").status == 200, "the other name, which had an error")
@@ -242,6 +263,7 @@ def test_ttl_has_a_ceiling(names, town, start):
     port, _ = town
     dns = names({"web.test": ["127.0.0.2"]}, ttl=3600)
     gateway = start([by_name(port)], dns_resolver=[dns.address], dns_min_ttl=0.1, dns_max_ttl=0.2)
+    known(gateway, f"127.0.0.2:{port}")
     assert gateway.get("/").body == b"127.0.0.2"
     dns.set({"web.test": ["127.0.0.3"]})
     wait_until(lambda: gateway.get("/").body == b"127.0.0.3", "the new address")

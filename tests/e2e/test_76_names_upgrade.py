@@ -74,11 +74,11 @@ def test_shift_goes_on(origins, start):
     done = gateway.ctl("shift", "s", "--to", "green", "--percent", "10", "--step", "0.1/1s", "--abort-if", "5xx>50%", "--requests", "1")
     assert done.returncode == 0, done.stderr
     old, _ = upgrade(gateway)
-    before = gateway.control("GET", "/services/s/shift").json()["percent"]
+    before = wait_until(lambda: gateway.control("GET", "/services/s/shift").json().get("percent"), "what the new one says of it")
 
     def went_on():
         for _ in range(20):
             gateway.get("/")
         return gateway.control("GET", "/services/s/shift").json()["percent"] > before
-    wait_until(went_on, "steps by the new one", 30)
+    wait_until(went_on, "steps by the new one", 60)
     assert ended(old) == 0
