@@ -7,11 +7,12 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
 
-from harness import Client, ask, free_port, proxy_cache, raw, reply, route, service, status_of, wait_until
+from harness import PATIENCE, Client, ask, free_port, proxy_cache, raw, reply, route, service, status_of, wait_until
 
 JSON = "Content-Type: application/json"
 
@@ -19,7 +20,7 @@ JSON = "Content-Type: application/json"
 @pytest.fixture
 def gateway(origins, start):
     server = origins(lambda c, r: c.send(reply(200, JSON, body=b'{"n": %d}' % len(server.requests))))
-    running = start([service(server.port, route("cached", ["/c"], plugins=[proxy_cache()]), route("plain", ["/"]))])
+    running = start([service(server.port, route("cached", ["/c"], plugins=[proxy_cache(cache_ttl=3600)]), route("plain", ["/"]))])
     running.server = server
     return running
 
@@ -60,7 +61,7 @@ NONSENSE = {
 @pytest.mark.parametrize("name", NONSENSE)
 def test_nonsense_does_no_harm(gateway, name):
     data = NONSENSE[name]
-    client = Client(None, unix=gateway.socket, timeout=5)
+    client = Client(None, unix=gateway.socket)
     try:
         client.send(data)
         client.sock.shutdown(socket.SHUT_WR)
@@ -218,7 +219,7 @@ def test_cache_listing(origins, start):
         number = int(re.search(r"\d+", request.target).group())
         status = 404 if request.target.startswith("/gone") else 200
         connection.send(reply(status, JSON, f"Cache-Tag: all, t{number % 2}", body=b"x" * (number * 10)))
-    gateway = start([service(origins(answer).port, route(plugins=[proxy_cache(response_code=[200, 404])]))])
+    gateway = start([service(origins(answer).port, route(plugins=[proxy_cache(response_code=[200, 404], cache_ttl=3600)]))])
     for number in range(1, 9):
         for _ in range(number):
             gateway.get(f"/shop/{number}")
@@ -245,7 +246,7 @@ def test_ctl_cache_warm(origins, start, tmp_path):
         connection.send(reply(500 if request.target == "/bad" else 200, JSON, "Vary: Accept-Language",
                               *(["Cache-Control: private"] if request.target == "/private" else []), body=b"x" * 100))
     origin = origins(answer)
-    gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_control=True)]))])
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_control=True, cache_ttl=3600, lock_timeout=3600000)]))])
     urls = tmp_path / "urls"
     urls.write_text("# to be warm\n" + "".join(f"http://localhost/{n}\n" for n in range(30)) +
                     "http://localhost/0\n  Accept-Language: de\n\nhttp://localhost/private\n")
@@ -267,7 +268,7 @@ def test_ctl_cache_warm(origins, start, tmp_path):
 
 def test_ctl_cache_get_spells_it_out(origins, start):
     """Variants of one URL, and for each the sum that says whether it is fresh, why, and until when."""
-    origin = origins(lambda c, r: c.send(reply(200, JSON, "Vary: X-V", "Age: 5", "ETag: \"e\"", "Cache-Control: max-age=100, "
+    origin = origins(lambda c, r: c.send(reply(200, JSON, "Vary: X-V", "Age: 5", "ETag: \"e\"", "Cache-Control: max-age=3000, "
                                                "stale-while-revalidate=30, stale-if-error=600", body=b"x" * 1000)))
     gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_control=True)]))])
     for value in ("one", "two", "two"):
@@ -276,15 +277,15 @@ def test_ctl_cache_get_spells_it_out(origins, start):
     assert len(found) == 2 and sum(one["hits"] for one in found) == 1
     for one in found:
         f = one["freshness"]
-        assert f["age_at_store"] == 5 and f["lifetime"] == 100 and f["lifetime_from"] == "max-age" and f["state"] == "fresh"
-        assert f["age"] == 5 + f["since_stored"] and f["fresh_until"] == f["stored"] + 95
+        assert f["age_at_store"] == 5 and f["lifetime"] == 3000 and f["lifetime_from"] == "max-age" and f["state"] == "fresh"
+        assert f["age"] == 5 + f["since_stored"] and f["fresh_until"] == f["stored"] + 2995
         assert f["stale_while_until"] == f["fresh_until"] + 30 and f["stale_error_until"] == f["fresh_until"] + 600
         assert f["kept_until"] >= f["stale_error_until"] and one["validators"]["etag"] == '"e"'
         s = one["sizes"]
         assert s["body"] == 1000 and s["key"] + s["head"] + s["body"] + s["overhead"] == s["total"] and 0 < s["overhead"] < 400
     text = gateway.ctl("cache", "get", "http://localhost/p?q=1").stdout
-    assert text.count("lifetime        100s, from max-age") == 2 and "5s at store + " in text and "2 of 2" in text
-    assert re.search(r"stale while +30s, until 20\d\d-\d\d-\d\d .* UTC \(in 2m\d\ds\)", text)
+    assert text.count("lifetime        3000s, from max-age") == 2 and "5s at store + " in text and "2 of 2" in text
+    assert re.search(r"stale while +30s, until 20\d\d-\d\d-\d\d .* UTC \(in [45]\dm\d\ds\)", text)
     text = gateway.ctl("cache", "get", found[0]["key"]).stdout
     assert text.count("lifetime") == 1 and "  Content-Type: application/json" in text
     assert {list(one["selected_by"].values())[0] for one in found} == {"one", "two"}
@@ -292,58 +293,72 @@ def test_ctl_cache_get_spells_it_out(origins, start):
 
 
 def test_ctl_cache_advise(origins, start):
-    """Requests in turn for half as many objects again as fit: twice the memory would hold them all."""
+    """Requests in turn for 40 % more objects than fit: twice the memory would hold them all. That is seen by samples: of
+    some 6,400 objects one in 16, and the verdict holds while they are between 280 and 530, which is six deviations."""
     origin = origins(lambda c, r: c.send(reply(200, JSON, body=b"x" * 100)))
-    gateway = start([service(origin.port, route(plugins=[proxy_cache()]))], shared_dicts=({"name": "gateway_cache", "size": "1m"},))
+    gateway = start([service(origin.port, route(plugins=[proxy_cache(cache_ttl=86400)]))],
+                    shared_dicts=({"name": "gateway_cache", "size": "2m"},))
     before = json.loads(gateway.ctl("-o", "json", "cache", "advise").stdout)["dicts"][0]
     assert before["sizes"] == [] and "nothing was asked" in gateway.ctl("cache", "advise").stdout
+    began = time.monotonic()
 
     def ask_for(what, count):
-        for begin in range(0, count, 500):
-            client = gateway.client()
-            for number in range(begin, min(begin + 500, count)):
+        client = gateway.client()
+        for begin in range(0, count, 50):
+            numbers = range(begin, min(begin + 50, count))
+            for number in numbers:
                 client.request("GET", f"/{what}/{number}")
+            for number in numbers:
                 client.response()
-            client.close()
-    ask_for("first", 3000)
+            if begin % 1000 == 0:                                       # samples that are not read in time are lost
+                assert gateway.control("GET", "/cache/advise").status == 200
+                client.close()
+                client = gateway.client()
+        client.close()
+    ask_for("first", 6000)
     fit = json.loads(gateway.ctl("-o", "json", "cache", "stat").stdout)["dicts"][0]["objects"]
-    assert 500 < fit < 3000
-    count = fit * 3 // 2
-    for _ in range(4):
+    assert 4000 < fit < 6000
+    count = fit * 7 // 5
+    for _ in range(3):
         ask_for("then", count)
     one = json.loads(gateway.ctl("-o", "json", "cache", "advise").stdout)["dicts"][0]
     sizes = {s["percent"]: s for s in one["sizes"]}
-    assert sorted(sizes) == [75, 100, 125, 150, 200] and sizes[200]["bytes"] == 2 << 20 and one["lost"] < one["events"]
+    assert sorted(sizes) == [75, 100, 125, 150, 200] and sizes[200]["bytes"] == 4 << 20 and one["lost"] < one["events"]
     assert sizes[100]["fewer_misses"] == 0 and sizes[200]["ready"] and sizes[100]["ready"]
-    gained, expected = sizes[200]["fewer_misses"], 3 * count / (3000 + 4 * count)
+    gained, expected = sizes[200]["fewer_misses"], 2 * count / (6000 + 3 * count)
     assert abs(gained - expected) < 0.2, (gained, expected, json.dumps(one))
     assert sizes[200]["hit_ratio"] > sizes[100]["hit_ratio"] and sizes[200]["hits_per_hour"] > 0
     assert sizes[75]["fewer_misses"] <= 0.02
     text = gateway.ctl("cache", "advise", "--dict", "gateway_cache").stdout
-    assert re.search(r"200 +2\.0M +\d+\.\d% +\d+\.\d% ", text), text
+    assert re.search(r"200 +4.0M +\d+\.\d% +\d+\.\d% ", text), text
     idle = json.loads(gateway.ctl("-o", "json", "cache", "stat").stdout)["dicts"][0]["evicted_age"]["idle"]
-    assert idle is not None and 0 <= idle < 60
+    assert idle is not None and 0 <= idle <= time.monotonic() - began + 1
 
 
 def test_ctl_stop_and_quit(origin, start):
     for verb in ("stop", "quit"):
         gateway = start([service(origin.port)])
         assert gateway.ctl(verb).returncode == 0
-        assert gateway.process.wait(10) == 0
+        assert gateway.process.wait(PATIENCE) == 0
 
 
 def test_quit_lets_open_requests_finish(origins, start):
+    told = threading.Event()
+
     def handler(connection, request):
-        time.sleep(0.8)
+        assert told.wait(PATIENCE)
         connection.send(reply(200, body=b"late but whole"))
-    gateway = start([service(origins(handler).port)])
+    origin = origins(handler)
+    gateway = start([service(origin.port, read_timeout=120000)], shutdown_timeout=120000)
     client = gateway.client()
     client.request()
-    time.sleep(0.2)
-    gateway.ctl("quit")
+    wait_until(lambda: origin.requests, "the request at the origin")
+    assert gateway.ctl("quit").returncode == 0
+    gateway.wait_log("graceful stop")
+    told.set()
     assert client.response().body == b"late but whole"
     client.close()
-    assert gateway.process.wait(10) == 0
+    assert gateway.process.wait(PATIENCE) == 0
 
 
 # ---- status and metrics ----------------------------------------------------------------------------------------------------------
@@ -361,25 +376,26 @@ def total(metrics, name, *labels):
     return sum(v for k, v in metrics.items() if k.split("{")[0] == name and all(label in k for label in labels))
 
 
-def wait_counted(gateway, name, count, *labels):
-    wait_until(lambda: total(gateway.metrics(), name, *labels) >= count, f"{name} to reach {count}")
-    return gateway.metrics()
-
-
 def test_metrics_count_what_happened(gateway):
     for i in range(10):
         gateway.get("/c/same")
         gateway.get(f"/p{i}")
     gateway.get("/", host="a@b")
-    metrics = wait_counted(gateway, "gateway_http_request_duration_seconds_count", 10, 'route="plain"')
-    assert total(metrics, "gateway_http_requests_total", 'route="cached"', '"2') == 10
-    assert total(metrics, "gateway_http_requests_total", 'route="plain"', '"2') == 10
-    assert total(metrics, "gateway_cache_requests_total", 'route="cached"', '"hit"') == 9
-    assert total(metrics, "gateway_cache_requests_total", 'route="cached"', '"miss"') == 1
-    assert total(metrics, "gateway_bad_requests_total") >= 1
-    assert total(metrics, "gateway_http_request_duration_seconds_bucket", 'route="plain"', 'le="+Inf"') == 10
-    assert total(metrics, "gateway_shared_dict_objects") == 1 and total(metrics, "gateway_shared_dict_capacity_bytes") == 16 << 20
-    assert total(metrics, "gateway_upstream_target_up") == 1
+    expected = {("gateway_http_requests_total", 'route="cached"', '"2'): 10,
+                ("gateway_http_requests_total", 'route="plain"', '"2'): 10,
+                ("gateway_cache_requests_total", 'route="cached"', '"hit"'): 9,
+                ("gateway_cache_requests_total", 'route="cached"', '"miss"'): 1,
+                ("gateway_bad_requests_total",): 1,
+                ("gateway_http_request_duration_seconds_bucket", 'route="plain"', 'le="+Inf"'): 10,
+                ("gateway_http_request_duration_seconds_count", 'route="plain"'): 10,
+                ("gateway_shared_dict_objects",): 1, ("gateway_shared_dict_capacity_bytes",): 16 << 20,
+                ("gateway_upstream_target_up",): 1}
+
+    def counted():
+        metrics = gateway.metrics()
+        return {what: total(metrics, *what) for what in expected}
+    wait_until(lambda: all(n >= expected[what] for what, n in counted().items()), "everything to be counted")
+    assert counted() == expected
 
 
 def test_connection_gauge_agrees_with_the_counters(gateway):
@@ -422,11 +438,13 @@ def test_metrics_follow_the_text_format(gateway):
 def test_histogram_is_cumulative(gateway):
     for _ in range(20):
         gateway.get("/")
-    metrics = wait_counted(gateway, "gateway_http_request_duration_seconds_count", 20, 'route="plain"')
-    rows = [(float(re.search(r'le="([^"]+)"', k).group(1).replace("+Inf", "inf")), v) for k, v in metrics.items()
-            if k.startswith("gateway_http_request_duration_seconds_bucket") and 'route="plain"' in k]
-    values = [v for _, v in sorted(rows)]
-    assert values == sorted(values) and values[-1] == 20
+
+    def values():
+        rows = [(float(re.search(r'le="([^"]+)"', k).group(1).replace("+Inf", "inf")), v) for k, v in gateway.metrics().items()
+                if k.startswith("gateway_http_request_duration_seconds_bucket") and 'route="plain"' in k]
+        return [v for _, v in sorted(rows)]
+    wait_until(lambda: max(values()) >= 20, "all to be counted")
+    assert values() == sorted(values()) and values()[-1] == 20
 
 
 # ---- logs ---------------------------------------------------------------------------------------------------------------------------

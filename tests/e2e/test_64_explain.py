@@ -10,7 +10,7 @@ from harness import ask, plugin, route, service
 @pytest.fixture(name="it")
 def gateway_with_plugins(origin, start):
     return start([service(
-        origin.port, route("api", ["/api"], [plugin("key-auth"), plugin("acl", allow=["staff"]), plugin("rate-limiting", minute=5),
+        origin.port, route("api", ["/api"], [plugin("key-auth"), plugin("acl", allow=["staff"]), plugin("rate-limiting", year=5),
                                 plugin("proxy-cache"), plugin("security-headers")],
               hosts=["example.com"]),
         route("old", ["/old"], [plugin("redirect", location="https://new.example/")]),
@@ -63,7 +63,7 @@ def test_looking_changes_nothing(it, origin):
     assert not origin.requests
     before = it.status().json()["requests"]["total"]
     answer = it.get("/api/1", "apikey: ka", host="example.com")
-    assert answer.status == 200 and answer.get("X-RateLimit-Remaining-Minute") == "4"
+    assert answer.status == 200 and answer.get("X-RateLimit-Remaining-Year") == "4"
     assert before == 0 and it.status().json()["connections"]["active"] <= 1
     for _ in range(5):
         answer = it.get("/api/1", "apikey: ka", host="example.com")

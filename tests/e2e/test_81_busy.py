@@ -73,7 +73,7 @@ def busy(request, origins, start, pki):
     plain = origins(answer)
     secure = origins(answer, tls=server_tls(pki / "server.crt", pki / "server.key"))
     gateway = start([service(plain.port, route("plain", ["/plain"], strip_path=True), route("tunnel", ["/tunnel"]),
-                             route("cached", ["/cached"], plugins=[proxy_cache()]), retries=0),
+                             route("cached", ["/cached"], plugins=[proxy_cache(cache_ttl=3600, lock_timeout=3600000)]), retries=0),
                      service(None, route("tls", ["/tls"], strip_path=True), retries=0, name="secure",
                              url=f"https://localhost:{secure.port}/",
                              ca_certificates=str(pki / "ca.crt"))],
@@ -192,7 +192,7 @@ def test_control_in_a_busy_kernel(busy):
     victim = busy.pids()[0]
     os.kill(victim, 9)
     busy.replaced(victim, count=2)
-    wait_until(lambda: len(busy.children()) == 4, "the old generations to have left", 20)
+    wait_until(lambda: len(busy.children()) == 4, "the old generations to have left")
 
 
 @pytest.mark.seconds(40)
