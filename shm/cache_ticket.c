@@ -323,10 +323,21 @@ bool cache_ticket_await(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], ui
     struct spot spot = spot_of(cache, id);
     lock_sets(cache, spot.shard);
     *ticket = find_ticket(cache, spot, id);
-    if (*ticket != 0)
+    if (*ticket != 0) {
         hold(cache, *ticket);
+        cache->shards[spot.shard].waits++;
+    }
     unlock_sets(cache, spot.shard);
     return *ticket != 0;
+}
+
+bool cache_ticket_is_taken(struct cache *cache, const uint8_t id[CACHE_ID_SIZE])
+{
+    struct spot spot = spot_of(cache, id);
+    lock_sets(cache, spot.shard);
+    bool taken = find_ticket(cache, spot, id) != 0;
+    unlock_sets(cache, spot.shard);
+    return taken;
 }
 
 void cache_ticket_purge(struct cache *cache, const uint8_t id[CACHE_ID_SIZE])

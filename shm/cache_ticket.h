@@ -59,6 +59,8 @@ bool cache_ticket_try(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], int6
 
 /* For who could not make it himself: true: WAIT; false: nobody is at it. */
 bool cache_ticket_await(struct cache *cache, const uint8_t id[CACHE_ID_SIZE], uint32_t *ticket);
+/* Whether somebody is at it that one who asks now could wait for. */
+bool cache_ticket_is_taken(struct cache *cache, const uint8_t id[CACHE_ID_SIZE]);
 
 /* The owner's: ends it as DONE, PASSED, FAILED or LOST, unless it has ended, and gives the handle
  * back. The end of a fill ends the ticket as well, as DONE or LOST. `detail`: PASSED: until when

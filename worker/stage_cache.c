@@ -65,7 +65,7 @@ static bool stale_will_do(struct stream *s, const struct cache_control *request)
         s->cache_status = STATS_STALE;
         return reuse_on_error(m, request, listed != 0, now);
     }
-    if (listed & CONF_STALE_UPDATING)
+    if (listed & CONF_STALE_UPDATING && !(request && request->only_if_cached)) /* who asks nobody */
         (void)cache_update_claim(&s->hit, now, now + REFRESHING_SECONDS);
     return false;
 }

@@ -248,6 +248,14 @@ def test_only_if_cached(site):
     assert it.get("/x", "Cache-Control: only-if-cached").status == 504 and it.count == 1
 
 
+def test_only_if_cached_leaves_the_refresh_to_who_asks_the_origin(site):
+    """Else all who come next would get the stale object, put off for the sake of an update that nobody is at."""
+    it = site(serve_stale=["updating"]).says(*STALE, TAG)
+    it.get()
+    assert it.get("/x", "Cache-Control: only-if-cached").status == 504
+    assert it.state() == "Revalidated" and it.count == 2
+
+
 def test_immutable_is_not_asked_for_again(site):
     it = site().says("Cache-Control: max-age=60, immutable", TAG)
     it.get()

@@ -42,27 +42,25 @@ static void finish(struct errand *e)
  * for this refresh. False: another request is at it already. */
 static bool take_turn(struct stream *s)
 {
-    uint32_t other;
-
     if (s->cache_config->lock_timeout == 0)
         return true;
     if (cache_ticket_try(s->cache, s->fill_id, s->w->loop.now.real_s, &s->ticket)) {
         memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
         return true;
     }
-    bool taken = cache_ticket_await(s->cache, s->fill_id, &other);
-    if (taken)
-        cache_ticket_leave(s->cache, &other);
-    return !taken; /* without a ticket where nobody waits for such answers */
+    /* without a ticket where nobody waits for such answers */
+    return !cache_ticket_is_taken(s->cache, s->fill_id);
 }
 
 /* Finds the object again and asks for it; it may have been renewed or removed meanwhile. */
 static void begin(struct errand *e)
 {
     struct stream *s = e->stream;
+    int64_t now = s->w->loop.now.real_s;
 
-    if (!take_turn(s) || !cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n,
-                                     s->w->loop.now.real_s, &s->hit)) {
+    if (!take_turn(s) ||
+        !cache_find(s->cache, s->fill_id, s->fill_key.p, s->fill_key.n, now, &s->hit) ||
+        !reuse_stale(s->hit.meta, s->hit.soft, now)) {
         finish(e);
         return;
     }

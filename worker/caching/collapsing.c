@@ -351,13 +351,11 @@ void collapsing_end(struct stream *s, int state, int64_t detail)
  * it needs. False: somebody else has it. */
 static bool change_ticket(struct stream *s)
 {
-    uint32_t own = 0, other;
+    uint32_t own = 0;
     bool taken = !cache_ticket_try(s->cache, s->fill_id, s->w->loop.now.real_s, &own) &&
-                 cache_ticket_await(s->cache, s->fill_id, &other);
+                 cache_ticket_is_taken(s->cache, s->fill_id);
 
     collapsing_end(s, CACHE_TICKET_DONE, 0);
-    if (taken)
-        cache_ticket_leave(s->cache, &other);
     s->ticket = own;
     memcpy(s->ticket_id, s->fill_id, CACHE_ID_SIZE);
     return !taken;

@@ -191,11 +191,19 @@ static void test_await_never_fills(void **state)
 {
     (void)state;
     struct bed *bed = make();
+    struct cache_stats stats;
     assert_false(cache_ticket_await(bed->waiter, bed->id, &bed->ours));
     assert_int_equal(bed->ours, 0);
+    assert_false(cache_ticket_is_taken(bed->waiter, bed->id));
     assert_int_equal(fill_take(bed), CACHE_TICKET_FILL);
+    assert_true(cache_ticket_is_taken(bed->waiter, bed->id));
+    cache_stats(bed->waiter, &stats);
+    assert_int_equal(stats.waits, 0);
     assert_true(cache_ticket_await(bed->waiter, bed->id, &bed->ours));
+    cache_stats(bed->waiter, &stats);
+    assert_int_equal(stats.waits, 1);
     cache_ticket_end(bed->filler, &bed->theirs, CACHE_TICKET_DONE, 0);
+    assert_false(cache_ticket_is_taken(bed->waiter, bed->id));
     assert_int_equal(look(bed).state, CACHE_TICKET_DONE);
     drop(bed);
 }
