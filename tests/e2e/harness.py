@@ -33,6 +33,7 @@ FAULT = os.environ.get("GATEWAY_FAULT", str(BUILD / "e2e" / "fault.so"))
 BUSY = os.environ.get("GATEWAY_BUSY", str(BUILD / "e2e" / "busy.so"))
 STAGGER = int(os.environ.get("GATEWAY_STAGGER", "0"))   # one step in so many is followed by a pause: see stagger.c
 PATIENCE = 90.0      # s until something that must happen is given up
+HELD = 2000.0        # s until an answer that a test holds back goes without being told to: longer than a test may take
 SANITIZED = "asan" in str(BUILD)
 # The sanitizer's library wants to be the first; behind what is preloaded it is the second.
 ASAN_OPTIONS = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
@@ -810,6 +811,10 @@ class Gateway:
         text = self.status("/metrics").body.decode()
         rows = re.findall(r"^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)(?: \d+)?$", text, re.M)
         return {name: float(value) for name, value in rows}
+
+    def waits(self):
+        """Requests that have waited, or wait, for what another one's brings to the cache."""
+        return sum(value for name, value in self.metrics().items() if name.startswith("gateway_shared_dict_waits_total"))
 
     def settle(self, clients, more=0):
         """Until the workers have every request that these clients wait for, and `more`: refreshes in the background."""

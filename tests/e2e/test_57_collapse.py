@@ -12,25 +12,27 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, proxy_cache, reply, route, service, wait_until
+from harness import HELD, PATIENCE, SANITIZED, proxy_cache, reply, route, service, wait_until
 
 TEXT = "Content-Type: text/plain"
 NUMBER = "{:08d}"
 
 
 class Stage:
-    """An origin that answers when it is told to, and a gateway with a cached route in front of it."""
+    """An origin that answers when it is told to, and a gateway with a cached route in front of it, where nobody stops waiting
+    unless a test wants it."""
 
     def __init__(self, origins, start, workers=3, settings=None, **config):
         self.go = threading.Event()
         self.answer = lambda connection, request: connection.send(reply(200, TEXT, body=b"x" * 1000))
         self.origin = origins(self.handle)
-        self.gateway = start([service(self.origin.port, route(plugins=[proxy_cache(**config)]), retries=0)], workers=workers,
-                             **(settings or {}))
+        config = {"lock_timeout": int(1000 * HELD), **config}
+        self.gateway = start([service(self.origin.port, route(plugins=[proxy_cache(**config)]), retries=0,
+                                      read_timeout=int(1000 * HELD))], workers=workers, **(settings or {}))
         self.clients = []
 
     def handle(self, connection, request):
-        self.go.wait(PATIENCE)
+        self.go.wait(HELD)
         return self.answer(connection, request)
 
     @property
@@ -52,9 +54,20 @@ class Stage:
         wait_until(lambda: self.asked > before, "a request at the origin")
         return client
 
-    def settle(self):
-        """Until all requests that were sent have arrived in their workers."""
+    def settle(self, waits=0):
+        """Until all requests that were sent have arrived in their workers, and so many wait for another one's answer."""
         self.gateway.settle(self.clients)
+        wait_until(lambda: self.gateway.waits() >= waits, f"{waits} requests that wait")
+
+    def expired(self):
+        """The target of what was stored as fresh, and is stale now. What the origin says may be past its max-age before it is
+        stored, on a slow machine: then another one is tried."""
+        for target in (f"/expired/{i}" for i in range(100)):
+            self.gateway.get(target)
+            if self.gateway.get(target).get("X-Cache-Status") == "Hit":
+                wait_until(lambda: self.gateway.get(target, "Cache-Control: only-if-cached").status == 504, "it to be stale")
+                return target
+        raise AssertionError("nothing was ever fresh")
 
     def close(self):
         for client in self.clients:
@@ -79,19 +92,42 @@ def pause():
     time.sleep(0.3)
 
 
-def pid_of(gateway, connection):
-    """The worker at the other end of a connection to the origin."""
-    ports = connection.sock.getpeername()[1], connection.sock.getsockname()[1]
-    rows = [r.split() for r in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inode = next(r[9] for r in rows if tuple(int(r[i].split(":")[1], 16) for i in (1, 2)) == ports)
-    for pid in gateway.pids():
+def sockets_of(pid):
+    found = set()
+    with contextlib.suppress(OSError):
         for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                if os.readlink(fd) == f"socket:[{inode}]":
-                    return pid
-            except OSError:
-                continue
-    raise AssertionError("nobody has that connection")
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(fd))
+    return found
+
+
+def pids_of(gateway, connections):
+    """The workers at the other ends of connections, of clients or to the origin."""
+    def find():
+        rows = [r.split() for r in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        inodes = {tuple(int(r[i].split(":")[1], 16) for i in (1, 2)): f"socket:[{r[9]}]" for r in rows if r[9] != "0"}
+        wanted = [inodes.get((c.sock.getpeername()[1], c.sock.getsockname()[1])) for c in connections]
+        owner = {name: pid for pid in gateway.pids() for name in sockets_of(pid)}
+        pids = [owner.get(name) for name in wanted]
+        return pids if all(pids) else None
+    return wait_until(find, "the workers of some connections")
+
+
+def pid_of(gateway, connection):
+    return pids_of(gateway, [connection])[0]
+
+
+def send_elsewhere(it, victim, least):
+    """Clients that have sent a request each, at least so many of them to other workers than that one; and for each whether it
+    did. How the kernel shares them out is its own affair, and that of who gets the processor."""
+    clients = []
+
+    def enough():
+        clients.extend(it.send(8))
+        it.settle()
+        return sum(pid != victim for pid in pids_of(it.gateway, clients)) >= least
+    wait_until(enough, "clients in other workers")
+    return clients, [pid != victim for pid in pids_of(it.gateway, clients)]
 
 
 def begin(connection, size, *fields):
@@ -106,7 +142,7 @@ def test_one_request_for_all(stage, size):
     body = bytes(i % 251 for i in range(min(size, 65536))) * (size // 65536 + 1)
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, body=body[:size]))
     clients = it.send(60)
-    it.settle()
+    it.settle(waits=59)
     it.go.set()
     answers = [client.response() for client in clients]
     assert all(a.status == 200 and a.complete and a.body == body[:size] for a in answers)
@@ -141,7 +177,7 @@ def test_head_and_body_come_while_it_is_filled(stage):
     def answer(connection, _request):
         begin(connection, 3000)
         connection.send(b"a" * 1000)
-        more.wait(PATIENCE)
+        more.wait(HELD)
         connection.send(b"b" * 2000)
     it.answer = answer
     clients = it.send(6)
@@ -163,17 +199,20 @@ def test_head_and_body_come_while_it_is_filled(stage):
 
 def test_objects_do_not_wait_for_each_other(stage):
     it = stage()
-    slow = it.first("/slow")
-    it.go.set()
     held = threading.Event()
-    it.answer = lambda connection, request: connection.send(reply(200, TEXT, body=request.target.encode()))
-    assert slow.response().status == 200
-    it.go.clear()
-    waiting = it.first("/slow2")
+
+    def answer(connection, request):
+        if request.target == "/slow":
+            held.wait(HELD)
+        connection.send(reply(200, TEXT, body=request.target.encode()))
+    it.answer = answer
     it.go.set()
+    slow = [it.first("/slow"), *it.send(5, "/slow")]
+    it.settle(waits=5)
     assert it.gateway.get("/fast").body == b"/fast"
-    assert waiting.response().body == b"/slow2"
     held.set()
+    assert {client.response().body for client in slow} == {b"/slow"}
+    assert it.asked == 2
 
 
 def test_head_and_conditional_requests_wait_as_well(stage):
@@ -184,7 +223,7 @@ def test_head_and_conditional_requests_wait_as_well(stage):
     it.clients += clients
     clients[0].request("HEAD", "/x")
     clients[1].request("GET", "/x", 'If-None-Match: "v"')
-    it.settle()
+    it.settle(waits=2)
     it.go.set()
     head, conditional = clients[0].response("HEAD"), clients[1].response()
     assert head.status == 200 and head.get("Content-Length") == "4"
@@ -205,19 +244,19 @@ def test_variants_fill_side_by_side(stage):
 
 
 def test_stale_object_is_validated_once(stage):
-    it = stage(workers=4, cache_control=True, storage_ttl=60, serve_stale=[])
+    it = stage(workers=4, cache_control=True, storage_ttl=6000, serve_stale=[])
     it.go.set()
     it.answer = lambda connection, request: connection.send(
         reply(304, 'ETag: "v"', "Cache-Control: max-age=60", length=False) if "If-None-Match" in request
-        else reply(200, TEXT, 'ETag: "v"', "Cache-Control: max-age=1", body=b"same"))
-    assert it.gateway.get("/x").body == b"same"
-    time.sleep(2.1)
+        else reply(200, TEXT, 'ETag: "v"', "Cache-Control: max-age=3", body=b"same"))
+    target = it.expired()
+    before = it.asked
     it.go.clear()
-    clients = it.send(40)
-    it.settle()
+    clients = it.send(40, target)
+    it.settle(waits=39)
     it.go.set()
     assert {client.response().body for client in clients} == {b"same"}
-    assert it.asked == 2
+    assert it.asked == before + 1
 
 
 # ---- slow, gone, dead --------------------------------------------------------------------------------------------
@@ -242,7 +281,7 @@ def test_first_client_leaves_inside_the_body(stage, how):
     def answer(connection, _request):
         begin(connection, 200000)
         connection.send(b"a" * 100000)
-        more.wait(PATIENCE)
+        more.wait(HELD)
         connection.send(b"b" * 100000)
     it.answer = answer
     first = it.first()
@@ -259,12 +298,22 @@ def test_first_client_leaves_inside_the_body(stage, how):
 
 def test_fill_goes_on_when_nobody_is_left(stage):
     it = stage()
-    it.answer = lambda connection, request: [begin(connection, 400000), time.sleep(0.3), connection.send(b"z" * 400000)] and None
+    more = threading.Event()
+
+    def answer(connection, _request):
+        begin(connection, 400000)
+        more.wait(HELD)
+        connection.send(b"z" * 400000)
+    it.answer = answer
     first = it.first()
     it.go.set()
     first.response(body=False)
     first.close()
-    wait_until(lambda: it.gateway.get("/x").get("X-Cache-Status") == "Hit", "the object in the cache")
+    pause()
+    more.set()
+    wait_until(lambda: it.gateway.control("GET", "/cache").json()["dicts"][0]["objects"] == 1, "the object in the cache")
+    answer = it.gateway.get("/x")
+    assert answer.get("X-Cache-Status") == "Hit" and answer.body == b"z" * 400000
     assert it.asked == 1
 
 
@@ -331,13 +380,13 @@ def test_readers_along_of_what_outgrows_the_cache(stage, version, same):
     body = bytes(i % 251 for i in range(65536)) * (size // 65536)
     more = threading.Event()
 
-    def answer(connection, _request):
-        first = it.asked == 1
+    def answer(connection, request):
+        first = request.number == 1
         data = body if first or same else b"y" + body[1:]
         connection.send(f"HTTP/1.1 200 OK\r\n{TEXT}\r\nConnection: close\r\n\r\n")
         connection.send(data[:half])
         if first:
-            more.wait(PATIENCE)
+            more.wait(HELD)
         connection.send(data[half:])
         return False
     it.answer = answer
@@ -396,92 +445,93 @@ def test_min_uses_one_of_many_stores(stage):
     assert it.gateway.get("/x").get("X-Cache-Status") == "Hit"
 
 
-@pytest.mark.parametrize("when", ["before the head", "inside the body"])
-def test_filler_is_killed(stage, when):
-    it = stage(workers=4)
-    started, killed = threading.Event(), threading.Event()
-
+def second_answers(it, killed, inside):
+    """The first request is answered until the middle of its body at most, later ones get another body."""
     def answer(connection, request):
-        if it.asked == 1:
-            if when == "inside the body":
+        if request.number == 1:
+            if inside:
                 begin(connection, 200000)
                 connection.send(b"a" * 100000)
-            started.set()
-            killed.wait(PATIENCE)
+            killed.wait(HELD)
             return False
         connection.send(reply(200, TEXT, body=b"b" * 200000))
         return None
     it.answer = answer
     it.go.set()
+
+
+def test_filler_is_killed_before_the_head(stage):
+    """Who waits in another worker than the dead one gets the answer to another request, all of them to the same."""
+    it, killed = stage(workers=4), threading.Event()
+    second_answers(it, killed, inside=False)
     first = it.first()
-    clients = it.send(24)
-    started.wait(PATIENCE)
-    it.settle()
     victim = pid_of(it.gateway, it.origin.connections[0])
+    clients, lives = send_elsewhere(it, victim, 9)
+    it.settle(waits=len(clients))
     os.kill(victim, signal.SIGKILL)
     killed.set()
-    whole = cut = 0
-    for client in [first, *clients]:
-        try:
+    for client, alive in [(first, False), *zip(clients, lives)]:
+        if alive:
             message = client.response()
-            if not message.complete:
-                cut += 1
-                continue
-            assert message.status == 200 and message.body == b"b" * 200000
-            whole += 1
-        except (EOFError, ConnectionError):
-            cut += 1
-    assert whole + cut == 25
-    if when == "before the head":
-        assert whole >= 9 and it.asked == 2           # those in other workers than the dead one's
-    else:
-        assert cut == 25                              # each of them had a part of the lost body
+            assert (message.status, message.complete) == (200, True) and message.body == b"b" * 200000
+        else:
+            with pytest.raises((EOFError, ConnectionError)):
+                client.response()
+    assert it.gateway.get("/x").body == b"b" * 200000
+    assert it.asked == 2
+
+
+def test_filler_is_killed_inside_the_body(stage):
+    """Each of them had a part of the lost body: none gets another one's rest."""
+    it, killed = stage(workers=4), threading.Event()
+    second_answers(it, killed, inside=True)
+    first = it.first()
+    victim = pid_of(it.gateway, it.origin.connections[0])
+    clients = [first, *send_elsewhere(it, victim, 9)[0]]
+    began = [client.response(body=False) for client in clients]
+    os.kill(victim, signal.SIGKILL)
+    killed.set()
+    for client, message in zip(clients, began):
+        client.read_body(message)
+        assert message.status == 200 and not message.complete
+        assert set(message.body) <= set(b"a")
     assert it.gateway.get("/x").body == b"b" * 200000
     assert it.asked == 2
 
 
 def test_takeover_does_not_wait_for_a_timeout(stage):
     """The reap wakes those who wait: the second request comes although the first one never ends."""
-    it = stage(workers=4, lock_timeout=int(1000 * PATIENCE))
-    never = threading.Event()
-
-    def answer(connection, request):
-        if it.asked == 1:
-            never.wait(2 * PATIENCE)
-            return False
-        connection.send(reply(200, TEXT, body=b"ok"))
-        return None
-    it.answer = answer
-    it.go.set()
+    it, never = stage(workers=4), threading.Event()
+    second_answers(it, never, inside=False)
     it.first()
-    it.send(12)
-    it.settle()
-    os.kill(pid_of(it.gateway, it.origin.connections[0]), signal.SIGKILL)
+    victim = pid_of(it.gateway, it.origin.connections[0])
+    clients, _ = send_elsewhere(it, victim, 1)
+    it.settle(waits=len(clients))
+    os.kill(victim, signal.SIGKILL)
     wait_until(lambda: it.asked == 2, "the second request")
     never.set()
 
 
 def test_upstream_dies_inside_the_body(stage):
-    it = stage(workers=3)
+    it, end = stage(workers=3), threading.Event()
 
     def answer(connection, request):
-        if it.asked == 1:
+        if request.number == 1:
             begin(connection, 100000)
             connection.send(b"a" * 50000)
-            time.sleep(0.5)
+            end.wait(HELD)
             return False
         connection.send(reply(200, TEXT, body=b"c" * 100000))
         return None
     it.answer = answer
     clients = it.send(12)
-    it.settle()
+    it.settle(waits=11)
     it.go.set()
-    for client in clients:
-        try:
-            message = client.response()
-            assert not message.complete, "half a body passed off as whole"
-        except (EOFError, ConnectionError):
-            pass
+    began = [client.response(body=False) for client in clients]       # who has no head yet could ask for himself
+    end.set()
+    for client, message in zip(clients, began):
+        client.read_body(message)
+        assert not message.complete, "half a body passed off as whole"
     assert it.gateway.get("/x").body == b"c" * 100000
     assert it.asked == 2
 
@@ -490,7 +540,7 @@ def test_upstream_that_fails_is_asked_once(stage):
     it = stage(workers=3)
     it.answer = lambda connection, request: False
     clients = it.send(30)
-    it.settle()
+    it.settle(waits=29)                   # who comes when all is over asks again
     it.go.set()
     assert [c.response().status for c in clients] == [502] * 30
     assert it.asked == 1
@@ -502,27 +552,27 @@ def test_upstream_that_fails_is_asked_once(stage):
 
 def test_uncacheable_answer_releases_all(stage):
     it = stage(workers=3, cache_control=True)
-    parallel = threading.Barrier(19, timeout=PATIENCE)
+    parallel = threading.Barrier(19, timeout=HELD)
 
     def answer(connection, request):
-        if it.asked > 1:
+        if 1 < request.number <= 20:
             parallel.wait()                # only passes when all of them are under way at the same time
         connection.send(reply(200, TEXT, "Cache-Control: no-store", body=b"own"))
     it.answer = answer
     clients = it.send(20)
-    it.settle()
+    it.settle(waits=19)
+    wait_until(lambda: it.asked, "a request at the origin")
     assert it.asked == 1
     it.go.set()
     assert [c.response().body for c in clients] == [b"own"] * 20
     assert it.asked == 20
     # and it is remembered: the next ones do not wait for each other at all
+    assert it.gateway.get("/y").body == b"own"
     it.go.clear()
-    more = it.send(5)
-    wait_until(lambda: it.asked == 25, "five requests side by side")
-    parallel.abort()
-    it.answer = lambda connection, request: connection.send(reply(200, TEXT, "Cache-Control: no-store", body=b"own"))
-    for client in more:
-        client.close()
+    more = it.send(5, "/y")
+    wait_until(lambda: it.asked == 26, "five requests side by side")
+    it.go.set()
+    assert [c.response().body for c in more] == [b"own"] * 5
 
 
 def test_storable_again_collapses_again(stage):
@@ -530,13 +580,12 @@ def test_storable_again_collapses_again(stage):
     it.go.set()
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, "Cache-Control: no-store", body=b"own"))
     it.gateway.get("/x")
-    it.answer = lambda connection, request: connection.send(reply(200, TEXT, "Cache-Control: max-age=1", body=b"all"))
-    assert it.gateway.get("/x").body == b"all" and it.asked == 2
-    time.sleep(2.1)
     it.answer = lambda connection, request: connection.send(reply(200, TEXT, "Cache-Control: max-age=600", body=b"all"))
+    assert it.gateway.get("/x").body == b"all" and it.asked == 2
+    assert it.gateway.control("DELETE", "/proxy-cache").status in (200, 204)
     it.go.clear()
     clients = it.send(10)
-    it.settle()
+    it.settle(waits=9)
     it.go.set()
     assert {c.response().body for c in clients} == {b"all"} and it.asked == 3
 
@@ -579,21 +628,18 @@ def test_authorization_is_not_shared(stage):
 
 def test_lock_timeout(stage):
     it = stage(workers=3, lock_timeout=400)
-    first, done = threading.Lock(), threading.Event()
+    done = threading.Event()
 
     def answer(connection, request):
-        late = first.acquire(blocking=False)
-        if late:
-            done.wait(PATIENCE)
-        connection.send(reply(200, TEXT, body=b"late" if late else b"own"))
+        if request.number == 1:
+            done.wait(HELD)
+        connection.send(reply(200, TEXT, body=b"late" if request.number == 1 else b"own"))
     it.answer = answer
     it.go.set()
     it.first()
-    wait_until(first.locked, "it to be slow")
-    began = time.monotonic()
     clients = it.send(3)
     assert {c.response().body for c in clients} == {b"own"}
-    assert time.monotonic() - began > 0.3
+    assert it.gateway.waits() == 3
     assert 2 <= it.asked <= 4       # who comes late may find what another one got
     done.set()
 
@@ -673,6 +719,8 @@ def arrival(client):
     """When the first bytes of the answer were in the client's socket, by the kernel's clock."""
     data, ancillary, _, _ = client.sock.recvmsg(262144, 64)
     client.buffer += data
+    if not ancillary:
+        return None
     seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
     return seconds + nanoseconds / 1e9
 
@@ -685,40 +733,43 @@ def test_a_thousand_at_once(stage):
     for client in clients:
         client.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         client.request("GET", "/x")
-    it.settle()
+    it.settle(waits=999)
     it.go.set()
     pause()                               # so as not to compete with those who answer
-    times = [arrival(client) for client in clients]
+    times = [t for t in map(arrival, clients) if t is not None] or [0]
     assert {len(client.response().body) for client in clients} == {1000}
     assert it.asked == 1
     spread = (max(times) - min(times)) * 1000
     print(f"first bytes of 1000 answers within {spread:.1f} ms")
 
 
-@pytest.mark.seconds(90)
+@pytest.mark.seconds(300)
 def test_workers_die_under_load(stage):
-    """Whatever a client takes for whole is whole, and of one answer; and nobody hangs."""
+    """Whatever a client takes for whole is whole, and of one answer; and nobody hangs. It goes on until enough has happened."""
     it = stage(workers=4, cache_ttl=1, settings={"shared_dicts": ({"name": "gateway_cache", "size": "8m"},)})
     it.go.set()
 
     def answer(connection, request):
-        number = NUMBER.format(it.asked).encode()
-        length = 8 * (1 + it.asked * 7919 % 30000)
+        number = NUMBER.format(request.number).encode()
+        length = 8 * (1 + request.number * 7919 % 30000)
         begin(connection, length)
         body = number * (length // 8)
         for at in range(0, length, 40000):
             connection.send(body[at:at + 40000])
             time.sleep(0.005)
     it.answer = answer
-    until, wrong, counts = time.monotonic() + 6, [], {"whole": 0, "cut": 0}
+    until, over, wrong, counts = time.monotonic() + 6, threading.Event(), [], {"whole": 0, "cut": 0}
 
     def ask(which):
-        while time.monotonic() < until:
+        while not over.is_set():
             try:
                 message = it.gateway.get(f"/{(which + counts['whole']) % 3}")
             except (EOFError, ConnectionError):
                 counts["cut"] += 1
                 continue
+            except TimeoutError:
+                wrong.append("a client hangs")
+                return
             if not message.complete:
                 counts["cut"] += 1
             elif message.status != 200 or message.body != message.body[:8] * (len(message.body) // 8) or not message.body:
@@ -728,15 +779,16 @@ def test_workers_die_under_load(stage):
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(12)]
     for thread in threads:
         thread.start()
-    kills = 0
-    while time.monotonic() < until:
+    kills, last = 0, until + PATIENCE
+    while time.monotonic() < until or (time.monotonic() < last and (counts["whole"] <= 100 or kills <= 5)):
         time.sleep(0.15)
-        for pid in it.gateway.pids()[kills % 4:][:1]:
+        for pid in it.gateway.pids()[kills % 4:][:1] if kills < 40 else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 kills += 1
+    over.set()
     for thread in threads:
-        thread.join(3 * PATIENCE)
+        thread.join(2 * PATIENCE)
         assert not thread.is_alive(), "a client hangs"
     assert not wrong, wrong[:3]
     assert counts["whole"] > 100 and kills > 5
