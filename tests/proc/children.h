@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHILDREN_MAX = 8, CHILDREN_LONGEST = 60000 /* ms */ };
+enum { CHILDREN_MAX = 8, CHILDREN_LONGEST = 300000 /* ms */, CHILDREN_SLOWEST = 10 };
 
 struct children {
     uint32_t n, kills;
@@ -119,6 +119,14 @@ static inline void children_kill(struct children *c, uint32_t slot)
     c->pids[slot] = children_fork(c, slot);
 }
 
+/* us: the longer it takes until there is enough, the fewer are killed. Where many others run no
+ * child gets as far as its first step within a pause that is long for a machine of its own. */
+static inline uint32_t children_pause(const struct children_hunt *h, int64_t passed)
+{
+    int64_t doubled = passed > h->ms ? (passed - h->ms) / 1000 : 0;
+    return h->pause << (doubled < CHILDREN_SLOWEST ? doubled : CHILDREN_SLOWEST);
+}
+
 /* Kills one after the other, wherever they are. */
 static inline void children_hunt(struct children *c, struct children_hunt *h)
 {
@@ -126,7 +134,7 @@ static inline void children_hunt(struct children *c, struct children_hunt *h)
         int64_t passed = children_ms() - since;
         if (passed > CHILDREN_LONGEST || (passed > h->ms && h->enough(h->of)))
             return;
-        usleep(1 + children_roll(&h->dice, h->pause));
+        usleep(1 + children_roll(&h->dice, children_pause(h, passed)));
         uint32_t slot = children_roll(&h->dice, c->n);
         if (!h->in_peace)
             children_kill(c, slot);

@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 
 enum { PLAYERS = 2, VICTIM = 3, PARENT = 9, ZONE = 1536 * 1024, SHARED = 32 };
-enum { TRIES = 200, LOCKED = 300, AUDIT_EACH = 16, HANGS = 20000 /* ms */ };
+enum { TRIES = 200, LOCKED = 300, AUDIT_EACH = 16, HANGS = 120000 /* ms */ };
 
 struct board {
     _Atomic uint64_t beat[PLAYERS];    /* counts what they have done */

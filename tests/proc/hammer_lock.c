@@ -50,7 +50,7 @@ static void bury(void *arg, uint32_t slot)
 
 static bool enough(void *of)
 {
-    bool all = *(const uint32_t *)of >= 3;
+    bool all = *(const uint32_t *)of >= 3 && *(volatile uint64_t *)&arena->repairs > 0;
     for (int i = 0; i < CHILDREN; i++)
         all &= atomic_load(&arena->turns[i]) > 0;
     return all;

@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
-enum { CHILDREN = 6, PARENT_SLOT = 200, OBJECTS = 5, WRONG = 42, PATIENCE = 20000 /* ms */ };
+enum { CHILDREN = 6, PARENT_SLOT = 200, OBJECTS = 5, WRONG = 42, PATIENCE = 120000 /* ms */ };
 enum {
     PURGED = 3 /* from this number on; a purge allows another fill beside the one it cuts off */
 };
