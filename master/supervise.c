@@ -244,26 +244,28 @@ static void supervise_obituary(const struct master *m, int slot, int status, str
                       words[0] ? "; last words: " : "", words);
 }
 
-/* The dead child's slot waits for a successor. */
-static int supervise_plan(struct child *c)
+/* The dead child's slot waits for a successor. Who died before it served died young, however long
+ * it took to get as far as that. */
+static int supervise_plan(struct child *c, bool served)
 {
     const struct role_restart *restart = role_table[c->role].restart;
     int64_t now = master_now(), lived = now - c->started;
     int delay;
 
-    if (lived >= restart->forget)
+    if (served && lived >= restart->forget)
         c->quick = 0;
-    else if (lived < restart->quick && c->quick < SUPERVISE_QUICK_MAX)
+    else if ((!served || lived < restart->quick) && c->quick < SUPERVISE_QUICK_MAX)
         c->quick++;
     delay = role_delay(restart, c->quick);
     c->due = now + delay;
     return delay;
 }
 
-static void supervise_replace(struct master *m, int slot, const struct refusal *obituary)
+static void supervise_replace(struct master *m, int slot, bool served,
+                              const struct refusal *obituary)
 {
     struct child *c = &m->children[slot];
-    int delay = supervise_plan(c);
+    int delay = supervise_plan(c, served);
 
     if (delay > 0)
         log_write(LOG_LEVEL_ERROR, "%s; it dies young, the next one starts in %d ms",
@@ -283,6 +285,7 @@ static void supervise_bury(struct master *m, int slot, int status)
     struct refusal obituary;
     bool goes_on = m->mode == MASTER_SERVING && c->generation->state < GENERATION_RETIRING &&
                    role_table[c->role].restart != NULL;
+    bool served = c->ready;
 
     if (c->missed == 0) { /* else it died before it served, and the gap goes on */
         c->missed = master_now();
@@ -298,7 +301,7 @@ static void supervise_bury(struct master *m, int slot, int status)
     c->ready = false;
     c->owes = 0; /* who takes its place inherits them */
     if (goes_on) {
-        supervise_replace(m, slot, &obituary);
+        supervise_replace(m, slot, served, &obituary);
         return;
     }
     log_write(status == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE, "%s", obituary.text);

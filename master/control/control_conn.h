@@ -17,7 +17,7 @@ enum {
     CONTROL_CONN_READ = 30000,         /* a whole request, from its first byte */
     CONTROL_CONN_WAIT = 90000,         /* the master's answer */
     CONTROL_CONN_SEND = 60000,         /* a whole answer */
-    CONTROL_CONN_LINGER = 2000,        /* the client's close after ours */
+    CONTROL_CONN_LINGER = 10000,       /* the client's close after ours */
 };
 
 struct control_conn;

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -32,7 +33,7 @@
 /* Values of keepalive_requests that mean something to the processes below. */
 enum { WELL = 1000, DIES_AT_START = 1001, NEVER_READY = 1002, STAYS_WHEN_RETIRED = 1003 };
 
-enum { PATIENCE = 10000 }; /* ms; nothing below takes that long unless it is broken */
+enum { PATIENCE = 90000 }; /* ms; nothing below takes that long unless it is broken */
 
 /* --- the parts ------------------------------------------------------------------------- */
 
@@ -197,9 +198,13 @@ static unsigned long long generation_at(const char *path, pid_t *pid)
 /* Until the old one has heard that it is retired, it may still take a connection. */
 static void expect_generation(const char *path, unsigned long long generation)
 {
-    for (int i = 0; i < PATIENCE / 10 && generation_at(path, NULL) != generation; i++)
+    unsigned long long got = generation_at(path, NULL);
+
+    for (int i = 0; i < PATIENCE / 10 && got != generation; i++) {
         usleep(10000);
-    assert_int_equal(generation_at(path, NULL), generation);
+        got = generation_at(path, NULL);
+    }
+    assert_int_equal(got, generation);
 }
 
 static void launch(void)
@@ -312,7 +317,9 @@ static void a_crash_loop_backs_off(void **state)
 
     (void)state;
     start(WELL, 1);
-    for (int i = 0; i < 4; i++) {
+    /* four, and on a slow machine as many as it takes until four of them lived for less than a
+     * second */
+    for (int i = 0; i < 4 || (i < 200 && !strstr(log_content(), "it dies young")); i++) {
         assert_int_equal(generation_at(door, &pid), 1);
         kill(pid, SIGKILL);
     }
@@ -455,11 +462,15 @@ static void children_end_with_a_killed_master(void **state)
     (void)state;
     start(WELL, 1);
     assert_int_equal(generation_at(door, &worker), 1);
+    /* who has lost its parent becomes a child of this one: it may be that nobody else buries it */
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
     kill(master_pid, SIGKILL);
     waitpid(master_pid, NULL, 0);
     master_pid = 0;
-    for (int i = 0; i < PATIENCE / 10 && kill(worker, 0) == 0; i++)
-        usleep(10000);
+    alarm(PATIENCE / 1000);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    alarm(0);
     assert_int_equal(kill(worker, 0), -1);
     assert_int_equal(unlink(log_path), 0);
     start(WELL, 1);
@@ -509,6 +520,16 @@ static int descriptors(void)
     return atoi(text);
 }
 
+/* The control process that is just being replaced takes a question and not always answers it. */
+static const char *reload_for_certain(void)
+{
+    const char *text = ask(control, 'r');
+
+    for (int i = 0; i < 100 && text[0] == '\0'; i++)
+        text = ask(control, 'r');
+    return text;
+}
+
 static void reloads_leave_nothing_behind(void **state)
 {
     int before;
@@ -518,16 +539,16 @@ static void reloads_leave_nothing_behind(void **state)
     before = descriptors();
     for (int i = 2; i <= 40; i++) {
         write_conf(i % 5 == 0 ? DIES_AT_START : WELL, 1 + i % 3, "");
-        ask(control, 'r');
+        reload_for_certain();
     }
-    /* The control process that is just being replaced takes a question and not always answers it.
-     */
     write_conf(WELL, 1, "");
-    for (int i = 0; i < 10 && strstr(ask(control, 'r'), "serves with 1 worker") == NULL; i++)
-        ;
-    for (int i = 0; i < PATIENCE / 10 && descriptors() != before; i++)
+    assert_non_null(strstr(reload_for_certain(), "serves with 1 worker"));
+    int after = descriptors();
+    for (int i = 0; i < PATIENCE / 10 && after > before; i++) {
         usleep(10000);
-    assert_int_equal(descriptors(), before);
+        after = descriptors();
+    }
+    assert_in_range(after, 1, before);
     assert_true(count_log("configuration refused: ") > 1);
     assert_true(count_log(" serves with ") > 20);
 }

@@ -25,6 +25,8 @@ static int listen_at(void)
     strcpy(address.sun_path, name);
     if (name[0] == '@')
         address.sun_path[0] = '\0';
+    else
+        unlink(name); /* of one that died */
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     setenv("NOTIFY_SOCKET", name, 1);
     return bind(fd, (struct sockaddr *)&address,

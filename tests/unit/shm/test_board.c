@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,7 +161,10 @@ static int deeper(volatile char *p)
 
 static void die_stack(void)
 {
+    const struct rlimit little = { 1 << 20, 1 << 20 }; /* here it may be without a limit */
     char c = 1;
+
+    setrlimit(RLIMIT_STACK, &little);
     (void)deeper(&c);
 }
 

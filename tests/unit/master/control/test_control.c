@@ -18,6 +18,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+enum { PATIENCE = 120 }; /* s; nothing below takes that long unless it is broken */
+
 struct run {
     struct fixture *f;
     struct sockaddr_un control;
@@ -50,12 +52,12 @@ static int listen_inet(struct sockaddr_in *at)
     return getsockname(fd, (struct sockaddr *)at, &n) < 0 ? -1 : fd;
 }
 
-/* Waits for a message from the child; 10 s. */
+/* Waits for a message from the child. */
 static bool hear(struct run *r, enum channel_op op)
 {
     struct pollfd p = { .fd = r->channel, .events = POLLIN };
 
-    return poll(&p, 1, 10000) == 1 && channel_receive(r->channel, &r->message) == 1 &&
+    return poll(&p, 1, PATIENCE * 1000) == 1 && channel_receive(r->channel, &r->message) == 1 &&
            r->message.op == op;
 }
 
@@ -101,7 +103,7 @@ static int teardown(void **state)
 static int dial(const struct run *r)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    struct timeval patience = { .tv_sec = 10 };
+    struct timeval patience = { .tv_sec = PATIENCE };
     socklen_t n = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 6; /* NUL and five digits */
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -112,7 +114,7 @@ static int dial(const struct run *r)
 static int dial_status(const struct run *r)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct timeval patience = { .tv_sec = 10 };
+    struct timeval patience = { .tv_sec = PATIENCE };
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     assert_int_equal(connect(fd, (const struct sockaddr *)&r->status, sizeof r->status), 0);
@@ -150,7 +152,7 @@ static int ended(struct run *r)
 {
     int status = -1;
 
-    alarm(20); /* a child that stays is a failure, not a hang */
+    alarm(PATIENCE); /* a child that stays is a failure, not a hang */
     waitpid(r->child, &status, 0);
     alarm(0);
     r->child = -1;

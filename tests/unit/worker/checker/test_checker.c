@@ -66,7 +66,7 @@ static void expect_ready(struct site *s)
 {
     static struct channel_message message;
     struct pollfd p = { .fd = s->master, .events = POLLIN };
-    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(poll(&p, 1, 120000), 1);
     assert_int_equal(channel_receive(s->master, &message), 1);
     assert_int_equal(message.op, CHANNEL_READY);
     assert_int_equal(message.id, 7);
