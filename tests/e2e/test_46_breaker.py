@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from harness import Client, free_port, wait_until
+from harness import PATIENCE, Client, free_port, wait_until
 from test_45_health import (Target, checks, error, fine, garbage, gateway, half_body, half_head, probing, reset, silence, states,
                             teapot, upstream, wait_state)
 
@@ -27,14 +27,14 @@ class Load:
             t.start()
 
     def run(self):
-        client = self.g.client()
+        client = self.g.client(timeout=600)
         while self.running:
             try:
                 status = client.ask(self.method, "/load").status
             except (OSError, EOFError):
                 status = "broken"
                 client.close()
-                client = self.g.client()
+                client = self.g.client(timeout=600)
             with self.lock:
                 self.statuses[status] = self.statuses.get(status, 0) + 1
         client.close()
@@ -46,7 +46,7 @@ class Load:
     def stop(self):
         self.running = False
         for t in self.threads:
-            t.join(10)
+            t.join()
         return self.statuses
 
 
@@ -67,8 +67,7 @@ def test_requests_that_fail_take_a_target_out(mode, status, cause):
             assert g.get("/x").status == status
         assert states(g)[f"127.0.0.1:{a.port}"] == "down"
         g.wait_log(rf"target orders/127\.0\.0\.1:{a.port} is unhealthy, by requests; the last: {re.escape(cause)}")
-        n = len(a.origin.requests)
-        assert g.get("/x").status == 503 and len(a.origin.requests) == n
+        assert g.get("/after").status == 503 and "/after" not in [r.target for r in a.origin.requests]
 
 
 def test_refused_connections_count_and_a_success_between_sets_back():
@@ -108,11 +107,11 @@ def test_half_open_one_request_decides():
 
     def slow(connection, request):
         seen.append(request.target)
-        release.wait(10)
+        release.wait(600)
         fine(connection, request)
     with Target() as a, Target() as b:
         up = upstream(a.port, b.port, healthchecks=checks(passive=breaking(1, retry_after=0.4)))
-        with gateway(up, workers=3, retries=1) as g:
+        with gateway(up, workers=3, retries=1, read_timeout=600000) as g:
             a.mode = error
             wait_until(lambda: g.get("/x") and states(g)[f"127.0.0.1:{a.port}"] == "down", "ejection")
             assert len(a.origin.requests) == 1
@@ -121,7 +120,7 @@ def test_half_open_one_request_decides():
             wait_until(lambda: seen, "the trial")
             wait_state(g, a.port, "trial")
             n = load.total()
-            wait_until(lambda: load.total() > n + 300, "load beside it")
+            wait_until(lambda: load.total() > n + 300, "load beside it", 2 * PATIENCE)
             assert len(seen) == 1
             release.set()
             wait_state(g, a.port, "up")
@@ -141,10 +140,10 @@ def test_failed_trials_come_less_and_less_often():
         with gateway(up) as g:
             a.mode = note
             load = Load(g, 1)       # one at a time: two at once could both be on their way to what is up
-            wait_until(lambda: len(times) >= 4, "three trials", 20)
+            wait_until(lambda: len(times) >= 4, "three trials")
             load.stop()
             gaps = [y - x for x, y in zip(times, times[1:])]
-            assert gaps[0] >= 0.28 and gaps[1] >= 0.58 and gaps[2] >= 1.15, gaps
+            assert gaps[0] >= 0.26 and gaps[1] >= 0.56 and gaps[2] >= 1.16, gaps       # its clock counts in 16 ms
 
 
 def test_retry_after_0_is_never():
@@ -163,10 +162,11 @@ def test_a_killed_worker_holds_no_trial():
     hold = threading.Event()
 
     def stuck(connection, _request):
-        hold.wait(20)
+        hold.wait(600)
         return False
     with Target() as a:
-        with gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.3))), workers=1, retries=0) as g:
+        with gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.3))), workers=1, retries=0,
+                     read_timeout=600000) as g:
             a.mode = error
             g.get("/x")
             assert states(g)[f"127.0.0.1:{a.port}"] == "down"
@@ -201,7 +201,7 @@ def test_a_client_that_leaves_ends_its_trial_without_a_verdict():
     hold = threading.Event()
 
     def stuck(connection, _request):
-        hold.wait(20)
+        hold.wait(600)
         return False
     with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.3))), retries=0) as g:
         a.mode = error
@@ -259,11 +259,13 @@ def test_threshold_of_55_percent_with_five_targets_of_100():
             fell(g, targets[1:2])
             assert {g.get("/x").status for _ in range(10)} == {200}      # 60 %
             fell(g, targets[2:3])
+            wait_until(lambda: g.get("/x").status == 503, "the upstream to be closed")     # its part is told after its state
             n = sum(len(t.traffic) for t in targets)
             assert {g.get("/x").status for _ in range(10)} == {503}      # 40 %
             assert sum(len(t.traffic) for t in targets) == n             # nobody was asked
             targets[0].mode = None
             wait_state(g, targets[0].port, "up")
+            wait_until(lambda: g.get("/x").status == 200, "the upstream to be open")
             assert {g.get("/x").status for _ in range(10)} == {200}      # 60 % again
     finally:
         for t in targets:
@@ -275,8 +277,11 @@ def test_a_closed_upstream_comes_back_by_trials_alone():
         up = upstream(a.port, b.port, healthchecks=checks(passive=breaking(1, retry_after=0.3), threshold=60.0))
         with gateway(up, retries=0) as g:
             a.mode = error
-            wait_until(lambda: g.get("/x").status == 500, "ejection")
-            assert g.get("/x").status == 503
+            seen = []
+            wait_until(lambda: seen.append(g.get("/x").status) or seen[-1] == 500, "ejection")
+            seen.clear()
+            wait_until(lambda: seen.append(g.get("/x").status) or seen[-1] == 503, "a request that is no trial")
+            assert 200 not in seen, seen
             a.mode = None
             wait_until(lambda: g.get("/x").status == 200, "the trial")
             assert {g.get("/x").status for _ in range(10)} == {200}
@@ -294,8 +299,10 @@ def test_panic_uses_all_targets():
                 t.mode = only_probes_fail
             for t in targets[:3]:
                 wait_state(g, t.port, "down")
+            statuses = []
+            wait_until(lambda: statuses.append(g.get("/x").status) or all(t.traffic for t in targets), "traffic to all")
+            assert set(statuses) == {200}
             assert {g.get("/x").status for _ in range(20)} == {200}
-            assert all(t.traffic for t in targets)
     finally:
         for t in targets:
             t.stop()

@@ -3,13 +3,15 @@
 and connections that targets close."""
 import collections
 import os
+import pathlib
+import shutil
 import signal
 import socket
 import threading
 import time
 
 import pytest
-from harness import Gateway, Server, plugin, reply, route, service, wait_until
+from harness import PATIENCE, Gateway, Server, plugin, reply, route, scratch, service, wait_until
 from test_45_health import Target, checks, error, gateway, probing, upstream, wait_state
 
 
@@ -29,7 +31,7 @@ class Named(Target):
             self.most = max(self.most, self.now)
         gate = self.gate
         if gate:
-            gate.wait(20)
+            gate.wait(600)
         time.sleep(self.delay)
         with self.lock:
             self.now -= 1
@@ -75,15 +77,16 @@ class Together:
 
     def wait(self):
         for t in self.threads:
-            t.join(20)
+            t.join()
         assert len(self.answers) == len(self.threads)
         return collections.Counter(a.status for a in self.answers)
 
 
 # ---- consistent-hashing -------------------------------------------------------------------------------------------
 
-def spread(g, ask, n=40):
-    """Each key goes to one target, asked twice; returns the targets by key."""
+def spread(g, ask, n=60):
+    """Each key goes to one target, asked twice; returns the targets by key. That none of sixty falls to one of three targets
+    happens once in ten thousand million times."""
     first = [ask(g, i) for i in range(n)]
     assert [ask(g, i) for i in range(n)] == first
     assert set(first) == set("abc")
@@ -106,7 +109,7 @@ def test_a_key_stays_with_its_target(three, fields, ask):
     with gateway(hashing(three, **fields), workers=3) as g:
         before = spread(g, ask)
         g.reload()
-        assert [ask(g, i) for i in range(40)] == before
+        assert [ask(g, i) for i in range(60)] == before
 
 
 def test_uri_capture_and_consumer(three):
@@ -114,10 +117,10 @@ def test_uri_capture_and_consumer(three):
     other = hashing(three, name="people", hash_on="consumer", hash_fallback="ip")
     services = (service(0, route(paths=["~/t/(?<tenant>[^/]+)/"]), url="http://orders/"),
                 service(0, route(name="k", paths=["/k"], plugins=(plugin("key-auth"),)), name="people", url="http://people/"))
-    consumers = tuple({"username": f"u{i}", "keyauth_credentials": ({"key": f"key{i}"},)} for i in range(40))
+    consumers = tuple({"username": f"u{i}", "keyauth_credentials": ({"key": f"key{i}"},)} for i in range(60))
     with Gateway(services=services, upstreams=(up, other), consumers=consumers) as g:
         tenants = spread(g, lambda g, i: who(g, f"/t/t{i}/a"))
-        assert [who(g, f"/t/t{i}/another?x") for i in range(40)] == tenants
+        assert [who(g, f"/t/t{i}/another?x") for i in range(60)] == tenants
         spread(g, lambda g, i: who(g, "/k", f"apikey: key{i}"))
     fallback = hashing(three, hash_on="consumer", hash_fallback="uri_capture", hash_fallback_uri_capture="tenant")
     with Gateway(services=services[:1], upstreams=(fallback,)) as g:
@@ -147,14 +150,14 @@ def test_ip_and_nothing_to_hash(three):
 
 def test_a_target_that_goes_moves_its_keys_alone(three):
     def where(g):
-        return [who(g, f"/{i}") for i in range(120)]
+        return [who(g, f"/{i}") for i in range(240)]
     with gateway(hashing(three, hash_on="path")) as g:
         before = where(g)
         g.write(upstreams=(hashing(three[:2], hash_on="path"),))
         g.reload()
         after = where(g)
         assert "c" not in after and all(x == y for x, y in zip(before, after) if x != "c")
-        assert 20 <= before.count("c") <= 60
+        assert 40 <= before.count("c") <= 125         # 80; ports are random, so is this: beyond it once in ten million times
 
 
 def test_a_hot_key_spills_over(three):
@@ -193,7 +196,7 @@ def test_latency_leaves_the_slow_one(three):
     a = three[0]
     with gateway(upstream(*(t.port for t in three), algorithm="latency"), workers=2) as g:
         def slow(connection, _request):
-            threading.Event().wait(0.1)
+            time.sleep(4)
             connection.send(reply(200, "X-Target: a", body=b"x"))
         a.mode = slow
         wait_until(lambda: who(g) == "a", "the slow one to be asked once")
@@ -224,7 +227,7 @@ def test_weight_0_drains_and_backups_stand_by(three, algorithm):
 def eased(n, others, part):
     """The most of n requests that a target may get that counts for `part` of one, beside others that count in full."""
     part = min(part, 1)
-    return n * part / (others + part) + 10
+    return n * part / (others + part) + 15
 
 
 @pytest.mark.parametrize("algorithm", ["round-robin", "least-connections", "latency"])
@@ -232,7 +235,7 @@ def test_a_recovered_target_starts_slowly(three, algorithm):
     """What was out comes back with a share that grows; a reload does not begin that anew."""
     a, b, _ = three
     fields = {"algorithm": algorithm, "healthchecks": checks(probing(timeout=30.0))}
-    with gateway(targets((a, {}), (b, {}), slow_start=30, **fields), workers=2) as g:
+    with gateway(targets((a, {}), (b, {}), slow_start=300, **fields), workers=2) as g:
         a.mode = error
         wait_state(g, a.port, "down")
         assert {who(g) for _ in range(10)} == {"b"}
@@ -240,14 +243,14 @@ def test_a_recovered_target_starts_slowly(three, algorithm):
         a.mode = None
         wait_state(g, a.port, "up")
         got = collections.Counter(who(g) for _ in range(100))
-        part = (time.monotonic() - began) / 30      # by latency, the better of two wins whenever it may
-        assert got["a"] <= (100 * part + 10 if algorithm == "latency" else eased(100, 1, part)), got
+        part = (time.monotonic() - began) / 300     # by latency, the better of two wins whenever it may
+        assert got["a"] <= (100 * part + 15 if algorithm == "latency" else eased(100, 1, part)), got
         g.write(upstreams=(targets((a, {}), (b, {}), slow_start=2, **fields),))
         g.reload()
         if algorithm != "round-robin":
-            wait_until(lambda: collections.Counter(who(g) for _ in range(60))["a"] >= 15, "its share to grow", 30)
+            wait_until(lambda: collections.Counter(who(g) for _ in range(60))["a"] >= 15, "its share to grow", 2 * PATIENCE)
             return
-        wait_until(lambda: collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}, "its share to grow", 30)
+        wait_until(lambda: collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}, "its share to grow")
         g.write(upstreams=(targets((a, {}), (b, {}), slow_start=3600, **fields),))
         g.reload()
         assert collections.Counter(who(g) for _ in range(40))["a"] < 20       # as long as it has been back, of an hour
@@ -258,14 +261,14 @@ def test_a_recovered_target_starts_slowly(three, algorithm):
 
 def test_a_new_target_starts_slowly_and_one_that_stays_does_not(three):
     a, b, c = three
-    with gateway(targets((a, {}), (b, {}), slow_start=30), workers=2) as g:
+    with gateway(targets((a, {}), (b, {}), slow_start=300), workers=2) as g:
         assert collections.Counter(who(g) for _ in range(40)) == {"a": 20, "b": 20}      # came with their upstream
         time.sleep(5.2)                                                                 # what comes from here on came later
-        g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=30),))
+        g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=300),))
         began = time.monotonic()
         g.reload()
         got = collections.Counter(who(g) for _ in range(150))
-        assert got["c"] <= eased(150, 2, (time.monotonic() - began) / 30), got
+        assert got["c"] <= eased(150, 2, (time.monotonic() - began) / 300), got
         assert abs(got["a"] - got["b"]) <= 10, got
         g.write(upstreams=(targets((a, {}), (b, {}), (c, {}), slow_start=1),))
         g.reload()
@@ -287,7 +290,7 @@ def in_flight(g):
 def test_max_connections_is_never_passed_and_the_queue_moves(three):
     a = three[0]
     gate = held(a)
-    with gateway(targets((a, {"max_connections": 3})), workers=4) as g:
+    with gateway(targets((a, {"max_connections": 3}), queue_timeout=600), workers=4) as g:
         load = Together(g, 20)
         wait_until(lambda: a.now == 3, "three under way")
         gate.set()
@@ -307,33 +310,63 @@ def test_a_place_is_free_before_the_client_has_the_end_of_the_answer(three):
             assert client.ask("GET", "/").status == 200
 
 
+def test_an_answer_of_our_own_leaves_no_place_taken():
+    """The same where the target refuses at once, as a Unix socket that nobody listens at does."""
+    directory = scratch()
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(str(directory / "nobody"))
+        os.chmod(directory / "nobody", 0o777)
+        up = upstream({"target": f"unix:{directory}/nobody", "max_connections": 1}, queue_size=0)
+        with gateway(up, workers=2, retries=0, stagger=1) as g:
+            client = g.client()
+            for _ in range(30):
+                assert [g.get("/").status, client.ask("GET", "/").status] == [502, 502]
+            client.close()
+            assert "connection refused" in g.log()
+    shutil.rmtree(directory)
+
+
 def test_a_place_that_gets_free_is_taken_at_once_by_who_waits(three):
-    """Held answers of a tenth of a second each, sixty requests, two places: they follow each other closely."""
-    a = three[0]
+    """Held answers of a tenth of a second each, sixty requests, two places: they follow each other closely. Who asked every
+    second would be most of it late."""
+    a, came, ended = three[0], [], []
 
     def slow(connection, _request):
+        came.append(time.monotonic())
         time.sleep(0.1)
+        ended.append(time.monotonic())
         connection.send(reply(200, body=b"x"))
     a.mode = slow
-    with gateway(targets((a, {"max_connections": 2})), workers=3) as g:
-        began = time.monotonic()
+    with gateway(targets((a, {"max_connections": 2}), queue_timeout=600), workers=3) as g:
         assert Together(g, 60).wait() == {200: 60}
-        assert 3 <= time.monotonic() - began < 28       # asking every second would take 30
+    late = sorted(at - end for at, end in zip(sorted(came)[2:], sorted(ended)))
+    assert late[len(late) // 2] < 0.5, late
+
+
+def queued(g):
+    return g.metrics()['gateway_upstream_queue_length{upstream="orders"}']
 
 
 def test_the_queue_is_bounded_in_length_and_time(three):
     a = three[0]
     gate = held(a)
-    with gateway(targets((a, {"max_connections": 1}), queue_size=2, queue_timeout=2), workers=2) as g:
+    with gateway(targets((a, {"max_connections": 1}), queue_size=2, queue_timeout=600), workers=2) as g:
+        load = Together(g, 1)
+        wait_until(lambda: a.now == 1, "the first")
+        load.more(6)
+        wait_until(lambda: len(load.answers) == 4 and queued(g) == 2, "four that are refused, two that wait")
+        gate.set()
+        assert load.wait() == {503: 4, 200: 3}
+    gate = held(a)
+    with gateway(targets((a, {"max_connections": 1}), queue_timeout=2), workers=2) as g:
         load = Together(g, 1)
         wait_until(lambda: a.now == 1, "the first")
         began = time.monotonic()
-        load.more(6)
-        wait_until(lambda: len(load.answers) >= 4, "four that are refused")
-        wait_until(lambda: len(load.answers) == 6, "two that waited in vain")
+        load.more(2)
+        wait_until(lambda: len(load.answers) == 2, "two that waited in vain")
         assert time.monotonic() - began > 1.9
         gate.set()
-        assert load.wait() == {503: 6, 200: 1}
+        assert load.wait() == {503: 2, 200: 1}
         assert g.get("/x").status == 200
     with gateway(targets((a, {"max_connections": 1}), queue_size=0)) as g:
         gate = held(a)
@@ -347,19 +380,21 @@ def test_the_queue_is_bounded_in_length_and_time(three):
 def test_who_leaves_the_queue_holds_nobody_up(three):
     a = three[0]
     gate = held(a)
-    with gateway(targets((a, {"max_connections": 1}), queue_size=2), workers=1) as g:
+    with gateway(targets((a, {"max_connections": 1}), queue_size=2, queue_timeout=600), workers=1) as g:
         load = Together(g, 1)
         wait_until(lambda: a.now == 1, "the first")
         gone = [g.client(), g.client()]
         for client in gone:
             client.request()
-        wait_until(lambda: g.get("/full").status == 503, "a full queue")
+        wait_until(lambda: queued(g) == 2, "a full queue")
+        assert g.get("/full").status == 503
         for client in gone:
             client.reset()
+        wait_until(lambda: queued(g) == 0, "their places in it to be free")
         load.more(1)
+        wait_until(lambda: queued(g) == 1, "another one to wait")
         gate.set()
-        statuses = load.wait()
-        assert statuses[200] >= 1
+        assert load.wait() == {200: 2}
         assert g.get("/x").status == 200
         wait_until(lambda: in_flight(g) == 0, "the last to be counted out")
 
@@ -379,7 +414,7 @@ def test_full_targets_leave_it_to_others(three):
 def test_a_killed_worker_gives_its_places_back(three):
     a = three[0]
     gate = held(a)
-    with gateway(targets((a, {"max_connections": 4}), queue_timeout=20), workers=1) as g:
+    with gateway(targets((a, {"max_connections": 4}), queue_timeout=600), workers=1) as g:
         load = [g.client() for _ in range(4)]
         for client in load:
             client.request()
@@ -398,23 +433,24 @@ def test_who_waits_for_a_dead_workers_places_gets_them(three):
     """Two workers share four places; what one of them held is the other's when it dies."""
     a = three[0]
     gate = held(a)
-    with gateway(targets((a, {"max_connections": 4}), queue_timeout=60), workers=2) as g:
+    with gateway(targets((a, {"max_connections": 4}), queue_timeout=600), workers=2) as g:
         g.expect_alarms = True
         clients = [g.client() for _ in range(16)]
         for client in clients:
             client.request()
-
-        def queue():
-            return g.metrics()['gateway_upstream_queue_length{upstream="orders"}']
-        wait_until(lambda: a.now == 4 and queue() == 12, "four under way and twelve that wait")
+        wait_until(lambda: a.now == 4 and queued(g) == 12, "four under way and twelve that wait")
         shown = g.status().json()["upstreams"]["orders"]
         assert (shown["active"], shown["queue_length"]) == (4, 12)
         assert shown["targets"] == [{"target": f"127.0.0.1:{a.port}", "weight": 100, "state": "up", "in_flight": 4}]
         victim = g.pids()[0]
         os.kill(victim, signal.SIGKILL)
-        g.wait_log(rf"\(pid {victim}\) was killed")                # reaped: all of its connections are closed
+        g.wait_log(rf"\(pid {victim}\) was killed")                # reaped: what it had counted is gone
+
+        def settled():
+            alive = [c for c in clients if not gone(c)]
+            return (in_flight(g), queued(g)) == (min(4, len(alive)), max(0, len(alive) - 4))
+        wait_until(settled, "places to be taken")
         alive = [c for c in clients if not gone(c)]
-        wait_until(lambda: in_flight(g) == min(4, len(alive)) and queue() == max(0, len(alive) - 4), "places to be taken")
         a.gate = None
         gate.set()
         assert {c.response().status for c in alive} <= {200}
@@ -432,7 +468,7 @@ def gone(client):
     except ConnectionError:
         return True
     finally:
-        client.sock.settimeout(10)
+        client.sock.settimeout(PATIENCE)
 
 
 # ---- retries --------------------------------------------------------------------------------------------------------
@@ -505,9 +541,9 @@ def test_the_budget_of_retries_is_shared_by_all_workers(three):
             tries[request.target] += 1
             again = tries[request.target] > 1
         if not again:
-            gate.wait(20)
+            gate.wait(600)
             return False
-        hold.wait(20)
+        hold.wait(600)
         connection.send(reply(200, body=b"x"))
         return True
     hold = threading.Event()
@@ -562,12 +598,13 @@ class Closing(Server):
         return len(self.sockets)
 
 
+@pytest.mark.seconds(600)
 def test_what_a_target_closes_at_is_learnt():
-    """It closes at 600 ms. When three were seen to be closed at that age, one of 570 ms is not used any more, and one of
-    300 ms is."""
-    t = Closing(0.6)
+    """It closes at 2 s. When three were seen to be closed at that age, one of 1.9 s is not used any more, and one of half a
+    second is."""
+    t = Closing(2)
     with gateway(upstream(t.port), workers=1) as g:
-        def left_alone():
+        def left_alone(method="GET"):
             """After one more that the target closed: whether another was made while the target still kept the last."""
             assert g.get("/x").status == 200
             n = t.closed
@@ -575,31 +612,38 @@ def test_what_a_target_closes_at_is_learnt():
             time.sleep(0.1)
             assert g.get("/x").status == 200
             n, made = t.closed, t.connections
-            time.sleep(0.57)
-            assert g.get("/x").status == 200
+            time.sleep(1.9)
+            assert g.ask(method, "/x", body=b"once" if method == "POST" else None).status == 200
             return t.connections > made and t.closed == n
-        wait_until(left_alone, "the age to be learnt")
-        for _ in range(50):         # until the machine lets one be of 300 ms and not much more
+        wait_until(left_alone, "the age to be learnt", 4 * PATIENCE)
+
+        def used():
+            """Whether a second request went by the connection of the first; None: the machine took too long about it."""
+            began = time.monotonic()
             assert g.get("/x").status == 200
-            n, began = t.connections, time.monotonic()
-            time.sleep(0.3)
+            n = t.connections
+            time.sleep(0.5)
             assert g.get("/x").status == 200
-            if time.monotonic() - began < 0.45:
-                assert t.connections == n
-                break
-        n = t.connections
-        time.sleep(0.57)
-        assert g.ask("POST", "/x", body=b"once").status == 200 and t.connections == n + 1
+            return [t.connections == n] if time.monotonic() - began < 1.2 else None
+        assert wait_until(used, "one that is half a second old") == [True]
+        wait_until(lambda: left_alone("POST"), "the same with a request that is sent once", 2 * PATIENCE)
     t.end()
 
 
 def test_what_a_target_says_about_keeping_is_heard():
-    t = Closing(30, "Keep-Alive: timeout=4, max=100")
+    t = Closing(60, "Keep-Alive: timeout=10, max=100")
     with gateway(upstream(t.port), workers=1) as g:
         assert [g.get("/x").status for _ in range(5)] == [200] * 5 and t.connections == 1
-        time.sleep(3.9)
+        time.sleep(9.5)
         assert g.get("/x").status == 200 and t.connections == 2
     t.end()
+
+
+def ending(port, peer):
+    """Whether the connection of a local port to its peer has been ended by the peer, as its own side sees it."""
+    mine, other = (f"0100007F:{number:04X}" for number in (port, peer))
+    rows = (row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return any(cells[1:4] == [mine, other, "08"] for cells in rows)
 
 
 def test_a_post_goes_to_no_connection_that_was_closed(three):
@@ -612,7 +656,10 @@ def test_a_post_goes_to_no_connection_that_was_closed(three):
             assert client.ask("GET", "/x").status == 200
             os.kill(pid, signal.SIGSTOP)
             try:
-                a.origin.connections[-1].sock.shutdown(socket.SHUT_RDWR)
+                sock = a.origin.connections[-1].sock
+                port = sock.getpeername()[1]
+                sock.shutdown(socket.SHUT_RDWR)
+                wait_until(lambda: ending(port, a.port), "the end to arrive")
                 client.request("POST", "/x", body=b"once")
             finally:
                 os.kill(pid, signal.SIGCONT)
@@ -656,6 +703,7 @@ class Counting(Server):
                 sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * len(whole))
 
 
+@pytest.mark.seconds(600)
 def test_100000_requests_are_shared_out_by_weight():
     """Weights 100, 50 and 0 through four workers: within 1 % of two thirds and one third, and exactly none."""
     many, batch, clients = 100_000, 100, 20
@@ -663,7 +711,7 @@ def test_100000_requests_are_shared_out_by_weight():
     up = targets((a, {}), (b, {"weight": 50}), (c, {"weight": 0}))
     with gateway(up, workers=4) as g:
         def run():
-            client = g.client(timeout=60)
+            client = g.client(timeout=600)
             for _ in range(many // batch // clients):
                 client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * batch)
                 for _ in range(batch):
@@ -678,22 +726,38 @@ def test_100000_requests_are_shared_out_by_weight():
     assert abs(a.n - many * 2 / 3) < many / 100 and abs(b.n - many / 3) < many / 100, (a.n, b.n)
 
 
-def test_least_connections_with_one_target_ten_times_slower(three):
+def test_least_connections_with_one_target_far_slower(three):
     """What is under way to it never passes its share of all that is, and one for each worker that chooses at once."""
-    clients, workers = 24, 4
-    for t in three:
-        t.delay = 0.04 if t is three[0] else 0.004
+    clients, workers, enough = 24, 4, 1500
+    slow, *fast = three
+    done = threading.Event()
+
+    def quick():
+        return sum(len(t.origin.requests) for t in fast)
+
+    def until_a_hundred_more(connection, _request):
+        with slow.lock:
+            slow.now += 1
+            slow.most = max(slow.most, slow.now)
+        until, end = quick() + 100, time.monotonic() + PATIENCE
+        while quick() < until and time.monotonic() < end and not done.is_set():
+            time.sleep(0.01)
+        with slow.lock:
+            slow.now -= 1
+        connection.send(reply(200, body=b"x"))
+    slow.mode = until_a_hundred_more
     with gateway(upstream(*(t.port for t in three), algorithm="least-connections"), workers=workers) as g:
         def run():
-            client = g.client()
-            for _ in range(60):
+            client = g.client(timeout=600)
+            while quick() < enough:
                 assert client.ask().status == 200
             client.close()
         threads = [threading.Thread(target=run) for _ in range(clients)]
         for t in threads:
             t.start()
+        wait_until(lambda: quick() >= enough, "enough requests", 3 * PATIENCE)
+        done.set()
         for t in threads:
             t.join()
-    slow, *fast = three
     assert 0 < slow.most <= clients / 3 + workers, slow.most
     assert all(len(t.origin.requests) > 2 * len(slow.origin.requests) for t in fast)

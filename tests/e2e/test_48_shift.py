@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import free_port, reply, service, wait_until
+from harness import PATIENCE, free_port, reply, service, stat_of, wait_until
 
 
 class Server:
@@ -167,7 +167,7 @@ def test_step_by_step(sides, start):
     gateway = begin(start, sides)
     with Load(gateway) as load:
         shift(gateway, "--to", "green", "--step", "25/1s", "--abort-if", "5xx>1%", "--requests", "2")
-        wait_until(lambda: state(gateway)["state"] is None, "the shift to be complete", 60)
+        wait_until(lambda: state(gateway)["state"] is None, "the shift to be complete", 2 * PATIENCE)
         assert leads_to(gateway) == "green"
     assert load.wrong == []
     log = gateway.log()
@@ -187,21 +187,22 @@ def test_no_step_without_evidence(sides, start):
     wait_until(lambda: state(gateway)["percent"] == 100.0, "the next step")
 
 
+@pytest.mark.seconds(300)
 def test_undone_when_it_is_slow(sides, start):
-    """Every answer is a 200; more than half of them take longer than is allowed."""
+    """Every answer is a 200; more than half of them take longer than is allowed, which no machine's sluggishness does."""
     _, green = sides
     gateway = begin(start, sides)
-    shift(gateway, "--to", "green", "--percent", "50", "--abort-if", "p50>1s", "--requests", "4")
-    assert state(gateway)["abort_if"] == "p50>1000ms"
+    shift(gateway, "--to", "green", "--percent", "50", "--abort-if", "p50>5s", "--requests", "4")
+    assert state(gateway)["abort_if"] == "p50>5000ms"
     send(gateway, 40)
     wait_until(lambda: state(gateway)["answered"] == 20, "the answers to be counted")
     assert state(gateway)["state"] == "steady"
-    green.delay = 1.2
+    green.delay = 5.2
     shift(gateway, "--percent", "60")           # a new step: what was counted is forgotten, the limit stays
-    wait_until(lambda: send(gateway, 8).keys() <= {"blue", "green"} and state(gateway)["state"] == "undone", "the end of it", 50)
+    wait_until(lambda: send(gateway, 8).keys() <= {"blue", "green"} and state(gateway)["state"] == "undone", "the end of it", 3 * PATIENCE)
     now = state(gateway)
     assert now["undone_at"] == 60.0 and 4 <= now["failed"] <= now["answered"]
-    assert now["why"].startswith(f"5xx or over 1000 ms: {now['failed']} of ") and "are more than 50 %" in now["why"]
+    assert now["why"].startswith(f"5xx or over 5000 ms: {now['failed']} of ") and "are more than 50 %" in now["why"]
     assert send(gateway, 40) == {"blue": 40}
 
 
@@ -244,25 +245,26 @@ def test_failures_below_the_limit_do_not_matter(sides, start):
 
 # ---- what comes between -------------------------------------------------------------------------------------------
 
+@pytest.mark.seconds(600)
 def test_it_outlives_reloads_and_deaths(sides, start):
     gateway = begin(start, sides, workers=2)
-    shift(gateway, "--to", "green", "--percent", "1", "--step", "0.2/1s", "--abort-if", "5xx>99%", "--requests", "1")
+    shift(gateway, "--to", "green", "--percent", "10", "--step", "0.2/1s", "--abort-if", "5xx>99%", "--requests", "1")
+
+    def percent():
+        try:
+            return state(gateway)["percent"]
+        except (OSError, EOFError):         # of a control process that is just going
+            return None
     with Load(gateway):
         for what in ("reload", "worker", "control", "checker"):
-            before = state(gateway)["percent"]
+            before = wait_until(percent, "the share")
             if what == "reload":
                 gateway.reload()
             else:
                 pid = gateway.pids(what)[0]
                 os.kill(pid, signal.SIGKILL)
                 wait_until(lambda: pid not in gateway.children(), f"the {what} to be gone")
-
-            def went_on():
-                try:
-                    return state(gateway)["percent"] > before + 0.3       # two steps
-                except (OSError, EOFError):
-                    return False
-            wait_until(went_on, f"steps after {what}", 30)
+            wait_until(lambda: (percent() or 0) > before + 0.3, f"two steps after {what}", 2 * PATIENCE)
     call(gateway, "PATCH", 200, percent=50, step=None)
     wait_until(lambda: gateway.control("GET", "/status").json()["workers"]["running"] == 2, "both workers")
     assert send(gateway, 100)["green"] == 50
@@ -277,6 +279,7 @@ def test_undone_by_a_successor(sides, start):
     assert send(gateway, 40)[500] == 20
     wait_until(lambda: state(gateway)["failed"] == 20, "the answers to be counted")
     pid = gateway.pids("control")[0]
+    wait_until(lambda: stat_of(pid)[0] == "S", "it to be through with its turn")
     os.kill(pid, signal.SIGSTOP)
     try:
         send(gateway, 40)
@@ -288,7 +291,7 @@ def test_undone_by_a_successor(sides, start):
             return state(gateway)["state"] == "undone"
         except (OSError, EOFError):
             return False
-    wait_until(undone, "the successor to undo it", 30)
+    wait_until(undone, "the successor to undo it")
     assert send(gateway, 40) == {"blue": 40}
 
 

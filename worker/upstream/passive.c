@@ -20,12 +20,21 @@ static struct health_now present(const struct worker *w)
 }
 
 /* The loop's clock stands since the turn began, and other workers have seen more since. */
-static int64_t this_moment(void)
+static struct clock this_moment(void)
 {
     struct clock clock;
 
     clock_read(&clock);
-    return clock.us;
+    return clock;
+}
+
+/* retry_after runs from the failure on, not from when the turn began. A success brings a peer back
+ * as of then: who was sent there later in the same turn is not from before. */
+static struct health_now moment_of(const struct worker *w, enum verdict_event event)
+{
+    struct clock now = event < VERDICT_FAILURES ? this_moment() : w->loop.now;
+
+    return (struct health_now){ &w->heritage->health, now.ms, now.real_ms };
 }
 
 static const struct verdict_limits *limits_of(const struct stream *s)
@@ -37,7 +46,7 @@ static void tell(struct stream *s, const struct health_seen *seen)
 {
     struct health_peer_shm *row = s->peer->row;
     const struct verdict_limits *limits = limits_of(s);
-    struct health_now now = present(s->w);
+    struct health_now now = moment_of(s->w, seen->event);
     char name[128];
     enum health_change change =
         s->trial ? health_state_conclude(row, s->w->heritage->slot, seen, limits, &now)
@@ -117,7 +126,7 @@ void passive_failed(struct stream *s, bool timeout, const char *cause, const cha
         return;
     if (seen.cause == HEALTH_CAUSE_OTHER && !more)
         seen.text = cause;
-    seen.until = this_moment();
+    seen.until = this_moment().us;
     tell(s, &seen);
 }
 

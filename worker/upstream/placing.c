@@ -5,7 +5,8 @@
  * upstream's lock: the sum over all workers is read and the own count raised by one owner of the
  * lock at a time, so that the limit is never passed, nor is a place refused that is free. Nothing
  * else is written under the lock, hence there is nothing to mend when its owner dies. Giving a
- * place back takes no lock: a sum that is read meanwhile is too high, never too low.
+ * place back takes no lock: a sum that is read meanwhile is too high, never too low. The budget of
+ * retries is kept in the same way.
  *
  * Nobody sleeps while a place is free: who joins the queue counts himself first and asks once more
  * then, who gives a place back looks at the queue after it, each with a full barrier between; so at
@@ -255,8 +256,8 @@ void placing_heard(struct worker *w)
 
 /* --- retries -------------------------------------------------------------------------------- */
 
-/* The own count is raised before the sum is read: of several workers that retry at the same moment
- * all count, and too few may pass then, never too many. */
+/* Under the lock, as places are: of several workers that ask at the same moment exactly so many get
+ * their retry as there is room for. */
 bool placing_retry(struct stream *s)
 {
     struct upstream_state *u = state_of(s);
@@ -264,13 +265,14 @@ bool placing_retry(struct stream *s)
 
     if (s->retrying || !u->own[HEALTH_RETRIES])
         return true;
-    add(u->own[HEALTH_RETRIES], 1);
-    atomic_thread_fence(memory_order_seq_cst);
+    hold(s->w, u);
     uint64_t active = health_tally_sum(&u->all[HEALTH_ACTIVE]) + 1; /* the one that asks */
-    uint64_t allowed = active * percent / 100;
-    s->retrying = u;
-    if (health_tally_sum(&u->all[HEALTH_RETRIES]) > (allowed > RETRIES_MIN ? allowed : RETRIES_MIN))
-        placing_retried(s);
+    uint64_t budget = active * percent / 100, allowed = budget > RETRIES_MIN ? budget : RETRIES_MIN;
+    if (health_tally_sum(&u->all[HEALTH_RETRIES]) < allowed) {
+        add(u->own[HEALTH_RETRIES], 1);
+        s->retrying = u;
+    }
+    release(s->w, u);
     return s->retrying != NULL;
 }
 
