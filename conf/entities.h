@@ -104,9 +104,11 @@ struct conf_service {
     uint32_t index;
     bool enabled; /* false: its routes take no request */
     enum conf_protocol protocol;
-    struct conf_text host; /* an upstream's name, a host name or an address without brackets */
-    int port;              /* means nothing where host is a configured upstream's name */
-    struct conf_text path; /* "" or begins with "/" */
+    struct conf_text host;      /* an upstream's name, a host name or an address without brackets */
+    int port;                   /* means nothing where host is a configured upstream's name */
+    struct conf_text authority; /* what Host says where nobody says otherwise: the host, with a port
+                                 * that is not the usual one where the host is no upstream's name */
+    struct conf_text path;      /* "" or begins with "/" */
     int connect_timeout, write_timeout, read_timeout; /* ms */
     int retries;
     bool tls_verify;

@@ -67,22 +67,38 @@ static void read_host(struct load *load, struct source_service *from)
     service->host = (struct conf_text){ "", 0 };
 }
 
+/* A configured upstream of the host's name, or one of its own. `at`, `key`: where the host is from.
+ */
+static void lead_to_upstream(struct load *load, struct conf_service *service,
+                             const config_setting_t *at, const char *key)
+{
+    int usual = service->protocol == CONF_HTTPS ? 443 : 80;
+    bool six = memchr(service->host.s, ':', service->host.n) != NULL;
+    if (service->port == 0)
+        service->port = usual;
+    if (service->host.n == 0)
+        return;
+    service->upstream = load_find(&load->upstreams, service->host);
+    service->authority = service->host;
+    if (service->upstream)
+        return;
+    service->upstream =
+        upstreams_implied(load, memory_lower(&load->memory, service->host), service->port, at, key);
+    if (six)
+        service->authority = memory_format(&load->memory, "[%s]", service->host.s);
+    if (service->port != usual)
+        service->authority =
+            memory_format(&load->memory, "%s:%d", service->authority.s, service->port);
+}
+
 static void bind_upstream(struct load *load, struct source_service *from)
 {
-    struct conf_service *service = &from->as;
     const char *key = from->url.n ? "url" : "host";
     if (from->url.n)
         read_url(load, from);
     else
         read_host(load, from);
-    if (service->port == 0)
-        service->port = service->protocol == CONF_HTTPS ? 443 : 80;
-    if (service->host.n == 0)
-        return;
-    service->upstream = load_find(&load->upstreams, service->host);
-    if (!service->upstream)
-        service->upstream = upstreams_implied(load, memory_lower(&load->memory, service->host),
-                                              service->port, from->at, key);
+    lead_to_upstream(load, &from->as, from->at, key);
 }
 
 /* Read here, once for all services that name the file: a worker that starts later has no rights to
@@ -175,10 +191,7 @@ const struct conf_service *services_own(struct load *load, const struct services
     if (service->ca_certificates.n)
         service->authorities =
             certificates_list(load, service->ca_certificates, own->at, "ca_certificates");
-    service->upstream = load_find(&load->upstreams, service->host);
-    if (!service->upstream)
-        service->upstream = upstreams_implied(load, memory_lower(&load->memory, service->host),
-                                              service->port, own->at, own->key);
+    lead_to_upstream(load, service, own->at, own->key);
     if (service->upstream && service->upstream->implied)
         ((struct conf_upstream *)service->upstream)->keepalive_idle_timeout =
             own->keepalive / 1000.0;

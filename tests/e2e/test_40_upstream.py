@@ -351,6 +351,13 @@ def test_ipv6_and_hostname_targets(origins, start):
     assert gateway.get("/").status == 200
 
 
+def test_an_address_of_version_6_stands_in_brackets_in_host(origins, start):
+    six = origins(family=socket.AF_INET6)
+    gateway = start([service(0, url=f"http://[::1]:{six.port}/")])
+    assert gateway.get("/").status == 200
+    assert six.requests[0].get("Host") == f"[::1]:{six.port}"
+
+
 def test_parallel_requests(origins, start):
     def handler(connection, request):
         time.sleep(0.05)

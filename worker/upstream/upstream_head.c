@@ -107,9 +107,7 @@ static char *put_host(char *p, const struct stream *s)
 {
     const struct conf_service *service = s->service;
     const struct conf_upstream *up = s->peer->upstream;
-    struct conf_text named = up == service->upstream ? service->host : up->name;
-    struct slice host = slice_of(named.s, named.n);
-    int usual = service->protocol == CONF_HTTPS ? 443 : 80;
+    struct conf_text named = up == service->upstream ? service->authority : up->name;
 
     for (const struct extra_field *e = s->request.extra; e; e = e->next)
         if (is_host(e) && e->value.p)
@@ -118,13 +116,7 @@ static char *put_host(char *p, const struct stream *s)
         return build_field(p, SLICE("Host"), s->head.host);
     if (up->host_header.n)
         return build_field(p, SLICE("Host"), slice_of(up->host_header.s, up->host_header.n));
-    p = build_slice(p, SLICE("Host: "));
-    p = build_slice(p, host);
-    if (up->implied && service->port != usual && service->port > 0) {
-        *p++ = ':';
-        p = build_number(p, (uint64_t)service->port);
-    }
-    return build_slice(p, SLICE("\r\n"));
+    return build_field(p, SLICE("Host"), slice_of(named.s, named.n));
 }
 
 /* Whether it takes the place of a field called `as_sent`, which may be taken for `name`. */
@@ -176,7 +168,7 @@ static size_t space(const struct stream *s)
 {
     /* the path goes out as X-Forwarded-Path, and in two parts in the request line and as
      * X-Forwarded-Prefix; in its normal form it may be longer than what was received */
-    size_t n = 2048 + s->service->path.n + s->service->host.n + 2 * s->request.uri.path.n +
+    size_t n = 2048 + s->service->path.n + s->service->authority.n + 2 * s->request.uri.path.n +
                s->request.query.n + s->request.path.n + s->head.host.n + s->request.host.n +
                s->peer->upstream->host_header.n;
 

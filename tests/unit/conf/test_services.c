@@ -30,6 +30,26 @@ static void test_url_and_parts(void **state)
     conf_free(&conf);
 }
 
+/* RFC 9110 section 7.2, RFC 3986 section 3.2.2. */
+static void test_authority(void **state)
+{
+    (void)state;
+    static const char *const expected[] = { "[::1]",   "[::1]:8080", "[::1]:80", "Example.com",
+                                            "a.b:443", "pool",       "pool" };
+    const struct conf *conf = loaded(
+        "upstreams = ( { name = \"pool\"; targets = ( { target = \"127.0.0.1:81\"; } ); } );\n"
+        "services = ( { name = \"a\"; url = \"http://[::1]/\"; },\n"
+        "  { name = \"b\"; host = \"::1\"; port = 8080; },\n"
+        "  { name = \"c\"; url = \"https://[::1]:80\"; },\n"
+        "  { name = \"d\"; url = \"http://Example.com:80/x\"; },\n"
+        "  { name = \"e\"; host = \"a.b\"; port = 443; },\n"
+        "  { name = \"f\"; url = \"http://pool/\"; }, { name = \"g\"; host = \"pool\"; port = 81; "
+        "} );");
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_string_equal(conf->services[i].authority.s, expected[i]);
+    conf_free(&conf);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -98,6 +118,7 @@ static void test_password_in_url_is_not_repeated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_url_and_parts),
+                                        cmocka_unit_test(test_authority),
                                         cmocka_unit_test(test_refused), cmocka_unit_test(test_tls),
                                         cmocka_unit_test(test_password_in_url_is_not_repeated) };
     return cmocka_run_group_tests(tests, NULL, NULL);
