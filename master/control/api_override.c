@@ -226,24 +226,60 @@ static int print_target(FILE *out, const struct override_list *list, const char 
     return 1;
 }
 
-/* One that the file has not, since a service names a host itself: it gets the host's name, which is
- * what makes the service lead there, and targets see the same Host as before. */
+/* Another port of the same host is another upstream: its services would come along. */
+static bool may_have_its_name(const struct conf *conf, const struct conf_upstream *upstream)
+{
+    const char *host = upstream->targets[0].host.s;
+    bool may = !strchr(host, ':');
+    for (size_t i = 0; may && i < conf->upstreams_n; i++) {
+        const struct conf_upstream *other = &conf->upstreams[i];
+        may = other == upstream || !other->implied || strcmp(other->targets[0].host.s, host) != 0;
+    }
+    return may;
+}
+
+/* A name that no upstream has, and no other one gets: numbers go on by how many there are. */
+static void find_name(const struct conf *conf, const struct conf_upstream *upstream, char *name,
+                      size_t size)
+{
+    bool taken = true;
+    for (size_t number = upstream->index + 1; taken; number += conf->upstreams_n) {
+        snprintf(name, size, "pool-%zu", number);
+        taken = false;
+        for (size_t i = 0; !taken && i < conf->upstreams_n; i++)
+            taken = strcmp(conf->upstreams[i].name.s, name) == 0;
+    }
+}
+
+/* One that the file has not, since services name a host themselves: it gets the host's name, which
+ * is what makes them lead there, or a free one that they have to name then. Targets see the same
+ * Host as before. */
 static void print_implied(const struct print *p, const struct conf_upstream *upstream)
 {
     const struct conf *conf = p->api->heritage->conf;
-    const struct conf_target *own = &upstream->targets[0];
-    int usual = 80;
-    for (size_t i = 0; i < conf->services_n; i++)
-        if (conf->services[i].upstream == upstream && conf->services[i].protocol == CONF_HTTPS)
-            usual = 443;
-    if (strchr(own->host.s, ':'))
-        fputs("# the name is free: let the service's host be the same\n", p->out);
+    const char *name = upstream->targets[0].host.s, *authority = upstream->name.s;
+    bool own = may_have_its_name(conf, upstream);
+    char other[32];
+    if (!own) {
+        find_name(conf, upstream, other, sizeof other);
+        name = other;
+    }
+    for (size_t i = 0; i < conf->services_n; i++) {
+        const struct conf_service *service = &conf->services[i];
+        if (service->upstream != upstream)
+            continue;
+        authority = service->authority.s;
+        if (!own)
+            fprintf(p->out, "# the service \"%s\" has to name it: host = \"%s\"%s\n",
+                    service->name.s, name,
+                    service->protocol == CONF_HTTPS ? ", which certificates are verified for" : "");
+    }
     fputs("  { name = ", p->out);
-    print_text(p->out, strchr(own->host.s, ':') ? "pool" : own->host.s);
-    if (own->port == usual && !strchr(own->host.s, ':'))
+    print_text(p->out, name);
+    if (strcmp(name, authority) == 0)
         return;
     fputs("; host_header = ", p->out);
-    print_text(p->out, upstream->name.s);
+    print_text(p->out, authority);
 }
 
 static void print_upstream(const struct print *p, const struct conf_upstream *upstream,

@@ -3,12 +3,13 @@
 import collections
 import json
 import os
+import re
 import signal
 import threading
 
 import pytest
 
-from harness import Client, check, conf_text, reply, service, wait_until
+from harness import Client, check, conf_text, reply, route, service, wait_until
 
 
 @pytest.fixture
@@ -328,6 +329,27 @@ def test_committed_configuration_of_a_host_that_a_service_names_itself(three, st
     gateway.reload()
     assert shares(gateway, 40) == {"a": 10, "b": 30}
     assert {gateway.get("/").get("X-Host") for _ in range(8)} == hosts == {target(a)}
+
+
+def test_committed_configuration_of_two_ports_of_a_host(three, start):
+    """Each is an upstream of its own, whose name its services, which are told, have to say. Neither takes the other's."""
+    a, b, c = three
+    gateway = start([service(a.port, route(paths=["/a"]), name="first"), service(b.port, route(name="r2", paths=["/b"]), name="second")])
+    for one in (a, b):
+        change(gateway, "POST", f"/upstreams/{target(one)}/targets", 201, target=target(c), weight=100)
+    printed = gateway.ctl("override", "commit").stdout
+    names = dict(re.findall(r'^# the service "(\w+)" has to name it: host = "([^"]+)"$', printed, re.M))
+    assert sorted(names) == ["first", "second"] and len(set(names.values())) == 2
+    assert gateway.ctl("override", "drop", "--all").returncode == 0
+    for entry in gateway.settings["services"]:
+        entry["url"] = f"http://{names[entry['name']]}/"
+    lists = ",\n".join(part for part in printed.split("# in upstreams:\n") if part.strip())
+    gateway.write(conf_text(gateway.settings) + f"upstreams = (\n{lists});\n")
+    gateway.reload()
+    for name, one in (("a", a), ("b", b)):
+        answers = [gateway.get(f"/{name}") for _ in range(20)]
+        assert collections.Counter(x.body.decode() for x in answers) == {name: 10, "c": 10}
+        assert {x.get("X-Host") for x in answers} == {target(one)}
 
 
 @pytest.mark.parametrize("query", ["upstream=" + 400 * "x", "upstrem=pool", "upstream=%zz", "upstream=", "thing=wait", "target=x%20y"])
