@@ -11,7 +11,6 @@ import hmac
 import json
 import os
 import pathlib
-import pwd
 import random
 import re
 import select
@@ -122,8 +121,9 @@ def bind(sock, address, port=0):
 
 
 def scratch():
-    """A directory that unprivileged processes can enter; the caller removes it."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="gateway-e2e."))
+    """A directory that unprivileged processes can enter, with a path short enough for sockets, whatever TMPDIR is; the
+    caller removes it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="gateway-e2e.", dir="/tmp" if os.access("/tmp", os.W_OK) else None))
     path.chmod(0o755)
     return path
 
@@ -440,7 +440,7 @@ class NameServer:
         """The records from now on; those of before are gone."""
         self.stop()
         lines = [f"port={self.port}", f"listen-address={self.host}", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
-                 "local=/test/", f"local-ttl={self.ttl}", f"user={pwd.getpwuid(os.getuid()).pw_name}",
+                 "local=/test/", f"local-ttl={self.ttl}", *(["user=root"] if os.getuid() == 0 else []),
                  f"pid-file={self.directory}/pid"]
         for name, values in records.items():
             for value in values:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from harness import free_port, scratch, wait_until
+from harness import PATIENCE, free_port, scratch, wait_until
 
 
 def encode(words):
@@ -66,7 +66,7 @@ class Redis:
     def start(self):
         arguments = ["redis-server", str(self.file), *(["--sentinel"] if self.sentinel else [])]
         self.process = subprocess.Popen(arguments, stdout=open(self.dir / "log", "ab"), stderr=subprocess.STDOUT)
-        wait_until(self.listens, "redis-server to listen", 30)
+        wait_until(self.listens, "redis-server to listen")
 
     def listens(self):
         assert self.process.poll() is None, (self.dir / "log").read_text()
@@ -78,7 +78,7 @@ class Redis:
 
     def ask(self, *words, auth=()):
         """The answer to one command, on a connection of its own; not with TLS."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as sock, sock.makefile("rb") as stream:
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock, sock.makefile("rb") as stream:
             if auth:
                 sock.sendall(encode(["AUTH", *auth]))
                 read_reply(stream)
@@ -129,7 +129,7 @@ class Sentinels:
                  "down-after-milliseconds limits 2000", "failover-timeout limits 3000"]
         watch += [f"auth-pass limits {password}"] if password else []
         self.sentinels = [Redis(sentinel=watch) for _ in range(n)]
-        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 60)
+        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 2 * PATIENCE)
 
     def knows_all(self, sentinel):
         state = sentinel.tries("SENTINEL", "MASTER", "limits")
@@ -165,12 +165,12 @@ class Cluster:
         for node in self.nodes[1:]:
             node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].bus)
         wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(" connected") == len(self.nodes) for node in self.nodes),
-                   "the nodes to meet", 30)
+                   "the nodes to meet")
         for i, node in enumerate(self.nodes[n:]):
-            wait_until(lambda: node.ask("CLUSTER", "REPLICATE", self.masters[i].ask("CLUSTER", "MYID")) == "OK", "a replica", 30)
-        wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in self.nodes), "the cluster", 30)
+            wait_until(lambda: node.ask("CLUSTER", "REPLICATE", self.masters[i].ask("CLUSTER", "MYID")) == "OK", "a replica")
+        wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in self.nodes), "the cluster")
         if replicas:
-            wait_until(lambda: all("state=online" in m.ask("INFO", "replication") for m in self.masters), "the replicas", 30)
+            wait_until(lambda: all("state=online" in m.ask("INFO", "replication") for m in self.masters), "the replicas")
 
     def agree(self):
         """Until all know of the latest change. Who takes a slot counts the epoch on from the one that it knows: were that an
