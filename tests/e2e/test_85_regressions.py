@@ -42,11 +42,13 @@ def test_tunnel_passes_on_all_that_lies_in_the_kernel(origins, start):
     assert client.response().status == 101
     worker = gateway.pids()[0]
     client.send(b"x" * 64 * MEGABYTE)       # lets the kernel's buffers grow
-    wait_until(lambda: got[0] == 64 * MEGABYTE, f"the first bytes to pass ({got[0]} did)", 20)
+    wait_until(lambda: got[0] == 64 * MEGABYTE, f"the first bytes to pass ({got[0]} did)")
     os.kill(worker, signal.SIGSTOP)
     client.sock.setblocking(False)
+    writable = select.poll()
+    writable.register(client.sock, select.POLLOUT)
     sent = 64 * MEGABYTE
-    while sent < total and select.select([], [client.sock], [], 0.5)[1]:
+    while sent < total and writable.poll(500):
         sent += client.sock.send(b"x" * min(65536, total - sent))
     os.kill(worker, signal.SIGCONT)
     wait_until(lambda: got[0] == sent, f"all {sent} bytes to pass the tunnel ({got[0]} did)")
@@ -60,13 +62,16 @@ def test_end_of_a_request_flows_on_behind_an_early_response_head(origins, start)
         left = int(request.get("Content-Length"))
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
         while left > 0:
-            left -= len(connection.read_some(8192))
+            data = connection.read_some(8192)
+            if not data:
+                return False
+            left -= len(data)
             time.sleep(0.001)
-        connection.send(b"4\r\ndone\r\n0\r\n\r\n")
+        return connection.send(b"4\r\ndone\r\n0\r\n\r\n")
     directory = scratch()
     try:
         origins(handler, streaming=True, unix=directory / "origin.sock")
-        gateway = start([service(0, url="http://unixes/", retries=0, read_timeout=1000)], workers=1, upstreams=(
+        gateway = start([service(0, url="http://unixes/", retries=0, read_timeout=60000)], workers=1, upstreams=(
             {"name": "unixes", "targets": ({"target": f"unix:{directory}/origin.sock", "weight": 100},)},))
         for size in range(900000, 1100000, 17000):
             client = gateway.client()
@@ -88,12 +93,12 @@ def test_request_that_was_sent_in_part_is_not_repeated(start):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     listener.bind(("127.0.0.1", 0))
     listener.listen(16)
-    gateway = start([service(listener.getsockname()[1], route(request_buffering=True), retries=2, connect_timeout=300,
-                             write_timeout=1200)], client_header_buffer_size="64k")
+    gateway = start([service(listener.getsockname()[1], route(request_buffering=True), retries=2, connect_timeout=3000,
+                             write_timeout=6000)], client_header_buffer_size="64k")
     began = time.monotonic()
     fields = [f"X-Fill-{i}: {'f' * 1000}" for i in range(58)]
     assert gateway.ask("POST", "/", *fields, body=b"x" * MEGABYTE).status == 504
-    assert time.monotonic() - began > 1
+    assert time.monotonic() - began > 5
     listener.settimeout(0.2)
     taken = []
     with pytest.raises((TimeoutError, socket.timeout)):
@@ -124,10 +129,11 @@ def test_timeout_on_a_reused_connection_is_no_stale_connection(origins, start):
         connection.send(reply(200, body=b"x"))
     server = origins(handler)
     gateway = start([service(server.port, retries=0, read_timeout=2500)], workers=1)
-    assert gateway.get("/first").status == 200
+    wait_until(lambda: gateway.get("/first").status == 200, "an answer in time")
     assert gateway.get("/slow").status == 504
     done.set()
-    assert [r.target for r in server.requests] == ["/first", "/slow"]
+    slow, = [r for r in server.requests if r.target == "/slow"]
+    assert any(r.target == "/first" and r.connection == slow.connection for r in server.requests), "it was not reused"
 
 
 # ---- what two readers would read differently -------------------------------------------------------------------------
@@ -175,7 +181,7 @@ def test_switch_before_the_end_of_the_request_is_a_502(origins, start):
 
 def test_no_100_behind_a_final_response(origins, start):
     server = origins()
-    gateway = start([service(server.port, route(plugins=[proxy_cache(content_type=["text/plain"], request_method=["POST"])]))])
+    gateway = start([service(server.port, route(plugins=[proxy_cache(content_type=["text/plain"], request_method=["POST"], cache_ttl=3600)]))])
     gateway.ask("POST", "/x")
     client = gateway.client()
     client.request("POST", "/x", "Expect: 100-continue", "Content-Length: 5")
@@ -187,10 +193,18 @@ def test_no_100_behind_a_final_response(origins, start):
 
 
 def test_request_with_empty_lines_behind_it(origin, start):
-    gateway = start([service(origin.port)], client_header_timeout=500, keepalive_timeout=600)
-    client = gateway.client()
-    client.send(head() + b"\r\n")
-    assert client.response().status == 200
+    gateway = start([service(origin.port)], client_header_timeout=1000, keepalive_timeout=1000)
+
+    def answered():
+        client = gateway.client()
+        with contextlib.suppress(ConnectionError):
+            client.send(head() + b"\r\n")
+        with contextlib.suppress(ConnectionError, EOFError):
+            if client.response().status == 200:
+                return client
+        client.close()      # it was too late with its request
+        return None
+    client = wait_until(answered, "an answer")
     assert client.at_end() and client.buffer == b"", "an answer to no request"
     client.close()
 
@@ -263,7 +277,6 @@ def test_refusal_reaches_a_client_that_still_sends(origin, start):
         time.sleep(0.3)
         answer = client.response()
         assert answer.status in (400, 431)
-        client.sock.settimeout(1)
         try:
             ended = client.sock.recv(1)
         except ConnectionError:
@@ -280,7 +293,7 @@ def cached_echo(origins, start, *fields, status=200, route_fields=None, **config
         body = "|".join(f"{n}: {v}" for n, v in request.fields if n.lower() in ("x-mark", "host", "range")).encode() + b"|" + request.body
         connection.send(reply(status, "Content-Type: text/plain", *fields, body=body))
     server = origins(handler)
-    server.gateway = start([service(server.port, route(plugins=[proxy_cache(content_type=["text/plain"], **config)], **(route_fields or {})))])
+    server.gateway = start([service(server.port, route(plugins=[proxy_cache(content_type=["text/plain"], cache_ttl=3600, **config)], **(route_fields or {})))])
     return server
 
 
@@ -338,7 +351,7 @@ def tells_url(origins):
 
 def test_scheme_is_part_of_the_key(tells_url, start, certs):
     """Else a redirect from http to https, stored once, would send everybody round in a circle."""
-    gateway = start([service(tells_url.port, route(plugins=[proxy_cache(content_type=["text/plain"])]))],
+    gateway = start([service(tells_url.port, route(plugins=[proxy_cache(content_type=["text/plain"], cache_ttl=3600)]))],
                     tls=({"cert": str(certs / "server.crt"), "key": str(certs / "server.key")},))
     for _ in range(2):
         assert gateway.get("/x").body.startswith(b"http://")
@@ -349,7 +362,7 @@ def test_scheme_is_part_of_the_key(tells_url, start, certs):
 
 
 def test_what_a_trusted_proxy_says_of_the_url_is_part_of_the_key(tells_url, start):
-    gateway = start([service(tells_url.port, route(plugins=[proxy_cache(content_type=["text/plain"])]))],
+    gateway = start([service(tells_url.port, route(plugins=[proxy_cache(content_type=["text/plain"], cache_ttl=3600)]))],
                     trusted_ips=["127.0.0.1"])
     said = [["X-Forwarded-Proto: https"], ["X-Forwarded-Host: a"], ["X-Forwarded-Host: b"], ["X-Forwarded-Port: 99"],
             ["X-Forwarded-Prefix: /p"], []]
@@ -383,7 +396,7 @@ def test_field_of_a_plugin_replaces_the_stored_one(origins, start):
         connection.send(reply(200, "Content-Type: text/plain", "X-Correlation: stored", body=b"x"))
     server = origins(handler)
     gateway = start([service(server.port, route(plugins=[
-        proxy_cache(content_type=["text/plain"]),
+        proxy_cache(content_type=["text/plain"], cache_ttl=3600),
         plugin("correlation-id", header_name="X-Correlation", echo_downstream=True)]))])
     for i in range(2):
         assert gateway.get("/x", f"X-Correlation: mine-{i}").all("X-Correlation") == [f"mine-{i}"]
@@ -402,7 +415,8 @@ def test_no_forged_consumer_when_memory_fails(origins, start):
     gateway = start([service(server.port, route(plugins=[plugin("key-auth", hide_credentials=True)]))], workers=1,
                     consumers=({"username": "alice", "keyauth_credentials": ({"key": "secret"},)},),
                     preload=FAULT, environment={"GATEWAY_FAULT_FILE": str(faults.path)})
-    for every in (2, 3, 4, 5):
+
+    def crowd(every):
         faults.set("allocate", every)
         clients = [Client(gateway.port, timeout=3) for _ in range(30)]
         for i, client in enumerate(clients):
@@ -413,25 +427,26 @@ def test_no_forged_consumer_when_memory_fails(origins, start):
                 client.response()
             client.close()
         faults.off()
+    for every in (2, 3, 4, 5):
+        crowd(every)
+    wait_until(lambda: server.requests or crowd(5), "a request to come through")
     sent = [f for r in server.requests for f in r.fields if f[1] in ("forged", "secret")]
     assert not sent
-    assert server.requests, "no request came through"
 
 
 def test_trickling_client_buys_a_silent_origin_no_time(origins, start):
     """Each pipelined byte used to set read_timeout anew."""
     done = threading.Event()
-    gateway = start([service(origins(lambda c, r: done.wait(20)).port, read_timeout=600, retries=0)])
+    gateway = start([service(origins(lambda c, r: done.wait(2 * PATIENCE)).port, read_timeout=600, retries=0)])
     client = gateway.client()
     client.request()
     client.sock.settimeout(0.1)
-    got = b""
-    for _ in range(100):
-        client.send(b"G")
+    got, end = b"", time.monotonic() + PATIENCE
+    while not got and time.monotonic() < end:
+        with contextlib.suppress(ConnectionError):
+            client.send(b"G")
         with contextlib.suppress(TimeoutError):
             got += client.sock.recv(65536)
-        if got:
-            break
     done.set()
     assert b" 504 " in got.split(b"\r\n")[0]
 

@@ -8,14 +8,11 @@ import subprocess
 
 import pytest
 
-from harness import (GATEWAY, ask, children_of, conf_text, free_port, make_certificates, plugin, route, scratch, server_tls,
+from harness import (GATEWAY, PATIENCE, ask, children_of, conf_text, free_port, make_certificates, plugin, route, scratch, server_tls,
                      service, token, wait_until)
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs a master with rights that its children lack")
 ALICE = {"username": "alice", "keyauth_credentials": ({"key": "key-of-alice"},)}
-
-
-
 
 
 def answers(port):
@@ -53,7 +50,7 @@ def test_authorities_are_read_by_the_master_and_once(origins, start):
         shutil.copy(made / "ca.crt", authorities)
         authorities.chmod(0o600)
         gateway = start([service(0, url=f"https://localhost:{origin.port}/", ca_certificates=str(authorities))], workers=1)
-        assert gateway.get("/").status == 200
+        wait_until(lambda: gateway.get("/").status == 200, "the origin's name to be known")
         authorities.unlink()
         worker, = gateway.pids()
         os.kill(worker, signal.SIGKILL)
@@ -152,12 +149,12 @@ def test_what_would_fail_at_start_fails_the_check(changes, why):
                     "proxy_listen": ({"address": "127.0.0.1:{port}"},), "services": (service(1),), **changes}
         text = conf_text(settings).replace("{dir}", str(directory)).replace("{port}", str(free_port()))
         (directory / "gateway.conf").write_text(text)
-        done = subprocess.run([GATEWAY, "-t", "-c", directory / "gateway.conf"], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([GATEWAY, "-t", "-c", directory / "gateway.conf"], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == (1 if why else 0), done.stdout + done.stderr
         assert (why or "is fine") in done.stdout + done.stderr
         assert not (directory / "run").exists()
         if why:
-            start = subprocess.run([GATEWAY, "-c", directory / "gateway.conf"], capture_output=True, text=True, timeout=20)
+            start = subprocess.run([GATEWAY, "-c", directory / "gateway.conf"], capture_output=True, text=True, timeout=PATIENCE)
             assert start.returncode == 1
     finally:
         shutil.rmtree(directory)
@@ -214,12 +211,19 @@ def test_children_of_an_ordinary_master_keep_none_of_its_capabilities(origin):
                                   stderr=subprocess.DEVNULL)
         try:
             wait_until(lambda: answers(port), "the gateway to answer")
-            for pid in children_of(master.pid):
+
+            def sets_of(pid):
                 with open(f"/proc/{pid}/status") as status:
                     sets = dict(line.split(":\t") for line in status if line.startswith(("CapPrm", "CapEff", "CapAmb", "CapInh")))
-                assert {int(value, 16) for value in sets.values()} == {0}, (pid, sets)
+                return {int(value, 16) for value in sets.values()}
+
+            def none_left():
+                """Of a worker, a checker and a control process; they drop them when they start."""
+                pids = children_of(master.pid)
+                return len(pids) == 3 and all(sets_of(pid) == {0} for pid in pids)
+            wait_until(none_left, "no child to have a capability")
         finally:
             master.terminate()
-            master.wait(20)
+            master.wait(PATIENCE)
     finally:
         shutil.rmtree(directory)
