@@ -461,7 +461,7 @@ def test_repeated_fields_keep_their_order(origins, start):
 # ---- limits and clocks -----------------------------------------------------------------------------------------------
 
 def test_header_timeout(origin, start):
-    gateway = start([service(origin.port)], client_header_timeout=4000)
+    gateway = start([service(origin.port)], client_header_timeout=6000)
     silent, begin = gateway.client(), time.monotonic()
     silent.send(b"GET / HTTP/1.1\r\nHost: local")
     # Bytes that trickle in do not extend the time for the whole head.
@@ -474,7 +474,7 @@ def test_header_timeout(origin, start):
         else:
             assert False, "the time is extended by every byte"
     for each in (client, silent):
-        assert each.response().status == 408 and time.monotonic() - begin > 3.5
+        assert each.response().status == 408 and time.monotonic() - begin > 5
         assert each.at_end()
         each.close()
 
