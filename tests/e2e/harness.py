@@ -170,6 +170,17 @@ def service(port, *routes, name="origin", url=None, **fields):
     return {"name": name, "url": url or f"http://127.0.0.1:{port}/", **fields, "routes": tuple(routes)}
 
 
+def stale_targets(gateway, rounds=100):
+    """Targets of what was stored as fresh and is stale now, from an origin that says max-age=3, one after the other. On a slow
+    machine an answer may be that old when it is stored: such a one is left out."""
+    for target in (f"/stale/{i}" for i in range(rounds)):
+        gateway.get(target)
+        if gateway.get(target).get("X-Cache-Status") == "Hit":
+            wait_until(lambda: gateway.get(target, "Cache-Control: only-if-cached").status == 504, "it to be stale")
+            yield target
+    raise AssertionError("tried in vain")
+
+
 # ---- HTTP on a raw socket ----------------------------------------------------------------------------------------
 
 class Message:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, proxy_cache, reply, route, service, wait_until
+from harness import HELD, proxy_cache, reply, route, service, stale_targets, wait_until
 
 OPEN = {"cache_control": True, "cache_ttl": 0, "response_code": [], "content_type": [], "store_set_cookie": True}
 STALE = ["Cache-Control: max-age=60", "Age: 1000"]                  # stored when there is a validator
@@ -74,7 +74,7 @@ def site(origins, start):
 
 @pytest.mark.parametrize("fields,hit", [
     (["Cache-Control: max-age=60"], True),
-    (["Cache-Control: max-age=60", "Age: 59"], True),
+    (["Cache-Control: max-age=6000", "Age: 3000"], True),
     (["Cache-Control: max-age=60", "Age: 60"], False),
     (["Cache-Control: max-age=60", "Age: x"], True),
     (["Cache-Control: max-age=0, s-maxage=60"], True),
@@ -113,7 +113,7 @@ def test_any_final_status_with_explicit_freshness(site, status):
 
 
 def test_configured_ttl_is_for_what_states_none(site):
-    it = site(cache_ttl=100, cache_ttl_by_status=["404=0", "5xx=50"])
+    it = site(cache_ttl=10000, cache_ttl_by_status=["404=0", "5xx=5000"])
     assert it.state("/a") == "Miss" and it.state("/a") == "Hit"
     it.says(status=404)
     assert it.state("/b") == "Bypass" and it.state("/b") == "Bypass"
@@ -122,13 +122,17 @@ def test_configured_ttl_is_for_what_states_none(site):
     it.says("Cache-Control: max-age=0")
     assert it.state("/d") == "Bypass" and it.state("/d") == "Bypass"
     ttl = [int(re.search(r"ttl=(\d+)", it.get(target).get("Cache-Status")).group(1)) for target in ("/a", "/c")]
-    assert 95 <= ttl[0] <= 100 and 45 <= ttl[1] <= 50
+    assert 5000 < ttl[0] <= 10000 and 1000 < ttl[1] <= 5000
 
 
 def test_age_goes_on_from_what_came(site):
-    it = site().says("Cache-Control: max-age=60", "Age: 30")
+    it = site().says("Cache-Control: max-age=6000", "Age: 30")
+    began = time.monotonic()
     it.get()
-    assert it.get().get("Age") in ("30", "31", "32")
+    ages = [int(it.get().get("Age"))]
+    wait_until(lambda: ages.append(int(it.get().get("Age"))) or ages[-1] >= ages[0] + 2, "two seconds")
+    assert it.count == 1
+    assert ages[0] >= 30 and ages[-1] <= 30 + time.monotonic() - began + 1      # whole seconds, either side of a tick
 
 
 # ---- what may be stored (3, 5.2.2) ----------------------------------------------------------------------------------------
@@ -211,12 +215,12 @@ def test_targeted_field_against_a_fresh_response(site, targeted):
 # ---- the request's directives (5.2.1) -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("directive,state", [
-    ("no-cache", "Revalidated"), ("max-age=0", "Revalidated"), ("max-age=20", "Revalidated"), ("max-age=100", "Hit"),
-    ("min-fresh=40", "Revalidated"), ("min-fresh=10", "Hit"), ("no-store", "Bypass"), ("only-if-cached", "Hit"),
+    ("no-cache", "Revalidated"), ("max-age=0", "Revalidated"), ("max-age=2000", "Revalidated"), ("max-age=10000", "Hit"),
+    ("min-fresh=4000", "Revalidated"), ("min-fresh=1000", "Hit"), ("no-store", "Bypass"), ("only-if-cached", "Hit"),
     ("nothing-to-see-here", "Hit"),
 ])
 def test_request_directives_with_a_fresh_object(site, directive, state):
-    it = site().says("Cache-Control: max-age=60", "Age: 30", TAG)
+    it = site().says("Cache-Control: max-age=6000", "Age: 3000", TAG)
     it.get()
     assert it.state("/x", f"Cache-Control: {directive}") == state
 
@@ -675,27 +679,32 @@ def test_serve_stale_names_the_failures_that_count(site, status):
 @pytest.mark.parametrize("listed", [[], ["updating"]])
 def test_stale_while_another_request_updates_it(origins, start, listed):
     """Without "updating" who comes meanwhile waits for the new one."""
-    gate = threading.Event()
+    gate, asked = threading.Event(), {}
 
     def handler(connection, request):
-        if len(server.requests) > 1:
-            gate.wait(PATIENCE)
-        connection.send(reply(200, "Cache-Control: max-age=%d" % (1 if len(server.requests) == 1 else 600),
-                              body=b"old" if len(server.requests) == 1 else b"new"))
+        number = asked[request.target] = asked.get(request.target, 0) + 1
+        if number > 1:
+            gate.wait(HELD)
+        connection.send(reply(200, "Cache-Control: max-age=%d" % (3 if number == 1 else 600), body=b"old" if number == 1 else b"new"))
     server = origins(handler)
-    gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN, serve_stale=listed, lock_timeout=60000)]), retries=0)], workers=2)
-    assert gateway.get("/x").body == b"old"
-    time.sleep(2)
-    clients = [gateway.client() for _ in range(2)]
-    clients[0].request("GET", "/x")
-    wait_until(lambda: len(server.requests) == 2, "the one that updates it")
-    clients[1].request("GET", "/x")
+    cache = proxy_cache(**OPEN, serve_stale=listed, lock_timeout=int(1000 * HELD))
+    gateway = start([service(server.port, route(plugins=[cache]), retries=0, read_timeout=int(1000 * HELD))], workers=2)
+    for target in stale_targets(gateway, rounds=10):
+        before = gateway.waits()
+        clients = [gateway.client() for _ in range(2)]
+        clients[0].request("GET", target)
+        wait_until(lambda: asked[target] == 2, "the one that updates it")
+        clients[1].request("GET", target)
+        waits = wait_until(lambda: "waits" if gateway.waits() > before else not clients[1].silent(0), "an answer, or that it waits") == "waits"
+        if not (waits and listed):        # else the ten seconds were over for which one has the update to itself
+            break
+    assert waits == (not listed)
     if listed:
         answer = clients[1].response()
         assert (answer.body, answer.get("X-Cache-Status")) == (b"old", "Stale")
     gate.set()
     assert [client.response().body for client in clients[:1 if listed else 2]] == [b"new"] * (1 if listed else 2)
-    assert len(server.requests) == 2
+    assert asked[target] == 2
     for client in clients:
         client.close()
 
@@ -716,7 +725,7 @@ def test_stale_when_the_origin_is_slow(origins, start):
 
     def handler(connection, request):
         if slow.is_set():
-            end.wait(PATIENCE)
+            end.wait(HELD)
         connection.send(reply(200, *aged(), body=b"stored"))
     server = origins(handler)
     gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN)]), retries=0, read_timeout=300)])
@@ -728,8 +737,14 @@ def test_stale_when_the_origin_is_slow(origins, start):
 
 
 def is_over(began):
-    """The shortest interval for which a refresh that failed is put off, on a machine that is that slow."""
-    return time.monotonic() - began >= 4
+    """The shortest interval for which a refresh that failed is put off, on a machine that is that slow: 4 s by a clock of whole
+    seconds."""
+    return time.monotonic() - began >= 3
+
+
+def claim_is_over(began):
+    """The same of the ten seconds for which one request has a refresh to itself."""
+    return time.monotonic() - began >= 9
 
 
 def test_one_try_per_back_off_interval(site):
@@ -745,7 +760,7 @@ def test_one_try_per_back_off_interval(site):
 def test_retry_after_is_honoured(site):
     it = site().says(*aged("max-age=1, stale-if-error=100000"), body=b"stored")
     it.get()
-    it.says("Retry-After: 30", status=503)
+    it.says("Retry-After: 300", status=503)
     it.get()
     time.sleep(7.5)      # longer than the usual interval with its jitter
     assert it.get().body == b"stored" and it.count == 2
@@ -762,39 +777,46 @@ def test_who_bounds_the_age_gets_nothing_stale(site):
 def test_stale_while_revalidate(site):
     it = site().says(*aged("max-age=1, stale-while-revalidate=100000"), body=b"old")
     it.get()
-    it.says("Cache-Control: max-age=60", 'ETag: "two"', body=b"new")
+    it.says("Cache-Control: max-age=600", 'ETag: "two"', body=b"new")
+    began = time.monotonic()
     answer = it.get()
     assert (answer.body, answer.get("X-Cache-Status")) == (b"old", "Stale")
     wait_until(lambda: it.get().body == b"new", "the refresh")
-    assert it.state() == "Hit" and it.count == 2 and it.last.get("If-None-Match") == '"one"'
+    assert it.state() == "Hit" and (it.count == 2 or claim_is_over(began)) and it.last.get("If-None-Match") == '"one"'
 
 
 def test_stale_while_revalidate_by_a_304(site):
     it = site().says(*aged("max-age=1, stale-while-revalidate=100000"), body=b"old")
     it.get()
-    it.says("Cache-Control: max-age=60", TAG, "A: new")
+    it.says("Cache-Control: max-age=600", TAG, "A: new")
+    began = time.monotonic()
     assert it.get("/x", "Range: bytes=0-1").body == b"ol"
     wait_until(lambda: it.get().get("A") == "new", "the refresh")
-    assert it.state() == "Hit" and it.get().body == b"old" and it.count == 2 and "Range" not in it.last
+    assert it.state() == "Hit" and it.get().body == b"old" and (it.count == 2 or claim_is_over(began)) and "Range" not in it.last
 
 
 def test_one_refresh_for_many_clients(origins, start):
-    gate = threading.Event()
+    gate, asked = threading.Event(), {}
 
     def handler(connection, request):
-        if len(server.requests) > 1:
-            gate.wait(PATIENCE)
-            connection.send(reply(200, "Cache-Control: max-age=60", body=b"new"))
+        number = asked[request.target] = asked.get(request.target, 0) + 1
+        if number > 1:
+            gate.wait(HELD)
+            connection.send(reply(200, "Cache-Control: max-age=600", body=b"new"))
         else:
             connection.send(reply(200, *aged("max-age=1, stale-while-revalidate=100000"), body=b"old"))
     server = origins(handler)
-    gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN)]))], workers=3)
-    gateway.get("/x")
-    states = [gateway.get("/x").get("X-Cache-Status") for _ in range(10)]
+    gateway = start([service(server.port, route(plugins=[proxy_cache(**OPEN)]), read_timeout=int(1000 * HELD))], workers=3)
+    for target in (f"/{i}" for i in range(20)):
+        gateway.get(target)
+        began = time.monotonic()
+        states = [gateway.get(target).get("X-Cache-Status") for _ in range(10)]
+        if not claim_is_over(began):           # else another one's refresh may begin, on a machine that is that slow
+            break
     assert states == ["Stale"] + ["Updating"] * 9
     gate.set()
-    wait_until(lambda: gateway.get("/x").body == b"new", "the refresh")
-    assert len(server.requests) == 2
+    wait_until(lambda: gateway.get(target).body == b"new", "the refresh")
+    assert asked[target] == 2 or claim_is_over(began)
 
 
 def test_the_window_of_stale_while_revalidate_ends(site):
@@ -850,17 +872,17 @@ def test_bypass_and_no_store_conditions(site):
 # ---- Cache-Status (RFC 9211) ---------------------------------------------------------------------------------------------------------
 
 def test_cache_status(site):
-    it = site().says("Cache-Control: max-age=60", TAG, "Vary: Foo")
+    it = site().says("Cache-Control: max-age=6000", TAG, "Vary: Foo")
     first = it.get()
     key = first.get("X-Cache-Key")
     assert first.get("Cache-Status") == f'gateway; fwd=uri-miss; fwd-status=200; stored; key="{key}"'
-    assert re.fullmatch(rf'gateway; hit; ttl=(59|60); key="{key}"', it.get().get("Cache-Status"))
+    assert re.fullmatch(rf'gateway; hit; ttl=(5\d\d\d|6000); key="{key}"', it.get().get("Cache-Status"))
     assert it.get("/x", "Foo: 1").get("Cache-Status").startswith("gateway; fwd=vary-miss; fwd-status=200; stored;")
-    assert re.match(r"gateway; fwd=request; fwd-status=304; ttl=(59|60);", it.get("/x", "Cache-Control: no-cache").get("Cache-Status"))
+    assert re.match(r"gateway; fwd=request; fwd-status=304; ttl=(5\d\d\d|6000);", it.get("/x", "Cache-Control: no-cache").get("Cache-Status"))
     assert it.get(method="DELETE").get("Cache-Status").startswith("gateway; fwd=method; fwd-status=200; detail=")
     it.says("Cache-Control: no-store")
     assert 'fwd-status=200; key="' in it.get("/no").get("Cache-Status") and 'detail="response no-store"' in it.get("/no").get("Cache-Status")
-    it.says("Cache-Control: max-age=60", "Cache-Status: origin; hit")
+    it.says("Cache-Control: max-age=6000", "Cache-Status: origin; hit")
     it.get("/two")
     assert it.get("/two").all("Cache-Status")[0] == "origin; hit" and len(it.get("/two").all("Cache-Status")) == 2
 

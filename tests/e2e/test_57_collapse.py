@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import HELD, PATIENCE, SANITIZED, proxy_cache, reply, route, service, wait_until
+from harness import HELD, PATIENCE, SANITIZED, proxy_cache, reply, route, service, stale_targets, wait_until
 
 TEXT = "Content-Type: text/plain"
 NUMBER = "{:08d}"
@@ -58,16 +58,6 @@ class Stage:
         """Until all requests that were sent have arrived in their workers, and so many wait for another one's answer."""
         self.gateway.settle(self.clients)
         wait_until(lambda: self.gateway.waits() >= waits, f"{waits} requests that wait")
-
-    def expired(self):
-        """The target of what was stored as fresh, and is stale now. What the origin says may be past its max-age before it is
-        stored, on a slow machine: then another one is tried."""
-        for target in (f"/expired/{i}" for i in range(100)):
-            self.gateway.get(target)
-            if self.gateway.get(target).get("X-Cache-Status") == "Hit":
-                wait_until(lambda: self.gateway.get(target, "Cache-Control: only-if-cached").status == 504, "it to be stale")
-                return target
-        raise AssertionError("nothing was ever fresh")
 
     def close(self):
         for client in self.clients:
@@ -249,7 +239,7 @@ def test_stale_object_is_validated_once(stage):
     it.answer = lambda connection, request: connection.send(
         reply(304, 'ETag: "v"', "Cache-Control: max-age=60", length=False) if "If-None-Match" in request
         else reply(200, TEXT, 'ETag: "v"', "Cache-Control: max-age=3", body=b"same"))
-    target = it.expired()
+    target = next(stale_targets(it.gateway))
     before = it.asked
     it.go.clear()
     clients = it.send(40, target)

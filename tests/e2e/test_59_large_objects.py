@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from harness import SANITIZED, proxy_cache, route, service
+from harness import HELD, PATIENCE, SANITIZED, proxy_cache, route, service
 
 OPEN = {"cache_control": True, "cache_ttl": 0, "response_code": [], "content_type": []}
 MEGABYTE = 1 << 20
@@ -28,11 +28,11 @@ def large(origins, start):
                 connection.send(PIECE if length else b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
                 if i == PIECES // 2:                  # half of it is on its way: a moment to look at memory
                     held.set()
-                    go.wait(20)
+                    go.wait(HELD)
             if not length:
                 connection.send(b"0\r\n\r\n")
         origin = origins(handler)
-        gateway = start([service(origin.port, route(plugins=[proxy_cache(**OPEN, **config)]))], workers=2,
+        gateway = start([service(origin.port, route(plugins=[proxy_cache(**OPEN, **config)]), read_timeout=int(1000 * HELD))], workers=2,
                         shared_dicts=({"name": "gateway_cache", "size": "128m"},))
         return gateway, origin, held, go
     return make
@@ -81,7 +81,7 @@ def test_past_max_object_size_nothing_stays(large, length):
     got = []
     thread = threading.Thread(target=lambda: got.append(fetch(gateway)))
     thread.start()
-    assert held.wait(20)
+    assert held.wait(PATIENCE)
     meanwhile = in_cache(gateway)                     # half of it has passed: at most what was taken before the limit is there
     go.set()
     thread.join()
