@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 enum { MASTER_GENERATIONS = 3 /* that have bells of their own when they overlap */ };
-enum { MASTER_STOP_PATIENCE = 2000, MASTER_GRACE = 1000, MASTER_MESSAGES = 16 };
+enum { MASTER_STOP_PATIENCE = 10000, MASTER_GRACE = 1000, MASTER_MESSAGES = 16 };
 
 int64_t master_now(void)
 {

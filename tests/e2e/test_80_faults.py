@@ -366,6 +366,7 @@ def test_no_descriptors_left(origin, start):
     gateway = start([service(origin.port)], workers=1, worker_connections=64, files=70)
     worker = gateway.pids()[0]
     clients = [Client(gateway.port) for _ in range(150)]
+    gateway.wait_log(r"(?i)too many open files|descriptors|EMFILE|worker_connections")
 
     def cpu():
         fields = stat_of(worker)
@@ -378,7 +379,6 @@ def test_no_descriptors_left(origin, start):
         client.close()
     wait_until(lambda: status(gateway) == 200, "service after descriptors are back")
     assert gateway.pids() == [worker]
-    gateway.wait_log(r"(?i)too many open files|descriptors|EMFILE|worker_connections")
 
 
 def status(gateway):
