@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from harness import PATIENCE, Gateway, Origin, Server, check, free_port, reply, route, server_tls, service, wait_until
+from harness import HELD, PATIENCE, Gateway, Origin, Server, check, free_port, reply, route, server_tls, service, wait_until
 
 
 def checks(active=None, passive=None, **fields):
@@ -431,7 +431,6 @@ def bursts():
             return first, most()
 
 
-@pytest.mark.seconds(600)
 def test_probes_are_spread_over_the_interval():
     """Four of forty are due in a tenth of the interval, at most eight where a checker was late. A machine that stands still
     for a moment sees what is due meanwhile at once; a burst of the checker's, which is all forty, comes each time."""
@@ -657,7 +656,7 @@ def test_requests_under_way_do_not_overrule_the_hand():
 
     def held(connection, request):
         if request.target == "/held":
-            go.wait(600)
+            go.wait(HELD)
         fine(connection, request)
     passive = ({"successes": 1}, {"http_failures": 3, "retry_after": 0})
     with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=passive))) as g:

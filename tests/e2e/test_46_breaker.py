@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from harness import PATIENCE, Client, free_port, wait_until
+from harness import HELD, PATIENCE, Client, free_port, wait_until
 from test_45_health import (Target, checks, error, fine, garbage, gateway, half_body, half_head, probing, reset, silence, states,
                             teapot, upstream, wait_state)
 
@@ -27,14 +27,14 @@ class Load:
             t.start()
 
     def run(self):
-        client = self.g.client(timeout=600)
+        client = self.g.client(timeout=HELD)
         while self.running:
             try:
                 status = client.ask(self.method, "/load").status
             except (OSError, EOFError):
                 status = "broken"
                 client.close()
-                client = self.g.client(timeout=600)
+                client = self.g.client(timeout=HELD)
             with self.lock:
                 self.statuses[status] = self.statuses.get(status, 0) + 1
         client.close()
@@ -107,7 +107,7 @@ def test_half_open_one_request_decides():
 
     def slow(connection, request):
         seen.append(request.target)
-        release.wait(600)
+        release.wait(HELD)
         fine(connection, request)
     with Target() as a, Target() as b:
         up = upstream(a.port, b.port, healthchecks=checks(passive=breaking(1, retry_after=0.4)))
@@ -162,7 +162,7 @@ def test_a_killed_worker_holds_no_trial():
     hold = threading.Event()
 
     def stuck(connection, _request):
-        hold.wait(600)
+        hold.wait(HELD)
         return False
     with Target() as a:
         with gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.3))), workers=1, retries=0,
@@ -201,7 +201,7 @@ def test_a_client_that_leaves_ends_its_trial_without_a_verdict():
     hold = threading.Event()
 
     def stuck(connection, _request):
-        hold.wait(600)
+        hold.wait(HELD)
         return False
     with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.3))), retries=0) as g:
         a.mode = error

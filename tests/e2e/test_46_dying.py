@@ -15,7 +15,7 @@ import sys
 import threading
 
 import pytest
-from harness import Gateway, make_certificates, route, server_tls, service, stat_of, wait_until
+from harness import HELD, PATIENCE, Gateway, make_certificates, route, server_tls, service, stat_of, wait_until
 from test_45_health import Target, black_hole, checks, fine, gateway, states, upstream, wait_state
 from test_46_breaker import breaking
 
@@ -116,13 +116,13 @@ def owner(g, client):
 def client_of(g, pid, others):
     """A client whose connection that worker holds; the rest go to `others`."""
     def find():
-        client = g.client(timeout=60)
+        client = g.client()
         assert client.ask().status == 200
         if owner(g, client) == pid:
             return client
         others.append(client)
         return None
-    return wait_until(find, f"a connection that worker {pid} takes", 60)
+    return wait_until(find, f"a connection that worker {pid} takes")
 
 
 def test_an_answer_that_was_there_before_it_died_speaks_for_nobody():
@@ -133,7 +133,7 @@ def test_an_answer_that_was_there_before_it_died_speaks_for_nobody():
     def held(connection, request):
         if request.target == "/held":
             asked.set()
-            release.wait(600)
+            release.wait(HELD)
         fine(connection, request)
         if request.target == "/held":
             answered.set()
@@ -142,12 +142,12 @@ def test_an_answer_that_was_there_before_it_died_speaks_for_nobody():
         a.mode, others = held, []
         slow, quick = client_of(g, late, others), client_of(g, busy, others)
         slow.request("GET", "/held")
-        assert asked.wait(60)
+        assert asked.wait(PATIENCE)
         wait_until(lambda: stat_of(late)[0] == "S", "the worker to be through with its turn")
         os.kill(late, signal.SIGSTOP)
         try:
             release.set()
-            assert answered.wait(60)
+            assert answered.wait(PATIENCE)
             a.stop()
             assert [quick.ask().status for _ in range(2)] == [502, 502]
         finally:
@@ -168,7 +168,7 @@ def test_a_try_from_before_it_came_back_fails_in_vain():
 
     def stuck(_connection, request):
         asked.release()
-        cut[request.target].wait(600)
+        cut[request.target].wait(HELD)
         return False
     with Target() as a, gateway(upstream(a.port, healthchecks=checks(passive=breaking(1, retry_after=0.2))), retries=0,
                                 read_timeout=600000) as g:
@@ -176,7 +176,7 @@ def test_a_try_from_before_it_came_back_fails_in_vain():
         clients = {path: g.client() for path in cut}
         for path, client in clients.items():
             client.request("GET", path)
-            assert asked.acquire(timeout=60)
+            assert asked.acquire(timeout=PATIENCE)
         cut["/first"].set()
         assert clients["/first"].response().status == 502
         a.mode = fine
@@ -233,7 +233,7 @@ def test_a_connection_that_does_not_come_about_is_not_waited_for_once_its_target
 def failed_tries(g, requests):
     """What the last failed try of each request with several came to, by the access log."""
     path = g.prefix / "access.log"
-    wait_until(lambda: path.read_bytes().count(b"\n") >= requests, "all lines of the access log", 60)
+    wait_until(lambda: path.read_bytes().count(b"\n") >= requests, "all lines of the access log")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(rows) == requests and {r["tries"] for r in rows} <= {1, 2}      # never twice to what is dead
     return [r["error"] for r in rows if r["tries"] == 2]
@@ -247,11 +247,11 @@ def lost(clients, depth, workers):
                       retry_budget_percent=1000)    # what it had taken is sent again, however much that is
         with gateway(up, workers=workers, access_log="access.log") as g:
             load = Load(g, clients, depth)
-            wait_until(lambda: a.ask("count")["answered"] > 3000, "load", 120)
+            wait_until(lambda: a.ask("count")["answered"] > 3000, "load", 2 * PATIENCE)
             death = a.ask("die")
-            wait_state(g, a.port, "down", 60)
+            wait_state(g, a.port, "down")
             n = load.n
-            wait_until(lambda: load.n > n + 1000, "load without it", 120)
+            wait_until(lambda: load.n > n + 1000, "load without it", 2 * PATIENCE)
             assert set(load.stop()) == {b"HTTP/1.1 200 OK"}, load.answers
             assert states(g)[f"127.0.0.1:{b.port}"] == "up"
             tries, connects = (g.metrics()[f"gateway_upstream_{name}_total"] for name in ("retries", "connects"))
@@ -263,7 +263,6 @@ def lost(clients, depth, workers):
             return refused, death["first"] + unseen, tries, (causes, unseen, death)
 
 
-@pytest.mark.seconds(600)
 @pytest.mark.parametrize("clients, depth", [(24, 1), (64, 1), (5, 20)])
 def test_a_target_that_dies_costs_three_tries_and_one_a_worker(clients, depth):
     """As fast as this machine can. What it had taken and not answered is lost with it; beside that, so many tries find it

@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from harness import PATIENCE, Gateway, Server, plugin, reply, route, scratch, service, wait_until
+from harness import HELD, PATIENCE, Gateway, Server, plugin, reply, route, scratch, service, wait_until
 from test_45_health import Target, checks, error, gateway, probing, upstream, wait_state
 
 
@@ -31,7 +31,7 @@ class Named(Target):
             self.most = max(self.most, self.now)
         gate = self.gate
         if gate:
-            gate.wait(600)
+            gate.wait(HELD)
         time.sleep(self.delay)
         with self.lock:
             self.now -= 1
@@ -541,9 +541,9 @@ def test_the_budget_of_retries_is_shared_by_all_workers(three):
             tries[request.target] += 1
             again = tries[request.target] > 1
         if not again:
-            gate.wait(600)
+            gate.wait(HELD)
             return False
-        hold.wait(600)
+        hold.wait(HELD)
         connection.send(reply(200, body=b"x"))
         return True
     hold = threading.Event()
@@ -598,7 +598,6 @@ class Closing(Server):
         return len(self.sockets)
 
 
-@pytest.mark.seconds(600)
 def test_what_a_target_closes_at_is_learnt():
     """It closes at 2 s. When three were seen to be closed at that age, one of 1.9 s is not used any more, and one of half a
     second is."""
@@ -703,7 +702,6 @@ class Counting(Server):
                 sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * len(whole))
 
 
-@pytest.mark.seconds(600)
 def test_100000_requests_are_shared_out_by_weight():
     """Weights 100, 50 and 0 through four workers: within 1 % of two thirds and one third, and exactly none."""
     many, batch, clients = 100_000, 100, 20
@@ -711,7 +709,7 @@ def test_100000_requests_are_shared_out_by_weight():
     up = targets((a, {}), (b, {"weight": 50}), (c, {"weight": 0}))
     with gateway(up, workers=4) as g:
         def run():
-            client = g.client(timeout=600)
+            client = g.client(timeout=HELD)
             for _ in range(many // batch // clients):
                 client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * batch)
                 for _ in range(batch):
@@ -748,7 +746,7 @@ def test_least_connections_with_one_target_far_slower(three):
     slow.mode = until_a_hundred_more
     with gateway(upstream(*(t.port for t in three), algorithm="least-connections"), workers=workers) as g:
         def run():
-            client = g.client(timeout=600)
+            client = g.client(timeout=HELD)
             while quick() < enough:
                 assert client.ask().status == 200
             client.close()

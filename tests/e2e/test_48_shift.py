@@ -187,7 +187,6 @@ def test_no_step_without_evidence(sides, start):
     wait_until(lambda: state(gateway)["percent"] == 100.0, "the next step")
 
 
-@pytest.mark.seconds(300)
 def test_undone_when_it_is_slow(sides, start):
     """Every answer is a 200; more than half of them take longer than is allowed, which no machine's sluggishness does."""
     _, green = sides
@@ -245,7 +244,6 @@ def test_failures_below_the_limit_do_not_matter(sides, start):
 
 # ---- what comes between -------------------------------------------------------------------------------------------
 
-@pytest.mark.seconds(600)
 def test_it_outlives_reloads_and_deaths(sides, start):
     gateway = begin(start, sides, workers=2)
     shift(gateway, "--to", "green", "--percent", "10", "--step", "0.2/1s", "--abort-if", "5xx>99%", "--requests", "1")
