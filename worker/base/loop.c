@@ -9,12 +9,15 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum { CROWDED_TURNS = 64 };
+
 bool loop_init(struct loop *l)
 {
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->later = NULL;
     l->later_end = &l->later;
     l->after = l->emptied = 0;
+    l->crowded = 0;
     clock_read(&l->now);
     timer_init(&l->timers, l->now.ms);
     return l->epoll >= 0;
@@ -95,6 +98,8 @@ void loop_turn(struct loop *l, int limit)
         l->emptied = entered;
     if (n > 0)
         hand_out(l, n);
-    timer_run(&l->timers, l->now.ms);
+    l->crowded = n == LOOP_EVENTS ? l->crowded + 1 : 0;
+    if (l->crowded % CROWDED_TURNS == 0)
+        timer_run(&l->timers, l->now.ms);
     run_later(l);
 }

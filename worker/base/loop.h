@@ -32,6 +32,7 @@ struct loop {
     int64_t after, emptied; /* monotonic us: what this turn's events tell of came after `after`; the
                              * same for the next turn */
     struct timers timers;
+    unsigned crowded; /* so many turns in a row there were more events than one takes */
     struct loop_later *later, **later_end;
     struct epoll_event events[LOOP_EVENTS];
 };
@@ -50,7 +51,9 @@ void loop_unwatch(struct loop *l, struct loop_io *io);
  * does not wait for events. */
 void loop_defer(struct loop *l, struct loop_later *later, void (*run)(struct loop_later *));
 
-/* One turn: waits at most `limit` ms, hands out events, timers, then what was put off. */
+/* One turn: waits at most `limit` ms, hands out events, timers, then what was put off. While there
+ * are more events than fit, timers wait for a bounded number of turns: after a stop of the process
+ * much has come at once, and who spoke in time is not to be found late. */
 void loop_turn(struct loop *l, int limit);
 
 #endif

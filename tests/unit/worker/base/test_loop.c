@@ -100,9 +100,9 @@ static void urgent_first_then_timers_then_the_rest(void **state)
     assert_true(loop_add(&loop, &a.io) && loop_add(&loop, &b.io) && loop_add(&loop, &u.io));
     loop_defer(&loop, &put_off, later);
     timer_set(&loop.timers, &timer, loop.now.ms + 1, fired);
-    while (!strchr(order, 't'))
-        loop_turn(&loop, 100);
-    assert_string_equal(order, "Uabzt");
+    usleep(50000); /* it is due now */
+    loop_turn(&loop, 100);
+    assert_string_equal(order, "Uabtz");
     loop_close(&loop);
     close(a.io.fd);
     close(b.io.fd);
@@ -124,12 +124,78 @@ static void closed_within_the_turn_is_skipped(void **state)
     close(a.io.fd);
 }
 
+/* --- more than a turn takes ---- */
+
+enum { MANY = LOOP_EVENTS + 88 };
+
+static unsigned heard;
+
+static void count(struct loop_io *io, uint32_t events)
+{
+    (void)io;
+    assert_true(events & EPOLLIN);
+    heard++;
+}
+
+/* As after a stop of the process: what has come is heard before the time is over. */
+static void nobody_is_late_while_events_wait(void **state)
+{
+    static struct loop_io io[MANY];
+    struct timer timer = { 0 };
+
+    (void)state;
+    order[0] = '\0';
+    heard = 0;
+    assert_true(loop_init(&loop));
+    for (int i = 0; i < MANY; i++) {
+        io[i] = (struct loop_io){ .fd = eventfd(1, EFD_NONBLOCK), .ready = count };
+        assert_true(loop_watch(&loop, &io[i], EPOLLIN | EPOLLET));
+    }
+    timer_set(&loop.timers, &timer, loop.now.ms + 1, fired);
+    usleep(50000);
+    loop_turn(&loop, 100);
+    assert_int_equal(heard, LOOP_EVENTS);
+    assert_string_equal(order, "");
+    loop_turn(&loop, 100);
+    assert_int_equal(heard, MANY);
+    assert_string_equal(order, "t");
+    for (int i = 0; i < MANY; i++)
+        close(io[i].fd);
+    loop_close(&loop);
+}
+
+/* Who never lets the loop come to an end of them keeps no timer from running for ever. */
+static void timers_run_under_any_load(void **state)
+{
+    static struct loop_io io[MANY];
+    struct timer timer = { 0 };
+
+    (void)state;
+    order[0] = '\0';
+    assert_true(loop_init(&loop));
+    for (int i = 0; i < MANY; i++) {
+        io[i] = (struct loop_io){ .fd = eventfd(1, EFD_NONBLOCK), .ready = count };
+        assert_true(loop_watch(&loop, &io[i], EPOLLIN)); /* again in each turn */
+    }
+    timer_set(&loop.timers, &timer, loop.now.ms + 1, fired);
+    usleep(50000);
+    int turns = 0;
+    for (; order[0] == '\0' && turns < 1000; turns++)
+        loop_turn(&loop, 100);
+    assert_true(turns > 1 && turns < 1000);
+    for (int i = 0; i < MANY; i++)
+        close(io[i].fd);
+    loop_close(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urgent_first_then_timers_then_the_rest),
         cmocka_unit_test(events_are_younger_than_the_last_complete_wait),
         cmocka_unit_test(closed_within_the_turn_is_skipped),
+        cmocka_unit_test(nobody_is_late_while_events_wait),
+        cmocka_unit_test(timers_run_under_any_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
