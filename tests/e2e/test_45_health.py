@@ -402,8 +402,8 @@ def test_a_target_that_knows_no_tls_fails_https_probes(certs):
 # ---- the checker and reloads -------------------------------------------------------------------------------------
 
 def bursts():
-    """Forty targets on one origin: how many of their probes came in the fullest tenth of an interval, from the start, and
-    after a reload and the death of the checker, of forty each."""
+    """Forty targets on one origin: how many of their probes came in the fullest tenth of an interval, from the start, after
+    a reload and the death of the checker, and after its successor stood still, of forty each."""
     times, lock = [], threading.Lock()
 
     def note(connection, request):
@@ -428,7 +428,16 @@ def bursts():
             g.reload()
             os.kill(g.pids("checker")[0], signal.SIGKILL)
             wait_until(lambda: len(times) >= 60, "probes by the new checker", 2 * PATIENCE)
-            return first, most()
+            second, pid = most(), g.pids("checker")[0]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                time.sleep(4.5)
+                with lock:
+                    times.clear()
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: len(times) >= 80, "probes by the checker that stood still", 2 * PATIENCE)
+            return first, second, most()
 
 
 def test_probes_are_spread_over_the_interval():

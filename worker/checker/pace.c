@@ -6,6 +6,8 @@
  */
 #include "worker/checker/pace.h"
 
+enum { PACE_LATE = 100 /* ms; less is nothing to speak of, however short the interval */ };
+
 static int64_t pace_share(uint64_t identity, int64_t of)
 {
     uint64_t mixed = identity * UINT64_C(0x9e3779b97f4a7c15);
@@ -27,4 +29,9 @@ int64_t pace_first(uint64_t identity, int64_t interval, int64_t probed, int64_t 
 int64_t pace_next(int64_t interval, int64_t began, int64_t now)
 {
     return began + interval > now ? began + interval : now;
+}
+
+bool pace_is_late(int64_t interval, int64_t due, int64_t now)
+{
+    return now - due > PACE_LATE && now - due > interval / 10;
 }

@@ -4,6 +4,8 @@
  * as many probes of its upstream under way as are allowed waits in the upstream's queue; a slow
  * target takes one of these places, and none of another upstream's. Before a probe begins, its time
  * is swapped into the shared record: while two checkers overlap at a reload, one of them probes.
+ * Where the process stood still, turns that were missed are spread anew, or all targets would be
+ * probed at the same moment from then on.
  */
 #include "worker/checker/watch.h"
 #include "conf/endpoint.h"
@@ -30,8 +32,10 @@ struct watched {
     enum health_state state; /* as it was last planned for */
     int64_t began;           /* ms: when the last probe began, as planned for */
     uint32_t asked;          /* row->asked when the probe began */
+    int64_t due;             /* ms: its turn */
     bool queued;
-    bool gone; /* from its set; freed when it leaves the queue */
+    bool put_off; /* its turn came too late, with everybody's */
+    bool gone;    /* from its set; freed when it leaves the queue */
 };
 
 /* An upstream. */
@@ -92,6 +96,7 @@ static int64_t interval_of(const struct watched *x)
 
 static void set_turn(struct watched *x, int64_t due)
 {
+    x->due = due;
     timer_set(&x->group->watch->loop->timers, &x->turn, due, take_turn);
 }
 
@@ -338,9 +343,16 @@ static void pump(struct loop_later *later)
 static void take_turn(struct timer *t)
 {
     struct watched *x = (struct watched *)t;
+    int64_t interval = interval_of(x), now = x->group->watch->loop->now.ms;
 
-    if ((x->probe && probe_running(x->probe)) || interval_of(x) == 0)
+    if ((x->probe && probe_running(x->probe)) || interval == 0)
         return;
+    if (!x->put_off && pace_is_late(interval, x->due, now)) {
+        x->put_off = true; /* once: a machine that is always late does not wait for ever */
+        set_turn(x, pace_first(x->peer->identity, interval, x->began, now));
+        return;
+    }
+    x->put_off = false;
     enqueue(x);
     put_off_pump(x->group);
 }

@@ -69,6 +69,16 @@ static void who_is_late_does_not_wait_long(void **state)
                         NOW + 300 + INTERVAL / 10);
 }
 
+static void who_stood_still_is_late(void **state)
+{
+    (void)state;
+    assert_false(pace_is_late(INTERVAL, NOW - INTERVAL / 10, NOW));
+    assert_true(pace_is_late(INTERVAL, NOW - INTERVAL / 10 - 1, NOW));
+    assert_false(pace_is_late(50, NOW - 100, NOW));
+    assert_true(pace_is_late(50, NOW - 101, NOW));
+    assert_false(pace_is_late(INTERVAL, NOW + 1, NOW));
+}
+
 static void a_time_that_lies_ahead_is_none(void **state)
 {
     (void)state;
@@ -79,9 +89,8 @@ static void a_time_that_lies_ahead_is_none(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_comes_in_a_burst),
-        cmocka_unit_test(the_rhythm_goes_on),
-        cmocka_unit_test(who_is_late_does_not_wait_long),
+        cmocka_unit_test(nothing_comes_in_a_burst),       cmocka_unit_test(the_rhythm_goes_on),
+        cmocka_unit_test(who_is_late_does_not_wait_long), cmocka_unit_test(who_stood_still_is_late),
         cmocka_unit_test(a_time_that_lies_ahead_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
