@@ -85,18 +85,49 @@ bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *
     return false;
 }
 
+bool endpoint_six(const char *s, size_t n, char out[ENDPOINT_SIX])
+{
+    char text[ENDPOINT_SIX];
+    struct in6_addr six;
+    if (n >= sizeof text || !memchr(s, ':', n))
+        return false;
+    memcpy(text, s, n);
+    text[n] = '\0';
+    return inet_pton(AF_INET6, text, &six) == 1 && inet_ntop(AF_INET6, &six, out, ENDPOINT_SIX);
+}
+
+/* Such an address is one on each link, and which one is meant is not said. With a zone it is said
+ * ("%eth0"), by a name that no other machine knows. */
+const char *endpoint_of_a_link(struct conf_text host)
+{
+    const char *zone = memchr(host.s, '%', host.n);
+    char text[ENDPOINT_SIX];
+    struct in6_addr six;
+    if (zone)
+        host.n = (size_t)(zone - host.s);
+    if (!endpoint_six(host.s, host.n, text) || inet_pton(AF_INET6, text, &six) != 1 ||
+        !(zone || IN6_IS_ADDR_LINKLOCAL(&six)))
+        return NULL;
+    return "is an address of one link, which cannot be used: take a global or a unique local one";
+}
+
 const char *endpoint_address(struct conf_text text, struct conf_address *out)
 {
     struct sockaddr_storage addr;
-    struct conf_text host;
+    struct conf_text host = { "", 0 };
     int port = 0;
     if (strncmp(text.s, "unix:", 5) == 0) {
         if (!endpoint_unix(text, &addr, &out->len))
             return "is not a Unix socket: \"unix:/path\", at most 107 bytes";
+    } else if (split(text, &host, &port) && endpoint_of_a_link(host)) {
+        return endpoint_of_a_link(host);
     } else if (!split(text, &host, &port) || port == 0 ||
                !endpoint_literal(host, port, &addr, &out->len)) {
         return "is not an address: IP:PORT, [IP6]:PORT or unix:/PATH";
     }
+    if (addr.ss_family == AF_INET6 &&
+        IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&addr)->sin6_addr))
+        return "is an IPv4 address: written as one, it can be listened on";
     memcpy(&out->u, &addr, sizeof out->u < sizeof addr ? sizeof out->u : sizeof addr);
     out->text = text;
     return NULL;
@@ -155,8 +186,11 @@ const char *endpoint_url(struct conf_text text, struct endpoint_url *out)
     const char *slash = memchr(begin, '/', (size_t)(end - begin));
     slash = slash ? slash : end;
     out->path = (struct conf_text){ slash, (size_t)(end - slash) };
-    if (!split((struct conf_text){ begin, (size_t)(slash - begin) }, &out->host, &out->port) ||
-        !is_host(out->host))
+    if (!split((struct conf_text){ begin, (size_t)(slash - begin) }, &out->host, &out->port))
+        return reason;
+    if (endpoint_of_a_link(out->host))
+        return endpoint_of_a_link(out->host);
+    if (!is_host(out->host))
         return reason;
     if (out->path.n > 0 && !value_is_location(out->path.s, out->path.n, why, sizeof why))
         return "has a path with a character that a path cannot contain";
@@ -175,7 +209,10 @@ const char *endpoint_target(struct conf_text text, int port, struct conf_text *h
                    ? NULL
                    : "is not a Unix socket: \"unix:/path\", at most 107 bytes";
     }
-    if (!split(text, host, out) || !is_host(*host))
+    bool sound = split(text, host, out);
+    if (sound && endpoint_of_a_link(*host))
+        return endpoint_of_a_link(*host);
+    if (!sound || !is_host(*host))
         return "is not a target: HOST[:PORT], IP[:PORT], [IP6][:PORT] or unix:/PATH";
     return NULL;
 }

@@ -25,6 +25,15 @@ const char *endpoint_url(struct conf_text text, struct endpoint_url *out);
  * written or `port`. */
 const char *endpoint_target(struct conf_text text, int port, struct conf_text *host, int *out);
 
+enum { ENDPOINT_SIX = 46 };
+
+/* The one form that an IPv6 address has (RFC 5952), of those in which it may be written,
+ * terminated: what is compared, named and stored is that. False: it is none. */
+bool endpoint_six(const char *s, size_t n, char out[ENDPOINT_SIX]);
+
+/* NULL, or why nobody can be reached at it: a link-local address, or one with a zone. */
+const char *endpoint_of_a_link(struct conf_text host);
+
 /* A host of `unix:/path` or an address in text, without asking anybody. False: it is a name. */
 bool endpoint_literal(struct conf_text host, int port, struct sockaddr_storage *addr,
                       socklen_t *len);

@@ -2,6 +2,7 @@
 /* What several steps of a load need: names that must be unique, ids, references, paths below the
  * prefix. */
 #include "conf/load.h"
+#include "conf/endpoint.h"
 #include "conf/ids.h"
 #include "conf/regex.h"
 
@@ -92,4 +93,13 @@ struct conf_text load_path(struct load *load, struct conf_text text)
     if (text.n == 0 || text.s[0] == '/')
         return text;
     return memory_format(&load->memory, "%s/%s", load->conf->prefix.s, text.s);
+}
+
+struct conf_text load_host(struct load *load, struct conf_text host)
+{
+    bool inside = host.n > 2 && host.s[0] == '[' && host.s[host.n - 1] == ']';
+    char six[ENDPOINT_SIX];
+    if (endpoint_six(host.s + inside, host.n - 2 * inside, six))
+        return memory_text(&load->memory, six, strlen(six));
+    return memory_text(&load->memory, host.s, host.n);
 }

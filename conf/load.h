@@ -75,6 +75,10 @@ void load_regex(struct load *load, struct conf_regex *re);
 /* `text` below the prefix unless it is absolute. */
 struct conf_text load_path(struct load *load, struct conf_text text);
 
+/* A terminated copy of a host; an IPv6 address, in brackets or not, in its one form without them.
+ */
+struct conf_text load_host(struct load *load, struct conf_text host);
+
 /* How many instances the file has, over all scopes. */
 size_t plugin_count(const struct source *source);
 /* The settings of a kind of plugin. */

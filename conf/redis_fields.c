@@ -146,13 +146,15 @@ static bool read_node(struct load *load, struct conf_redis_node *node, struct co
 {
     char place_text[ENDPOINT_TEXT], why[128];
     struct conf_address place;
-    struct conf_target target = { .target = text, .host = text, .port = port };
+    struct conf_text host = load_host(load, text);
+    const char *lost = endpoint_of_a_link(host);
+    struct conf_target target = { .target = text, .host = host, .port = port };
 
     if (strncmp(text.s, "unix:", 5) == 0)
         target.host = (struct conf_text){ "", 0 };
     node->host = memory_lower(&load->memory, target.host);
     node->port = port;
-    if (endpoint_place(&target, &place, place_text)) {
+    if (!lost && endpoint_place(&target, &place, place_text)) {
         struct conf_address *kept = memory_alloc(&load->memory, sizeof *kept);
         *kept = place;
         node->text = kept->text = memory_text(&load->memory, place_text, strlen(place_text));
@@ -162,8 +164,8 @@ static bool read_node(struct load *load, struct conf_redis_node *node, struct co
     node->text = memory_format(&load->memory, "%s:%d", text.s, port);
     if (value_is_host(text.s, text.n, why, sizeof why) && target.host.n)
         return true;
-    report_key(&load->report, at, key, "%s is not a host: a name, an address or unix:/PATH",
-               report_quote(&load->report, text.s, text.n));
+    report_key(&load->report, at, key, "%s %s", report_quote(&load->report, text.s, text.n),
+               lost ? lost : "is not a host: a name, an address or unix:/PATH");
     return false;
 }
 

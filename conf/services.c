@@ -35,7 +35,7 @@ static void read_url(struct load *load, struct source_service *from)
         return;
     }
     service->protocol = url.protocol;
-    service->host = memory_text(&load->memory, url.host.s, url.host.n);
+    service->host = load_host(load, url.host);
     service->port = url.port;
     service->path = memory_text(&load->memory, url.path.s, url.path.n);
 }
@@ -53,11 +53,13 @@ static void read_host(struct load *load, struct source_service *from)
             report_key(&load->report, from->at, "host", "must not be empty");
         return;
     }
-    if (service->host.s[0] == '[' && service->host.s[service->host.n - 1] == ']') {
-        struct conf_text inner =
-            memory_text(&load->memory, service->host.s + 1, service->host.n - 2);
-        if (endpoint_literal(inner, 0, &addr, &len))
-            service->host = inner;
+    service->host = load_host(load, service->host);
+    const char *lost = endpoint_of_a_link(service->host);
+    if (lost) {
+        report_key(&load->report, from->at, "host", "%s %s",
+                   report_quote(&load->report, service->host.s, service->host.n), lost);
+        service->host = (struct conf_text){ "", 0 };
+        return;
     }
     if (endpoint_literal(service->host, 0, &addr, &len) ||
         value_is_host(service->host.s, service->host.n, why, 128))
@@ -182,7 +184,7 @@ const struct conf_service *services_own(struct load *load, const struct services
     service->index = (uint32_t)index;
     service->enabled = true;
     service->protocol = url.protocol;
-    service->host = memory_text(&load->memory, url.host.s, url.host.n);
+    service->host = load_host(load, url.host);
     service->port = url.port;
     service->path = memory_text(&load->memory, url.path.s, url.path.n);
     service->connect_timeout = service->write_timeout = service->read_timeout = own->timeout;

@@ -11,6 +11,12 @@
 
 enum { UPSTREAMS_TARGET_PORT = 8000, UPSTREAMS_IMPLIED_WEIGHT = 100 };
 
+static struct conf_text name_of(struct memory *memory, struct conf_text host, int port)
+{
+    bool six = memchr(host.s, ':', host.n) != NULL;
+    return memory_format(memory, six ? "[%s]:%d" : "%s:%d", host.s, port);
+}
+
 /* Where a target can be reached, unless that has to be asked for. */
 static void find_place(struct load *load, struct conf_target *target)
 {
@@ -38,7 +44,7 @@ static void read_target(struct load *load, struct source_target *from)
         target->target = target->host = (struct conf_text){ "", 0 };
         return;
     }
-    target->host = memory_lower(&load->memory, host);
+    target->host = memory_lower(&load->memory, load_host(load, host));
 }
 
 static void read_targets(struct load *load, struct source_upstream *from, struct conf_upstream *up)
@@ -53,8 +59,7 @@ static void read_targets(struct load *load, struct source_upstream *from, struct
         if (target->target.n == 0)
             continue;
         struct conf_text place =
-            target->host.n ? memory_format(&load->scratch, "%s:%d", target->host.s, target->port)
-                           : target->target;
+            target->host.n ? name_of(&load->scratch, target->host, target->port) : target->target;
         struct load_claim claim = { &seen, "target", "target", place, target, targets[i].at };
         load_claim(load, &claim);
         find_place(load, target);
@@ -137,8 +142,7 @@ void upstreams_finish(struct load *load)
 const struct conf_upstream *upstreams_implied(struct load *load, struct conf_text host, int port,
                                               const config_setting_t *at, const char *key)
 {
-    bool six = memchr(host.s, ':', host.n) != NULL;
-    struct conf_text name = memory_format(&load->memory, six ? "[%s]:%d" : "%s:%d", host.s, port);
+    struct conf_text name = name_of(&load->memory, host, port);
     const struct conf_upstream *known = load_find(&load->upstreams, name);
     if (known)
         return known;

@@ -46,7 +46,10 @@ enum override_thing override_thing_of(const char *name)
 
 static void write_subject(const char *host, size_t n, int port, char out[OVERRIDE_SUBJECT])
 {
-    bool six = memchr(host, ':', n) != NULL;
+    char plain[ENDPOINT_SIX];
+    bool six = endpoint_six(host, n, plain);
+    if (six)
+        n = strlen(host = plain);
     snprintf(out, OVERRIDE_SUBJECT, six ? "[%.*s]:%d" : "%.*s:%d", (int)n, host, port);
     for (char *p = out; *p; p++)
         if (*p >= 'A' && *p <= 'Z')

@@ -27,6 +27,9 @@ static void test_addresses(void **state)
                                        "[::1]80",
                                        "[::1:80",
                                        "[127.0.0.1]:80",
+                                       "[::ffff:127.0.0.1]:80",
+                                       "[fe80::1]:80",
+                                       "[fe80::1%lo]:80",
                                        "unix:relative",
                                        "unix:",
                                        ":80" };
@@ -128,10 +131,46 @@ static void test_urls(void **state)
                                        "http://h/?q",
                                        "http://[::1",
                                        "http://[x]/",
+                                       "http://[fe80::1]/",
+                                       "http://[fe80::1%25lo]/",
                                        "HTTP://h" };
     struct endpoint_url url;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_non_null(endpoint_url(text_of(bad[i]), &url));
+}
+
+static void test_one_form_of_an_address(void **state)
+{
+    (void)state;
+    static const char *const same[][2] = { { "::1", "::1" },
+                                           { "0:0::1", "::1" },
+                                           { "0000:0:0:0:0:0:0:0001", "::1" },
+                                           { "2001:DB8::A", "2001:db8::a" },
+                                           { "::ffff:0102:0304", "::ffff:1.2.3.4" } };
+    static const char *const none[] = { "", "1.2.3.4", "a", "[::1]", "::1%lo", "1:2" };
+    char text[ENDPOINT_SIX];
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_true(endpoint_six(same[i][0], strlen(same[i][0]), text));
+        assert_string_equal(text, same[i][1]);
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(endpoint_six(none[i], strlen(none[i]), text));
+    char longest[] = "1111:2222:3333:4444:5555:6666:7777:88888888888888";
+    assert_false(endpoint_six(longest, sizeof longest - 1, text));
+}
+
+static void test_addresses_of_a_link(void **state)
+{
+    (void)state;
+    static const char *const lost[] = { "fe80::1", "FEBF::1", "fe80::1%eth0", "fe80::1%25eth0",
+                                        "2001:db8::1%eth0" };
+    static const char *const found[] = {
+        "2001:db8::1", "fd00::1", "::1", "1.2.3.4", "fe80", "a%b"
+    };
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
+        assert_non_null(endpoint_of_a_link(text_of(lost[i])));
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        assert_null(endpoint_of_a_link(text_of(found[i])));
 }
 
 static void check_target(const char *text, const char *host, int port)
@@ -162,9 +201,14 @@ static void test_targets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_long_socket_path),
-        cmocka_unit_test(test_local),     cmocka_unit_test(test_networks),
-        cmocka_unit_test(test_urls),      cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_one_form_of_an_address),
+        cmocka_unit_test(test_addresses_of_a_link),
+        cmocka_unit_test(test_long_socket_path),
+        cmocka_unit_test(test_local),
+        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

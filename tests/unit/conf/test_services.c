@@ -35,7 +35,7 @@ static void test_authority(void **state)
 {
     (void)state;
     static const char *const expected[] = { "[::1]",   "[::1]:8080", "[::1]:80", "Example.com",
-                                            "a.b:443", "pool",       "pool" };
+                                            "a.b:443", "pool",       "pool",     "[::1]:8080" };
     const struct conf *conf = loaded(
         "upstreams = ( { name = \"pool\"; targets = ( { target = \"127.0.0.1:81\"; } ); } );\n"
         "services = ( { name = \"a\"; url = \"http://[::1]/\"; },\n"
@@ -44,7 +44,8 @@ static void test_authority(void **state)
         "  { name = \"d\"; url = \"http://Example.com:80/x\"; },\n"
         "  { name = \"e\"; host = \"a.b\"; port = 443; },\n"
         "  { name = \"f\"; url = \"http://pool/\"; }, { name = \"g\"; host = \"pool\"; port = 81; "
-        "} );");
+        "},\n  { name = \"h\"; url = \"http://[0:0::1]:8080/\"; } );");
+    assert_ptr_equal(conf->services[1].upstream, conf->services[7].upstream);
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         assert_string_equal(conf->services[i].authority.s, expected[i]);
     conf_free(&conf);
@@ -71,6 +72,17 @@ static void test_refused(void **state)
             "t.conf:7: services[6].path: \"x\" does not begin with \"/\"\n"
             "t.conf:7: services[6].connect_timeout: 0 is out of range, 1 to 2147483646\n"
             "t.conf:7: services[6].retries: -1 is out of range, 0 to 32767\n");
+}
+
+static void test_address_of_a_link(void **state)
+{
+    (void)state;
+#define OF_A_LINK                                                                                  \
+    " is an address of one link, which cannot be used: take a global or a unique local one\n"
+    refused("services = ( { name = \"a\"; host = \"fe80::1\"; },\n { name = \"b\"; url = "
+            "\"http://[fe80::1%lo]/\"; } );",
+            "t.conf:1: services[0].host: \"fe80::1\"" OF_A_LINK
+            "t.conf:2: services[1].url: \"http://[fe80::1%lo]/\"" OF_A_LINK);
 }
 
 static void test_tls(void **state)
@@ -117,9 +129,10 @@ static void test_password_in_url_is_not_repeated(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_url_and_parts),
-                                        cmocka_unit_test(test_authority),
-                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_tls),
-                                        cmocka_unit_test(test_password_in_url_is_not_repeated) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_url_and_parts), cmocka_unit_test(test_authority),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_address_of_a_link),
+        cmocka_unit_test(test_tls),           cmocka_unit_test(test_password_in_url_is_not_repeated)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,10 @@ static void test_targets_refused(void **state)
     refused(
         "upstreams = ( { name = \"a\"; targets = (\n { target = \"h:x\"; },\n { target = "
         "\"127.0.0.1:1\"; },\n { target = \"127.0.0.1:1\"; weight = 65536; },\n"
-        " { }, { target = \"unix:x\"; } ); },\n { name = \"a\"; }, { name = \"a b\"; } );",
+        " { }, { target = \"unix:x\"; } ); },\n { name = \"a\"; }, { name = \"a b\"; },\n"
+        " { name = \"c\"; targets = (\n { target = \"[::1]:1\"; }, { target = \"[0:0::1]:1\"; } ); "
+        "} "
+        ");",
         "t.conf:2: upstreams[0].targets[0].target: \"h:x\" is not a target: HOST[:PORT], "
         "IP[:PORT], [IP6][:PORT] or unix:/PATH\n"
         "t.conf:4: upstreams[0].targets[2].weight: 65536 is out of range, 0 to 65535\n"
@@ -102,7 +105,10 @@ static void test_targets_refused(void **state)
         "t.conf:5: upstreams[0].targets[4].target: \"unix:x\" is not a Unix socket: "
         "\"unix:/path\", at most 107 bytes\n"
         "t.conf:6: upstreams[2].name: \"a b\" is not a host name\n"
-        "t.conf:6: upstreams[1].name: \"a\" is a duplicate; another upstream has it at t.conf:1\n");
+        "t.conf:6: upstreams[1].name: \"a\" is a duplicate; another upstream has it at t.conf:1\n"
+        "t.conf:8: upstreams[3].targets[1].target: \"[::1]:1\" is a duplicate; another target has "
+        "it "
+        "at t.conf:8\n");
 }
 
 static void test_hashing_refused(void **state)
