@@ -61,10 +61,11 @@ __attribute__((constructor)) static void begin(void)
 static int fails(enum slot slot)
 {
     struct fault *f = &all->faults[slot];
+    int32_t every = __atomic_load_n(&f->every, __ATOMIC_ACQUIRE); /* a test may switch it off now */
 
-    if (f->every <= 0 || (f->scope != EVERYWHERE && (f->scope == MASTER) != (getpid() == master)))
+    if (every <= 0 || (f->scope != EVERYWHERE && (f->scope == MASTER) != (getpid() == master)))
         return 0;
-    if (__atomic_add_fetch(&f->calls, 1, __ATOMIC_RELAXED) % (uint32_t)f->every != 0)
+    if (__atomic_add_fetch(&f->calls, 1, __ATOMIC_RELAXED) % (uint32_t)every != 0)
         return 0;
     __atomic_add_fetch(&f->hits, 1, __ATOMIC_RELAXED);
     errno = f->error;

@@ -153,7 +153,10 @@ class Faults:
         self.clock_at = size
 
     def set(self, slot, every, error=errno.EINTR, scope=CHILDREN):
-        self.ROW.pack_into(self.map, SLOTS.index(slot) * self.ROW.size, every, error, scope, 0, 0)
+        """What makes it valid comes last: processes read while this writes."""
+        at = SLOTS.index(slot) * self.ROW.size
+        struct.pack_into("iiII", self.map, at + 4, error, scope, 0, 0)
+        struct.pack_into("i", self.map, at, every)
 
     def hits(self, slot):
         return self.ROW.unpack_from(self.map, SLOTS.index(slot) * self.ROW.size)[4]
