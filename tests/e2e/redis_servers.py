@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from harness import PATIENCE, free_port, scratch, wait_until
+from harness import PATIENCE, free_port, scratch, stat_of, wait_until
 
 
 def encode(words):
@@ -49,8 +49,8 @@ class Redis:
         lines += [f"sentinel {words}" for words in sentinel] or ['save ""', "appendonly no"]
         if cluster:
             self.bus = free_port()
-            lines += ["cluster-enabled yes", "cluster-node-timeout 5000", f"cluster-port {self.bus}",
-                      "cluster-require-full-coverage no"]
+            lines += ["cluster-enabled yes", "cluster-node-timeout 120000", f"cluster-port {self.bus}",
+                      "cluster-require-full-coverage no", "cluster-replica-validity-factor 0"]
         for name, values in settings.items():
             for value in values if isinstance(values, list) else [values]:
                 lines.append(f"{name.replace('_', '-')} {value}")
@@ -66,12 +66,15 @@ class Redis:
     def start(self):
         arguments = ["redis-server", str(self.file), *(["--sentinel"] if self.sentinel else [])]
         self.process = subprocess.Popen(arguments, stdout=open(self.dir / "log", "ab"), stderr=subprocess.STDOUT)
-        wait_until(self.listens, "redis-server to listen")
+        wait_until(self.answers, "redis-server to answer")
 
-    def listens(self):
+    def answers(self):
+        """Also on its Unix socket: it begins to answer when it has all of its sockets."""
         assert self.process.poll() is None, (self.dir / "log").read_text()
+        if not self.tls:
+            return self.tries("PING")
         try:
-            socket.create_connection(("127.0.0.1", self.port), 5).close()
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
             return True
         except OSError:
             return False
@@ -93,6 +96,7 @@ class Redis:
     def freeze(self):
         os.kill(self.process.pid, signal.SIGSTOP)
         self.frozen = True
+        wait_until(lambda: stat_of(self.process.pid)[0] == "T", "Redis to stand still")
 
     def thaw(self):
         os.kill(self.process.pid, signal.SIGCONT)
@@ -100,9 +104,9 @@ class Redis:
 
     def stop(self, number=signal.SIGKILL):
         if self.process:
+            self.process.send_signal(number)
             if self.frozen:
                 self.thaw()
-            self.process.send_signal(number)
             self.process.wait()
         self.process = None
 
@@ -118,7 +122,8 @@ class Redis:
 
 
 class Sentinels:
-    """A master with one replica, and Sentinels that watch it under the name "limits"."""
+    """A master with one replica, and Sentinels that watch it under the name "limits". They take nobody for dead who is only
+    slow, until they are told to hurry()."""
 
     def __init__(self, n=3, password=None):
         protected = {"requirepass": password, "masterauth": password} if password else {}
@@ -126,10 +131,10 @@ class Sentinels:
         self.servers = [Redis(**protected)]
         self.servers.append(Redis(replicaof=f"127.0.0.1 {self.servers[0].port}", repl_diskless_sync_delay=0, **protected))
         watch = ["monitor limits 127.0.0.1 %d %d" % (self.servers[0].port, n // 2 + 1),
-                 "down-after-milliseconds limits 2000", "failover-timeout limits 3000"]
+                 "down-after-milliseconds limits 600000", "failover-timeout limits 3000"]
         watch += [f"auth-pass limits {password}"] if password else []
         self.sentinels = [Redis(sentinel=watch) for _ in range(n)]
-        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 2 * PATIENCE)
+        wait_until(lambda: all(self.knows_all(s) for s in self.sentinels), "the Sentinels to find each other", 3 * PATIENCE)
 
     def knows_all(self, sentinel):
         state = sentinel.tries("SENTINEL", "MASTER", "limits")
@@ -137,6 +142,12 @@ class Sentinels:
             return False
         state = dict(zip(state[::2], state[1::2]))
         return state["num-other-sentinels"] == str(len(self.sentinels) - 1) and state["num-slaves"] == "1"
+
+    def hurry(self):
+        """From now on who has not answered for two seconds is dead."""
+        for sentinel in self.sentinels:
+            if sentinel.process:
+                assert sentinel.ask("SENTINEL", "SET", "limits", "down-after-milliseconds", 2000) == "OK"
 
     def settings(self, n=3):
         """What a gateway that asks the first n of them is told."""
@@ -153,7 +164,8 @@ class Sentinels:
 
 
 class Cluster:
-    """n masters that share the slots, and a replica of each if `replicas`."""
+    """n masters that share the slots, and a replica of each if `replicas`. They take nobody for dead who is only slow, until
+    they are told to hurry()."""
 
     def __init__(self, n=3, replicas=False):
         self.nodes = [Redis(cluster=True) for _ in range(n * (2 if replicas else 1))]
@@ -165,12 +177,24 @@ class Cluster:
         for node in self.nodes[1:]:
             node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].bus)
         wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(" connected") == len(self.nodes) for node in self.nodes),
-                   "the nodes to meet")
+                   "the nodes to meet", 3 * PATIENCE)
         for i, node in enumerate(self.nodes[n:]):
             wait_until(lambda: node.ask("CLUSTER", "REPLICATE", self.masters[i].ask("CLUSTER", "MYID")) == "OK", "a replica")
-        wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in self.nodes), "the cluster")
+        wait_until(lambda: all(self.serves(node) for node in self.nodes), "the cluster", 3 * PATIENCE)
         if replicas:
             wait_until(lambda: all("state=online" in m.ask("INFO", "replication") for m in self.masters), "the replicas")
+
+    @staticmethod
+    def serves(node):
+        """It has met the others, and heard what each of them has."""
+        state = node.ask("CLUSTER", "INFO").splitlines()
+        return {"cluster_state:ok", "cluster_slots_assigned:16384", "cluster_slots_ok:16384"} <= set(state)
+
+    def hurry(self):
+        """From now on who has not answered for five seconds is dead."""
+        for node in self.nodes:
+            if node.process:
+                assert node.ask("CONFIG", "SET", "cluster-node-timeout", 5000) == "OK"
 
     def agree(self):
         """Until all know of the latest change. Who takes a slot counts the epoch on from the one that it knows: were that an

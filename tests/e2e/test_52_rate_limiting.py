@@ -20,7 +20,7 @@ def together(gateway, connections, each):
     statuses, lock = [], threading.Lock()
 
     def one():
-        client = gateway.client(timeout=50)
+        client = gateway.client()
         for _ in range(each):
             status = client.ask("GET", "/").status
             with lock:

@@ -8,7 +8,7 @@ import threading
 import pytest
 from harness import PATIENCE, check, conf_text, plugin, proxy_cache, reply, route, service, wait_until
 from redis_servers import Cluster, Redis, Sentinels
-from test_52_redis import count_of, questions, waiting_requests
+from test_52_redis import SLOW, count_of, questions, waiting_requests
 
 CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "a"},)},
              {"username": "bob", "keyauth_credentials": ({"key": "b"},)})
@@ -28,7 +28,7 @@ def costly(connection, request):
 
 
 def limiting(limits, where, limit_by="ip", **config):
-    settings = {"timeout": 30000, **(where if isinstance(where, dict) else {"host": "127.0.0.1", "port": where.port})}
+    settings = {**SLOW, **(where if isinstance(where, dict) else {"host": "127.0.0.1", "port": where.port})}
     return plugin("response-ratelimiting", limits=limits, limit_by=limit_by, policy="redis", redis=settings, **config)
 
 
@@ -147,7 +147,7 @@ def test_a_client_that_leaves_after_the_head(origins, start, redis):
     def slow(connection, request):
         redis.freeze()
         connection.send(b"HTTP/1.1 200 OK\r\nX-Kong-Limit: sms=4\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 1000)
-        go.wait(PATIENCE)
+        go.wait(10 * PATIENCE)
     gateway = gateway_with(start, origins(slow), limiting({"sms": {"year": 9}}, redis))
     client = gateway.client()
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -163,7 +163,7 @@ def test_stopped_before_redis_answers(origins, start, redis):
     def freeze_first(connection, request):
         redis.freeze()
         costly(connection, request)
-    gateway = gateway_with(start, origins(freeze_first), limiting({"sms": {"year": 9}}, redis))
+    gateway = gateway_with(start, origins(freeze_first), limiting({"sms": {"year": 9}}, redis), shutdown_timeout=600000)
     assert gateway.get("/", "X-Cost: sms=4").status == 200
     gateway.process.send_signal(signal.SIGQUIT)
     redis.thaw()
@@ -231,16 +231,27 @@ def test_not_fault_tolerant(origins, start, redis):
 
 
 def test_a_hanging_redis_blocks_nobody_else(origins, start, redis):
-    gateway = gateway_with(start, origins(costly), limiting({"sms": {"year": 9}}, {"host": "127.0.0.1", "port": redis.port,
-                                                                                  "timeout": 3000}))
+    gateway = gateway_with(start, origins(costly), limiting({"sms": {"year": 9}}, redis))
     assert use(gateway, 1, 1, redis).get(LEFT) == "8"
     redis.freeze()
     waiting = gateway.client()
     waiting.send("GET / HTTP/1.1\r\nHost: h\r\nX-Cost: sms=1\r\n\r\n")
+    wait_until(lambda: waiting_requests(gateway) == 1, "the request to wait")
     for _ in range(20):
         assert gateway.get("/free").status == 200   # by the same worker, meanwhile
-    answer = waiting.response()
+    assert waiting.silent(0)
+    redis.thaw()
+    assert waiting.response().get(LEFT) == "7"
+
+
+def test_a_hanging_redis_is_given_up(origins, start, redis):
+    gateway = gateway_with(start, origins(costly), limiting({"sms": {"year": 9}}, {"host": "127.0.0.1", "port": redis.port,
+                                                                                  "timeout": 1000}))
+    wait_until(lambda: gateway.get("/").get(LEFT), "an answer of Redis")    # on a slow machine not the first
+    redis.freeze()
+    answer = gateway.get("/", "X-Cost: sms=1")
     assert answer.status == 200 and LEFT not in answer
+    gateway.wait_log("no answer within 1000 ms")
 
 
 def test_what_redis_holds_is_no_number(origins, start, redis):

@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from harness import (Origin, check, conf_text, free_port, make_certificates, plugin, proxy_cache, reply, route, scratch, server_tls, service,
+from harness import (PATIENCE, Origin, check, conf_text, free_port, make_certificates, plugin, proxy_cache, reply, route, scratch, server_tls, service,
                      token, wait_until)
 
 ALICE = {"username": "alice", "custom_id": "42"}
 KINDS = {"RS256": "RSA -pkeyopt rsa_keygen_bits:2048", "ES256": "EC -pkeyopt ec_paramgen_curve:P-256",
          "ES384": "EC -pkeyopt ec_paramgen_curve:P-384", "ES512": "EC -pkeyopt ec_paramgen_curve:P-521", "EdDSA": "ed25519"}
-FAST = {"jwks_min_ttl": 0.2, "jwks_max_ttl": 3600, "jwks_error_ttl": 0.2, "jwks_refresh_interval": 0.2, "jwks_wait": 30,
+FAST = {"jwks_min_ttl": 0.2, "jwks_max_ttl": 3600, "jwks_error_ttl": 0.2, "jwks_refresh_interval": 0.2, "jwks_wait": 60,
         "jwks_timeout": 60}
 
 
@@ -88,7 +88,7 @@ class Issuer:
     def answer(self, connection, request):
         self.fetches += 1
         self.paths.append(request.target)
-        assert self.hold.wait(60)
+        self.hold.wait(10 * PATIENCE)
         connection.send(reply(self.status, "Content-Type: application/json", *self.fields, body=self.body))
         return False
 
@@ -116,6 +116,11 @@ def services(origin, url, **config):
 
 def gateway_with(start, origin, url, settings=None, **config):
     return start(services(origin, url, **config), consumers=(ALICE,), **{**FAST, **(settings or {})})
+
+
+def until_fetched(gateway):
+    """Keys count before the fetch that brings them is quite over; who wants another one may join it until then."""
+    wait_until(lambda: not any(one["fetching"] for one in gateway.control("GET", "/jwks").json()["issuers"]), "the end of the fetch")
 
 
 # ---- what a key may verify ---------------------------------------------------------------------------------------------
@@ -166,7 +171,7 @@ def test_cached_responses_are_told_apart_behind_one_consumer(origin, start, issu
     origin.handler = lambda connection, request: connection.send(
         reply(200, "Content-Type: text/plain", body=request.get("X-Sub")))
     jwt = plugin("jwt", jwks_uri=source.url, consumer_claim="app", header_names=["X-Token"], claims_to_headers=["sub:X-Sub"])
-    gateway = start([service(origin.port, route(plugins=(jwt, proxy_cache())))], consumers=({"username": "alice"},))
+    gateway = start([service(origin.port, route(plugins=(jwt, proxy_cache())))], consumers=({"username": "alice"},), **FAST)
     for name, state in (("one", "Miss"), ("two", "Miss"), ("one", "Hit"), ("two", "Hit")):
         answer = gateway.get("/", keys.one.sign(app="alice", sub=name).replace("Authorization", "X-Token"))
         assert (answer.body.decode(), answer.get("X-Cache-Status")) == (name, state)
@@ -179,7 +184,7 @@ def test_nameless_tokens_share_no_answers(origin, start, issuer, keys):
     origin.handler = lambda connection, request: connection.send(
         reply(200, "Content-Type: text/plain", body=request.get("X-Tenant")))
     jwt = plugin("jwt", jwks_uri=source.url, header_names=["X-Token"], claims_to_headers=["tenant:X-Tenant"])
-    gateway = start([service(origin.port, route(plugins=(jwt, proxy_cache())))])
+    gateway = start([service(origin.port, route(plugins=(jwt, proxy_cache())))], **FAST)
     for tenant in ("a", "b", "a"):
         answer = gateway.get("/", keys.one.sign(sub="", tenant=tenant).replace("Authorization", "X-Token"))
         assert (answer.body.decode(), answer.get("X-Cache-Status")) == (tenant, "Bypass")
@@ -213,6 +218,7 @@ def test_an_unknown_key_is_fetched_while_the_request_waits(origin, start, issuer
     source = issuer(keys.one)
     gateway = gateway_with(start, origin, source.url, {"workers": 2, "jwks_min_ttl": 600})
     assert gateway.get("/", keys.one.sign()).status == 200
+    until_fetched(gateway)
     source.publish(keys.two)
     assert gateway.get("/", keys.two.sign()).status == 200
     assert gateway.get("/", keys.one.sign()).status == 200       # for jwks_grace
@@ -225,6 +231,7 @@ def test_who_looks_has_no_key_fetched(origin, start, issuer, keys):
     source = issuer(keys.one)
     gateway = gateway_with(start, origin, source.url, {"jwks_min_ttl": 600, "jwks_refresh_interval": 3600})
     assert gateway.get("/", keys.one.sign()).status == 200
+    until_fetched(gateway)
 
     def look(key):
         done = gateway.ctl("-o", "json", "routes", "-m", "GET http://localhost/", "-H", key.sign())
@@ -241,6 +248,7 @@ def test_a_key_without_a_name_is_fetched_too(origin, start, issuer):
     source = issuer(one)
     gateway = gateway_with(start, origin, source.url, {"jwks_min_ttl": 600})
     assert gateway.get("/", one.sign(kid=None)).status == 200
+    until_fetched(gateway)
     source.publish(two)
     assert gateway.get("/", two.sign(kid=None)).status == 200
 
@@ -249,6 +257,7 @@ def test_unknown_keys_are_fetched_for_once_in_a_while(origin, start, issuer, key
     source = issuer(keys.one)
     gateway = gateway_with(start, origin, source.url, {"workers": 4, "jwks_min_ttl": 600, "jwks_refresh_interval": 3600})
     assert gateway.get("/", keys.one.sign()).status == 200
+    until_fetched(gateway)
     threads = [threading.Thread(target=gateway.get, args=("/", keys.two.sign(kid=f"none-{i}"))) for i in range(40)]
     for thread in threads:
         thread.start()
@@ -341,7 +350,8 @@ def test_answers_that_change_nothing(origin, start, issuer, keys, status):
     source = issuer(keys.one)
     gateway = gateway_with(start, origin, source.url, {"jwks_max_ttl": 1})
     assert gateway.get("/", keys.one.sign()).status == 200
-    source.status, source.fields = status, [f"Location: {elsewhere.url}"]
+    source.fields = [f"Location: {elsewhere.url}"]      # in this order: it may be asked in between
+    source.status = status
     source.publish(keys.two)
     gateway.wait_log(f"cannot be fetched: status {status}" + (", redirects are not followed" if status < 400 and status > 300 else ""))
     assert gateway.get("/", keys.one.sign()).status == 200 and elsewhere.fetches == 0
@@ -423,10 +433,11 @@ def test_keys_survive_reloads_and_the_death_of_the_checker(origin, start, issuer
     source = issuer(keys.one)
     gateway = gateway_with(start, origin, source.url, {"jwks_min_ttl": 600, "workers": 2})
     assert gateway.get("/", keys.one.sign()).status == 200
+    until_fetched(gateway)
     source.status = 500
     gateway.reload()
     assert gateway.get("/", keys.one.sign()).status == 200
-    before = gateway.pids("checker")[0]
+    before = wait_until(lambda: gateway.pids("checker"), "the checker")[0]
     os.kill(before, signal.SIGKILL)
     assert gateway.get("/", keys.one.sign()).status == 200
     gateway.replaced(before, role="checker")
@@ -443,7 +454,7 @@ def test_a_checker_that_dies_in_a_fetch_is_followed_by_one_that_fetches(origin, 
     gateway = gateway_with(start, origin, source.url)
     wait_until(lambda: source.fetches == 1, "the fetch")
     os.kill(gateway.pids("checker")[0], signal.SIGKILL)
-    wait_until(lambda: source.fetches == 2, "the fetch by the next checker")
+    wait_until(lambda: source.fetches >= 2, "the fetch by the next checker")
     source.hold.set()
     assert gateway.get("/", keys.one.sign()).status == 200
 
@@ -451,7 +462,7 @@ def test_a_checker_that_dies_in_a_fetch_is_followed_by_one_that_fetches(origin, 
 def test_a_client_that_leaves_while_keys_are_fetched(origin, start, issuer, keys):
     source = issuer(keys.one)
     source.hold.clear()
-    gateway = gateway_with(start, origin, source.url, {"jwks_wait": 60})
+    gateway = gateway_with(start, origin, source.url)
     clients = [gateway.client() for _ in range(5)]
     for client in clients:
         client.request("GET", "/", keys.one.sign())
@@ -471,7 +482,7 @@ def test_what_the_operator_sees(origin, start, issuer, keys):
 
     def seen():
         return gateway.control("GET", "/jwks").json()["issuers"][0]
-    wait_until(lambda: seen()["state"] == "good", "the state of the fetch")
+    wait_until(lambda: seen()["state"] == "good" and not seen()["fetching"], "the state of the fetch")
     first = seen()
     assert first["uri"] == source.url and first["fetches"] == 1 and first["error"] is None and first["due"] > first["fetched"]
     assert [(key["kid"], key["algorithms"], key["gone"]) for key in first["keys"]] == [("one", ["ES256"], None)]
@@ -481,7 +492,7 @@ def test_what_the_operator_sees(origin, start, issuer, keys):
     assert {key["kid"]: bool(key["gone"]) for key in seen()["keys"]} == {"one": True, "two": False}
     source.status = 503
     assert gateway.control("POST", "/jwks/refresh").status == 202
-    wait_until(lambda: seen()["state"] == "stale", "the failure")
+    wait_until(lambda: seen()["state"] == "stale" and not seen()["fetching"], "the failure")
     assert seen()["error"] == "status 503" and seen()["failures"] == 1
     done = gateway.ctl("jwks")
     assert done.returncode == 0 and source.url in done.stdout and "stale" in done.stdout and "status 503" in done.stdout
@@ -501,6 +512,7 @@ def test_a_token_that_held_does_not_outlive_its_key(origin, start, issuer, keys)
     held = keys.one.sign()
     for _ in range(10):
         assert gateway.get("/", held).status == 200
+    until_fetched(gateway)
     source.publish(keys.two)
     assert gateway.ctl("jwks", "refresh").returncode == 0
     wait_until(lambda: [key["kid"] for key in gateway.control("GET", "/jwks").json()["issuers"][0]["keys"]] == ["two"], "the new key")

@@ -92,7 +92,8 @@ def test_claims_choose_the_target(origins, start):
             "targets": tuple({"target": f"127.0.0.1:{t.port}"} for t in targets)}
     gateway = start([service(0, route(plugins=(plugin("jwt", claims_to_headers=["sub:X-User"]),)), url="http://pool/")],
                     consumers=(ALICE,), upstreams=(pool,))
-    chosen = {sub: {gateway.get("/", shared(sub=sub), f"X-User: forged-{i}").body for i in range(6)} for sub in map(str, range(30))}
+    # ports differ each time: that none of so many goes to one of them happens once in 10**15 runs
+    chosen = {sub: {gateway.get("/", shared(sub=sub), f"X-User: forged-{i}").body for i in range(4)} for sub in map(str, range(90))}
     assert all(len(bodies) == 1 for bodies in chosen.values()) and len(set.union(*chosen.values())) == 3
 
 
