@@ -226,6 +226,34 @@ def test_an_unknown_key_is_fetched_while_the_request_waits(origin, start, issuer
     gateway.wait_log("1, of which 1 came; 1 went")
 
 
+def test_a_fetch_that_began_before_the_key_came_is_not_the_last(origin, start, issuer, keys):
+    """Who lacks a key joins the fetch that is under way; what that brings may be older than the key."""
+    source = issuer(keys.one)
+    gateway = gateway_with(start, origin, source.url, {"workers": 1, "jwks_min_ttl": 600, "jwks_refresh_interval": 0})
+    assert gateway.get("/", keys.one.sign()).status == 200
+    until_fetched(gateway)
+
+    def answer_late(connection, _request):
+        body = source.body
+        source.fetches += 1
+        source.hold.wait(10 * PATIENCE)
+        connection.send(reply(200, body=body))
+        return False
+    source.origin.handler = answer_late
+    source.hold.clear()
+    assert gateway.ctl("jwks", "refresh").returncode == 0
+    wait_until(lambda: source.fetches == 2, "the fetch")
+    source.publish(keys.two)
+    client = gateway.client()
+    client.request("GET", "/", keys.two.sign())
+    wait_until(lambda: sum(process["streams"] for process in gateway.processes()) == 1, "the request to wait")
+    assert client.silent()
+    source.hold.set()
+    assert client.response().status == 200 and source.fetches == 3
+    assert gateway.get("/", keys.two.sign(kid="none")).status == 401     # and no more than one more
+    assert source.fetches == 4
+
+
 def test_who_looks_has_no_key_fetched(origin, start, issuer, keys):
     """`gatewayctl routes -m` says that it cannot tell; what it has keys for, it tells."""
     source = issuer(keys.one)

@@ -139,3 +139,9 @@ bool keyring_over(struct keyring *k, const struct conf_issuer *issuer, uint64_t 
     const struct keyring_set *set = set_of(k, issuer);
     return set->row >= 0 && jwks_over(k->zone, set->row, wish == UINT64_MAX ? 1 : wish);
 }
+
+bool keyring_fetching(struct keyring *k, const struct conf_issuer *issuer)
+{
+    const struct keyring_set *set = set_of(k, issuer);
+    return set->row >= 0 && jwks_fetching(k->zone, set->row);
+}

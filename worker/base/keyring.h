@@ -44,5 +44,7 @@ struct keyring_found keyring_find(struct keyring *k, const struct conf_issuer *i
  * is UINT64_MAX where the checker has not taken the issuer up. */
 uint64_t keyring_wish(struct keyring *k, const struct conf_issuer *issuer, uint64_t now_ms);
 bool keyring_over(struct keyring *k, const struct conf_issuer *issuer, uint64_t wish);
+/* As jwks_fetching(): a wish made now would join that fetch. */
+bool keyring_fetching(struct keyring *k, const struct conf_issuer *issuer);
 
 #endif

@@ -7,7 +7,8 @@
  *
  * With jwks_uri the issuer's keys take the place of credentials: the token names one of them, and
  * each says itself what it may verify. A key that is not known yet is asked for, and the request
- * waits a while for it.
+ * waits a while for it: for the fetch that is under way, and where that began before the request
+ * came and does not bring the key, for one more.
  */
 #include "conf/jwt_key.h"
 #include "conf/plugins/plugin_jwt.h"
@@ -33,6 +34,7 @@ struct attempt {
     int status;          /* of a failure */
     bool looks;          /* nobody is to be asked for a key */
     bool hoped;          /* for a key, and long enough */
+    int64_t deadline;    /* ms, monotonic: it hopes no longer; 0: it has not begun to */
     bool waits;          /* not judged yet: a key is asked for */
     const char *message; /* why it failed; NULL: `faults` says it */
     struct slice faults; /* {"exp":"token expired"} */
@@ -142,6 +144,7 @@ struct hope {
     struct stream_nap nap; /* first */
     uint64_t wish;
     int64_t deadline; /* ms, monotonic */
+    bool joined;      /* the fetch had begun before: what it brings may be older than the key */
 };
 
 enum { HOPE_LOOK_MS = 20 };
@@ -150,17 +153,21 @@ enum { HOPE_LOOK_MS = 20 };
 static bool hope(struct attempt *a, bool none)
 {
     struct keyring *keyring = stream_keyring(a->s);
+    const struct conf_issuer *issuer = a->config->issuer;
     int64_t now = stream_monotonic_ms(a->s);
+    bool first = a->deadline == 0;
     if (a->looks) {
         a->waits = true;
         return false;
     }
-    uint64_t wish = a->hoped ? 0 : keyring_wish(keyring, a->config->issuer, (uint64_t)now);
+    bool joined = first && keyring_fetching(keyring, issuer);
+    uint64_t wish = a->hoped || (none && !first) ? 0 : keyring_wish(keyring, issuer, (uint64_t)now);
     struct hope *h = wish ? arena_take(stream_arena(a->s), sizeof *h) : NULL;
     if (!h)
         return none ? fail_unjudged(a) : fail(a, "No credentials found for given 'kid'");
-    *h =
-        (struct hope){ .wish = wish, .deadline = now + (int64_t)(keyring->conf->jwks_wait * 1000) };
+    *h = (struct hope){ .wish = wish, .deadline = a->deadline, .joined = joined };
+    if (first)
+        h->deadline = now + (int64_t)(keyring->conf->jwks_wait * 1000);
     a->waits = true;
     (void)stream_sleep(a->s, &h->nap, HOPE_LOOK_MS);
     return false;
@@ -366,7 +373,10 @@ static enum stage_result jwt_access(struct stream *s, const void *config)
     struct hope *h = (struct hope *)stream_awaited(s);
     if (h && hopes(s, config, h))
         return STAGE_WAIT;
-    a.hoped = h != NULL;
+    if (h) {
+        a.hoped = !h->joined || stream_monotonic_ms(s) >= h->deadline;
+        a.deadline = h->deadline;
+    }
     return judge(&a);
 }
 

@@ -187,14 +187,18 @@ static void wishes(void **state)
     (void)state;
     assert_true(keyring_wish(&ring, &issuer, 1000) == UINT64_MAX);
     assert_false(keyring_over(&ring, &issuer, UINT64_MAX));
+    assert_false(keyring_fetching(&ring, &issuer));
     publish();
     int row = jwks_find(&zone, IDENTITY);
     assert_false(keyring_over(&ring, &issuer, UINT64_MAX));
     uint64_t wish = keyring_wish(&ring, &issuer, 1000);
     assert_true(wish != 0 && wish != UINT64_MAX);
+    assert_false(keyring_fetching(&ring, &issuer));
     jwks_begin(&zone, row, 1001, true);
+    assert_true(keyring_fetching(&ring, &issuer));
     assert_false(keyring_over(&ring, &issuer, wish));
     jwks_end(&zone, row, 1002);
+    assert_false(keyring_fetching(&ring, &issuer));
     assert_true(keyring_over(&ring, &issuer, wish) && keyring_over(&ring, &issuer, UINT64_MAX));
     assert_int_equal(keyring_wish(&ring, &issuer, 31000), 0);
     assert_true(keyring_wish(&ring, &issuer, 31001) != 0);
