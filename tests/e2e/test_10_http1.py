@@ -169,6 +169,11 @@ ACCEPTED = {
     "empty list members in Connection": head("GET /ok HTTP/1.1", "Connection: , keep-alive,,"),
     "chunk extension": head("POST /ok HTTP/1.1", CHUNKED) + b'5;a=b;c="d"\r\nhello\r\n0\r\n\r\n',
     "leading zeros of a chunk": head("POST /ok HTTP/1.1", CHUNKED) + b"0005\r\nhello\r\n000\r\n\r\n",
+    "more leading zeros than a number has digits": head("POST /ok HTTP/1.1", CHUNKED) + b"0" * 30 + b"5\r\nhello\r\n0\r\n\r\n",
+    "padded size of a chunk": head("POST /ok HTTP/1.1", CHUNKED) + b"5  \r\nhello\r\n0\t\r\n\r\n",
+    "newer minor version": head("GET /ok HTTP/1.2"),
+    "host with a colon and no port": head("GET /ok HTTP/1.1", host="Host: localhost:"),
+    "absolute form with a colon and no port": head("GET http://localhost:/ok HTTP/1.1"),
     "equal lengths once": head("POST /ok HTTP/1.1", "Content-Length: 5") + b"hello",
 }
 

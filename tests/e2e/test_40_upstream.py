@@ -46,6 +46,23 @@ BROKEN_HEADS = {
 }
 
 
+ODD_ANSWERS = {
+    "newer minor version": head("HTTP/1.2 200 OK", "Content-Length: 5") + b"hello",
+    "sizes of chunks with spaces behind": head(OK, "Transfer-Encoding: chunked") + b"5   \r\nhello\r\n0 \r\n\r\n",
+    "sizes of chunks with many zeros": head(OK, "Transfer-Encoding: chunked") + b"0" * 20 + b"5\r\nhello\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ODD_ANSWERS)
+def test_odd_answer_is_passed_on(origins, start, name):
+    gateway = start([service(origins(lambda c, r: c.send(ODD_ANSWERS[name])).port)])
+    client = gateway.client()
+    for _ in range(2):
+        answer = client.ask()
+        assert answer.status == 200 and answer.complete and answer.body == b"hello"
+    assert answer.first.startswith("HTTP/1.1 ")
+
+
 @pytest.mark.parametrize("name", BROKEN_HEADS)
 def test_broken_head_is_a_502(origins, start, name):
     server = origins.adopt(raw_origin(BROKEN_HEADS[name], then="close"))

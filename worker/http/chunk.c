@@ -3,17 +3,17 @@
  * The chunked coding as a machine over bytes: payload is handed out in runs, everything else one
  * byte at a time. A byte that no state expects ends the message for good. Extensions may hold any
  * text but controls and quotes left open, since they are dropped; white space before one is
- * accepted (RFC 9112 section 7.1.1), behind a bare size it is not. Of the trailers only names that
- * the gateway has no meaning for are kept: those it knows act on framing, routing, caching or
- * access and had to be in the head, and those it sets itself for upstreams must not come in by the
- * back door.
+ * accepted (RFC 9112 section 7.1.1), and so it is behind a bare size, where some servers pad it. Of
+ * the trailers only names that the gateway has no meaning for are kept: those it knows act on
+ * framing, routing, caching or access and had to be in the head, and those it sets itself for
+ * upstreams must not come in by the back door.
  */
 #include "worker/http/chunk.h"
 #include "conf/hex.h"
 #include "shm/assert.h"
 #include "worker/http/scan.h"
 
-enum { SIZE_DIGITS = 16 };
+enum { DIGIT_BITS = 4, SIZE_BITS = 64 };
 
 #define LINE_SKIPPED                                                                               \
     UINT64_MAX /* in `left`, which counts the bytes of the trailer line being kept */
@@ -52,10 +52,12 @@ static enum state on_size(struct chunk *c, char byte)
 {
     int digit = hex_value(byte);
     if (digit >= 0) {
-        c->left = c->left << 4 | (unsigned)digit;
-        return ++c->digits <= SIZE_DIGITS ? STATE_SIZE : STATE_BROKEN;
+        if (c->left >> (SIZE_BITS - DIGIT_BITS) || ++c->line > CHUNK_EXTENSION_MAX)
+            return STATE_BROKEN;
+        c->left = c->left << DIGIT_BITS | (unsigned)digit;
+        return STATE_SIZE;
     }
-    if (c->digits == 0)
+    if (c->line == 0)
         return STATE_BROKEN;
     if (byte == '\r')
         return STATE_SIZE_LF;
@@ -76,7 +78,7 @@ static enum state on_quoted(struct chunk *c, char byte)
 
 static enum state on_extension(struct chunk *c, char byte)
 {
-    if (c->state == STATE_EXTENSION && byte == '\r')
+    if ((c->state == STATE_EXTENSION || c->state == STATE_BLANK) && byte == '\r')
         return STATE_SIZE_LF;
     if (++c->line > CHUNK_EXTENSION_MAX)
         return STATE_BROKEN;
@@ -95,7 +97,6 @@ static enum state on_size_end(struct chunk *c, char byte)
 {
     if (byte != '\n' || c->left > INT64_MAX)
         return STATE_BROKEN;
-    c->digits = 0;
     c->line = 0;
     return c->left ? STATE_DATA : STATE_TRAILER;
 }

@@ -17,7 +17,6 @@ struct chunk {
     uint64_t left; /* of the current chunk */
     uint32_t line; /* bytes of the current line or of the trailers so far */
     uint8_t state;
-    uint8_t digits;
     uint16_t trailers_n; /* bytes kept in trailers */
     char *trailers; /* where complete, checked trailer lines are kept, or NULL: they are dropped */
 };

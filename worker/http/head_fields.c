@@ -62,8 +62,8 @@ int head_fields_version(const char *p, const char *end, int *minor)
         if (shape[i] == '0' ? (unsigned)(p[i] - '0') > 9 : p[i] != shape[i])
             return -HEAD_POS_SYNTAX;
     }
-    *minor = p[7] - '0';
-    return p[5] == '1' && *minor <= 1 ? VERSION_LENGTH : -HEAD_POS_VERSION;
+    *minor = p[7] != '0';
+    return p[5] == '1' ? VERSION_LENGTH : -HEAD_POS_VERSION;
 }
 
 int head_fields_read(const struct scan_engine *e, const char *low, struct slice rest,

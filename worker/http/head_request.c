@@ -73,10 +73,21 @@ static size_t scheme_length(struct slice target)
     return 0;
 }
 
+/* Checks *authority and takes a colon without a port off it: nobody behind sees two spellings. */
+static bool split(const struct scan_engine *e, const char *low, struct slice *authority,
+                  struct head *h)
+{
+    if (!host_split_in(e, low, *authority, &h->host_name, &h->host_port))
+        return false;
+    if (!h->host_port)
+        *authority = h->host_name;
+    return true;
+}
+
 /* The authority of the target, checked before Host is known. */
 static bool split_authority(const struct scan_engine *e, struct head *h)
 {
-    return host_split_in(e, h->authority.p, h->authority, &h->host_name, &h->host_port);
+    return split(e, h->authority.p, &h->authority, h);
 }
 
 /* "http://authority/path?query". An empty path is "/", or "*" for OPTIONS (RFC 9112 section 3.2.4).
@@ -141,7 +152,7 @@ static int check_host(const struct scan_engine *e, const char *low, struct head 
         return h->minor == 0 ? 0 : -HEAD_POS_HOST;
     }
     h->host = field_value(f);
-    if (!host_split_in(e, low, h->host, &h->host_name, &h->host_port))
+    if (!split(e, low, &h->host, h))
         return -HEAD_POS_HOST;
     if (h->authority.p && !slice_equal_nocase(h->authority, h->host))
         return -HEAD_POS_HOST_DIFFERS;

@@ -12,13 +12,13 @@ static bool digit(char c)
     return (unsigned)(c - '0') <= 9;
 }
 
-/* ":port" or nothing at p. */
+/* ":port" or nothing at p; a colon alone says nothing (RFC 3986 section 3.2.3). */
 static bool read_port(const char *p, const char *end, int *port)
 {
     *port = 0;
-    if (p == end)
+    if (p == end || (*p == ':' && end - p == 1))
         return true;
-    if (*p != ':' || end - p < 2 || end - p > 1 + PORT_DIGITS)
+    if (*p != ':' || end - p > 1 + PORT_DIGITS)
         return false;
     int n = 0;
     for (p++; p < end; p++) {

@@ -154,6 +154,27 @@ static void sizes_are_bounded(void **state)
     assert_int_equal(whole.payload_n, 2);
     feed("8000000000000000\r\n", 18, (size_t[]){ 0 }, &whole);
     assert_int_equal(whole.verdict, CHUNK_BAD);
+    feed("10000000000000000\r\n", 19, (size_t[]){ 0 }, &whole);
+    assert_int_equal(whole.verdict, CHUNK_BAD);
+    feed("00000000000000000000002\r\nab", 27, (size_t[]){ 0 }, &whole); /* nothing overflows */
+    assert_int_equal(whole.verdict, CHUNK_MORE);
+    assert_int_equal(whole.payload_n, 2);
+    char text[300];
+    memset(text, '0', sizeof(text));
+    feed(text, sizeof(text), (size_t[]){ 0 }, &whole);
+    assert_int_equal(whole.verdict, CHUNK_BAD);
+}
+
+static void sizes_may_be_padded(void **state)
+{
+    (void)state;
+    feed("2  \r\nab\r\n1\t\r\nc\r\n0 \r\n\r\n", 24, (size_t[]){ 0 }, &whole);
+    assert_int_equal(whole.verdict, CHUNK_END);
+    assert_int_equal(whole.payload_n, 3);
+    feed("2 2\r\nab", 7, (size_t[]){ 0 }, &whole);
+    assert_int_equal(whole.verdict, CHUNK_BAD);
+    feed(" 2\r\nab", 6, (size_t[]){ 0 }, &whole);
+    assert_int_equal(whole.verdict, CHUNK_BAD);
 }
 
 static size_t trailers(const char *lines)
@@ -245,6 +266,7 @@ int main(void)
         cmocka_unit_test(the_end_is_final),
         cmocka_unit_test(extensions_are_bounded),
         cmocka_unit_test(sizes_are_bounded),
+        cmocka_unit_test(sizes_may_be_padded),
         cmocka_unit_test(trailers_that_would_act_are_dropped),
         cmocka_unit_test(trailers_are_bounded),
         cmocka_unit_test(trailers_without_room_are_checked_all_the_same),
