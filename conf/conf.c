@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "conf/load.h"
 #include "conf/manual.h"
+#include "conf/networks.h"
 #include "conf/printer.h"
 #include "conf/syntax.h"
 #include <errno.h>
@@ -230,12 +231,7 @@ int conf_worker_count(const struct conf *conf)
 
 bool conf_trusts(const struct conf *conf, const uint8_t ip[16])
 {
-    for (size_t i = 0; i < conf->trusted_ips_n; i++) {
-        const struct conf_cidr *net = &conf->trusted_ips[i];
-        size_t whole = (size_t)net->bits / 8, rest = (size_t)net->bits % 8;
-        uint8_t mask = (uint8_t)(0xff00 >> rest);
-        if (memcmp(net->ip, ip, whole) == 0 && (rest == 0 || (ip[whole] & mask) == net->ip[whole]))
-            return true;
-    }
-    return false;
+    static const uint8_t none[16];
+    const struct conf_networks networks = { conf->trusted_ips, conf->trusted_ips_n };
+    return memcmp(ip, none, sizeof none) == 0 ? conf->trusts_unix : networks_hold(&networks, ip);
 }

@@ -83,7 +83,8 @@ struct conf {
     int keepalive_requests;
     uint64_t client_header_buffer_size, client_request_buffer_max_size, request_body_max_size;
     const struct conf_cidr *trusted_ips;
-    size_t trusted_ips_n;
+    size_t trusted_ips_n; /* sorted and disjoint (conf/networks.h) */
+    bool trusts_unix;
     struct conf_text real_ip_header;
     bool header_upstream_latency, header_proxy_latency,
         header_request_id; /* X-Gateway-* on answers */
@@ -157,7 +158,7 @@ void conf_print_manual(FILE *out);
 /* The number of worker processes to run, >= 1. */
 int conf_worker_count(const struct conf *conf);
 
-/* True when `ip` (16 bytes, IPv4 mapped) lies in one of the trusted_ips. */
+/* True when `ip` (16 bytes, IPv4 mapped, zeros for a Unix socket) is one of the trusted_ips. */
 bool conf_trusts(const struct conf *conf, const uint8_t ip[16]);
 
 #endif

@@ -149,11 +149,13 @@ static const struct fields_row rows[] = {
       .doc = "The largest request body, 413 past it; 0 is no limit. A route may set its own." },
     { FIELDS_ROW_TEXTS(struct source, trusted_ips, "trusted_ips"), .preset = "[ ]",
       .flags = FIELDS_SET,
-      .doc =
-          "Networks (CIDR) whose X-Forwarded-* fields and PROXY protocol headers are believed." },
+      .doc = "Networks (CIDR) whose X-Forwarded-* fields are believed; \"unix:\" is whoever comes "
+             "by a "
+             "Unix socket." },
     { TEXT(as.real_ip_header, "real_ip_header"), .preset = "\"X-Real-IP\"", .flags = FIELDS_FILLED,
       .check = value_is_token,
-      .doc = "The field in which a trusted peer names the client's address." },
+      .doc = "The field in which a trusted peer names the client's address: one address, or the "
+             "list of X-Forwarded-For or Forwarded (RFC 7239)." },
     { BOOL(as.header_upstream_latency, "headers_upstream_latency"), .preset = "true",
       .doc = "X-Gateway-Upstream-Latency on responses: milliseconds until the upstream's response "
              "head." },

@@ -5,6 +5,7 @@
  */
 #include "conf/endpoint.h"
 #include "conf/load.h"
+#include "conf/networks.h"
 #include "conf/value.h"
 #include <errno.h>
 #include <pwd.h>
@@ -150,18 +151,21 @@ static void read_listener(struct load *load, struct names *seen, struct conf_tex
         claim_address(load, seen, out, load->root, key);
 }
 
-static void read_networks(struct load *load)
+/* Networks, and "unix:" for whoever comes by a Unix socket. */
+static void read_trusted(struct load *load)
 {
     const struct conf_texts *texts = &load->source->trusted_ips;
-    struct conf_cidr *out = memory_array(&load->memory, texts->n, sizeof *out);
-    for (size_t i = 0; i < texts->n; i++) {
-        const char *why = endpoint_cidr(texts->v[i], &out[i]);
-        if (why)
-            report_key(&load->report, load->root, "trusted_ips", "%s %s",
-                       report_quote(&load->report, texts->v[i].s, texts->v[i].n), why);
-    }
-    load->conf->trusted_ips = out;
-    load->conf->trusted_ips_n = texts->n;
+    struct conf_text *rest = memory_array(&load->scratch, texts->n, sizeof *rest);
+    size_t n = 0;
+    for (size_t i = 0; i < texts->n; i++)
+        if (is_word(texts->v[i], "unix:"))
+            load->conf->trusts_unix = true;
+        else
+            rest[n++] = texts->v[i];
+    struct conf_networks networks =
+        networks_read(load, &(struct conf_texts){ .v = rest, .n = n }, load->root, "trusted_ips");
+    load->conf->trusted_ips = networks.v;
+    load->conf->trusted_ips_n = networks.n;
 }
 
 /* Numeric, since who resolves names cannot be found by name. */
@@ -236,7 +240,7 @@ void process_finish(struct load *load)
     if (conf->admin_listen.len && !endpoint_is_local(&conf->admin_listen))
         report_key(&load->report, load->root, "admin_listen",
                    "must be a loopback address: who reaches it may do everything");
-    read_networks(load);
+    read_trusted(load);
     read_name_servers(load);
     read_dicts(load);
 }

@@ -4,6 +4,7 @@
  * an error of the file; prefixes must be written in the form that request paths are normalised to,
  * or they would never match.
  */
+#include "conf/endpoint.h"
 #include "conf/load.h"
 #include "conf/regex.h"
 #include "conf/value.h"
@@ -55,6 +56,19 @@ static void read_paths(struct load *load, const struct source_route *from, struc
     for (size_t i = 0; i < from->paths.n; i++)
         route->paths_n += read_path(load, from, i, &paths[route->paths_n]);
     route->paths = paths;
+}
+
+/* An address in the form that those of requests are brought to. */
+static void read_hosts(struct load *load, struct conf_texts *hosts)
+{
+    struct conf_text *v = memory_array(&load->memory, hosts->n, sizeof *v);
+    char six[ENDPOINT_SIX];
+    for (size_t i = 0; i < hosts->n; i++) {
+        v[i] = hosts->v[i];
+        if (v[i].n > 2 && v[i].s[0] == '[' && endpoint_six(v[i].s + 1, v[i].n - 2, six))
+            v[i] = memory_format(&load->memory, "[%s]", six);
+    }
+    hosts->v = v;
 }
 
 /* Counted as written: a value that was refused has its own error already. */
@@ -109,6 +123,7 @@ static void finish_route(struct load *load, struct source_route *from,
     load_id(load, &claim, &route->id);
     check_route(load, from);
     inherit(load, from, &route->client_body);
+    read_hosts(load, &route->hosts);
     read_paths(load, from, route);
     route->service = service;
     route->headers = from->headers.v;

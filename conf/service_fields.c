@@ -25,8 +25,9 @@ static const struct fields_row route_rows[] = {
       .flags = FIELDS_FILLED, .names = fields_protocols,
       .doc = "http alone, https alone, or both." },
     { FIELDS_ROW_TEXTS(ROUTE, as.hosts, "hosts"), .preset = "[ ]",
-      .flags = FIELDS_LOWER | FIELDS_SET, .check = value_is_wildcard,
-      .doc = "Host names; \"*\" may be the first or the last label." },
+      .flags = FIELDS_LOWER | FIELDS_SET, .check = value_is_route_host,
+      .doc = "Host names, where \"*\" may be the first or the last label, or addresses: "
+             "\"[2001:db8::1]\"." },
     { FIELDS_ROW_TEXTS(ROUTE, paths, "paths"), .preset = "[ ]", .flags = FIELDS_SET,
       .doc = "Prefixes, which begin with \"/\", and after \"~\" PCRE2 patterns anchored at the "
              "start." },

@@ -4,6 +4,7 @@
  * mean nothing in a URL, a log line, a metric's label or JSON, because they appear in all of these.
  */
 #include "conf/value.h"
+#include "conf/endpoint.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,14 +213,31 @@ bool value_is_target(const char *s, size_t n, char *why, size_t size)
     return value_is_location(s, query ? (size_t)(query - s) : n, why, size);
 }
 
+/* The part up to "]" of what begins with an address in brackets; 0: it does not. */
+static size_t bracketed(const char *s, size_t n)
+{
+    const char *close = n > 2 && *s == '[' ? memchr(s, ']', n) : NULL;
+    char six[ENDPOINT_SIX];
+    bool sound = close && endpoint_six(s + 1, (size_t)(close - s - 1), six);
+    return sound ? (size_t)(close + 1 - s) : 0;
+}
+
+bool value_is_route_host(const char *s, size_t n, char *why, size_t size)
+{
+    return (n && bracketed(s, n) == n) || value_is_wildcard(s, n, why, size);
+}
+
 bool value_is_authority(const char *s, size_t n, char *why, size_t size)
 {
-    const char *colon = memrchr(s, ':', n);
+    size_t six = bracketed(s, n);
+    if (six == n && n)
+        return true;
+    const char *colon = memrchr(s + six, ':', n - six);
     size_t host = colon ? (size_t)(colon - s) : n, port = n - host;
     bool ok = port == 0 || (port > 1 && port <= 6);
     for (size_t i = 1; i < port; i++)
         ok = ok && colon[i] >= '0' && colon[i] <= '9';
-    return (ok && value_is_host(s, host, why, size)) ||
+    return (ok && (six ? six == host : value_is_host(s, host, why, size))) ||
            refuse(why, size, "is not HOST or HOST:PORT");
 }
 

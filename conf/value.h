@@ -32,7 +32,9 @@ bool value_is_host(const char *s, size_t n, char *why,
                    size_t size); /* a host name or IPv4 address */
 bool value_is_wildcard(const char *s, size_t n, char *why,
                        size_t size); /* the same, or "*.x", or "x.*" */
-bool value_is_sni(const char *s, size_t n, char *why, size_t size); /* the same, or "*.x" */
+bool value_is_route_host(const char *s, size_t n, char *why,
+                         size_t size); /* the same, or an IPv6 address in brackets */
+bool value_is_sni(const char *s, size_t n, char *why, size_t size); /* a host, or "*.x" */
 bool value_is_location(const char *s, size_t n, char *why,
                        size_t size); /* path of a URL: begins with "/" */
 bool value_is_target(const char *s, size_t n, char *why, size_t size); /* the same with a query */

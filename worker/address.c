@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+static const uint8_t none[16]; /* of a Unix socket */
 
 static char *put_byte(char *p, unsigned n)
 {
@@ -18,7 +19,6 @@ static char *put_byte(char *p, unsigned n)
 
 size_t address_text(const uint8_t ip[16], char out[ADDRESS_TEXT])
 {
-    static const uint8_t none[16];
     char *p = out;
 
     if (memcmp(ip, mapped, 12) == 0) {
@@ -36,6 +36,11 @@ size_t address_text(const uint8_t ip[16], char out[ADDRESS_TEXT])
     if (!inet_ntop(AF_INET6, ip, out, ADDRESS_TEXT))
         return 0;
     return strlen(out);
+}
+
+static bool parse_v6(const char *text, uint8_t ip[16])
+{
+    return inet_pton(AF_INET6, text, ip) == 1 && memcmp(ip, none, sizeof none) != 0;
 }
 
 static bool parse_v4(const char *text, uint8_t ip[16])
@@ -57,11 +62,15 @@ bool address_parse(struct slice text, uint8_t ip[16])
         if (!end || (end[1] && end[1] != ':'))
             return false;
         *end = '\0';
-        return inet_pton(AF_INET6, copy + 1, ip) == 1;
+        return parse_v6(copy + 1, ip);
     }
     char *colon = strchr(copy, ':');
     if (colon && strchr(colon + 1, ':'))
-        return inet_pton(AF_INET6, copy, ip) == 1;
+        return parse_v6(copy, ip);
+    if (strcmp(copy, "unix:") == 0) {
+        memset(ip, 0, 16);
+        return true;
+    }
     if (colon)
         *colon = '\0';
     return parse_v4(copy, ip);

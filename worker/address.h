@@ -12,7 +12,8 @@ enum { ADDRESS_TEXT = 48 };
  * bytes: "unix:". */
 size_t address_text(const uint8_t ip[16], char out[ADDRESS_TEXT]);
 
-/* Reads an address, with or without a port or brackets; false: it is none. */
+/* Reads what address_text() writes, an address with a port or in brackets as well; false: it is
+ * none, or "::", which is nobody's. */
 bool address_parse(struct slice text, uint8_t ip[16]);
 
 #endif

@@ -4,8 +4,10 @@
  * client is. What is malformed or ambiguous ends here, with the connection, and is never forwarded
  * (RFC 9112).
  */
+#include "conf/endpoint.h"
 #include "worker/address.h"
 #include "worker/conn.h"
+#include "worker/http/forwarded.h"
 
 static enum stage_result refuse(struct stream *s, int status, const char *why)
 {
@@ -26,11 +28,6 @@ static enum stage_result refuse(struct stream *s, int status, const char *why)
             r = stream_answer(s, status, texts[i].text);
     s->reply.close = true;
     return r;
-}
-
-static bool listed(const struct conf *conf, const uint8_t ip[16])
-{
-    return conf->trusted_ips_n > 0 && conf_trusts(conf, ip);
 }
 
 enum walk { WALK_ON, WALK_FOUND, WALK_BROKEN };
@@ -72,6 +69,27 @@ static void from_forwarded_for(const struct conf *conf, const struct head *h, ui
     }
 }
 
+/* The same of Forwarded, which is read in its order, since a quoted text can only be told from its
+ * beginning: what is not trusted, and what cannot be read, makes all before it a stranger's word.
+ */
+static void from_forwarded(const struct conf *conf, const struct head *h, uint8_t ip[16])
+{
+    bool found = false;
+    uint8_t one[16], peer[16];
+
+    memcpy(peer, ip, 16);
+    for (const struct field *f = head_field(h, FIELD_FORWARDED); f; f = head_next(h, f)) {
+        struct slice rest = field_value(f), node;
+        while (forwarded_next(&rest, &node)) {
+            bool known = address_parse(node, one);
+            if (known && found && conf_trusts(conf, one))
+                continue;
+            memcpy(ip, known ? one : peer, 16);
+            found = known;
+        }
+    }
+}
+
 /* The client's address: the peer's, unless that is a trusted proxy which names another one. */
 static void find_client(struct stream *s)
 {
@@ -79,7 +97,7 @@ static void find_client(struct stream *s)
     struct request *q = &s->request;
 
     memcpy(q->client_ip, s->conn->peer_ip, 16);
-    q->trusted = listed(conf, s->conn->peer_ip);
+    q->trusted = conf_trusts(conf, q->client_ip);
     if (!q->trusted)
         return;
     struct slice name = slice_of(conf->real_ip_header.s, conf->real_ip_header.n);
@@ -89,8 +107,22 @@ static void find_client(struct stream *s)
     uint8_t ip[16];
     if (slice_equal_nocase(name, SLICE("X-Forwarded-For")))
         from_forwarded_for(conf, &s->head, q->client_ip);
+    else if (slice_equal_nocase(name, SLICE("Forwarded")))
+        from_forwarded(conf, &s->head, q->client_ip);
     else if (address_parse(field_value(last), ip))
         memcpy(q->client_ip, ip, 16);
+}
+
+/* "[0:0::A]" is "[::a]". */
+static bool find_six(struct stream *s, struct slice name)
+{
+    char six[ENDPOINT_SIX];
+
+    if (!endpoint_six(name.p + 1, name.n - 2, six))
+        return false;
+    s->request.host = arena_print(&s->arena, "[%s]", six);
+    s->request.port = s->head.host_port;
+    return s->request.host.p != NULL;
 }
 
 /* Lower case, without a trailing dot; copied only when it is not so already. */
@@ -98,6 +130,9 @@ static bool find_host(struct stream *s)
 {
     struct slice name = s->head.host_name;
     bool lower = true;
+
+    if (name.n > 2 && *name.p == '[')
+        return find_six(s, name);
 
     if (name.n > 1 && name.p[name.n - 1] == '.')
         name.n--;

@@ -8,8 +8,10 @@
  * does it. A second run changes nothing.
  */
 #include "worker/http/uri.h"
+#include "conf/endpoint.h"
 #include "conf/hex.h"
 #include "worker/http/host.h"
+#include <stdio.h>
 
 static bool forbidden(unsigned char c)
 {
@@ -191,8 +193,15 @@ ptrdiff_t uri_decode(struct slice in, bool plus, char *out, size_t cap)
 bool uri_host(struct slice host, char *out, size_t cap, struct slice *name, int *port)
 {
     struct slice text;
+    char six[ENDPOINT_SIX];
     if (!host_split(host, &text, port) || cap < text.n)
         return false;
+    if (*text.p == '[') {
+        if (!endpoint_six(text.p + 1, text.n - 2, six) || cap < strlen(six) + 3)
+            return false;
+        *name = slice_of(out, (size_t)snprintf(out, cap, "[%s]", six));
+        return true;
+    }
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         out[i] = (unsigned)(c - 'A') < 26 ? (char)(c | 0x20) : c;

@@ -34,6 +34,7 @@ static char *put_forwarded_for(char *p, const struct stream *s)
     return build_slice(p, SLICE("\r\n"));
 }
 
+/* 0: a Unix socket's, which has none. */
 static int listen_port(const struct stream *s)
 {
     const struct conf_address *a = &s->w->listeners[s->conn->listener].conf->address;
@@ -45,7 +46,10 @@ static int listen_port(const struct stream *s)
 
 static char *put_forwarded(char *p, const struct stream *s)
 {
-    char port[24], *end = build_number(port, (uint64_t)listen_port(s));
+    char port[24];
+    int listened = listen_port(s);
+    struct slice number =
+        slice_of(port, listened ? (size_t)(build_number(port, (uint64_t)listened) - port) : 0);
     struct slice prefix = { NULL, 0 };
 
     p = put_forwarded_for(p, s);
@@ -54,8 +58,9 @@ static char *put_forwarded(char *p, const struct stream *s)
                                   s->request.secure ? SLICE("https") : SLICE("http")));
     p = build_field(p, SLICE("X-Forwarded-Host"),
                     trusted_value(s, FIELD_X_FORWARDED_HOST, s->request.host));
-    p = build_field(p, SLICE("X-Forwarded-Port"),
-                    trusted_value(s, FIELD_X_FORWARDED_PORT, slice_of(port, (size_t)(end - port))));
+    number = trusted_value(s, FIELD_X_FORWARDED_PORT, number);
+    if (number.n)
+        p = build_field(p, SLICE("X-Forwarded-Port"), number);
     p = build_field(p, SLICE("X-Forwarded-Path"),
                     trusted_value(s, FIELD_X_FORWARDED_PATH, s->request.uri.path));
     if (s->route->strip_path && s->match.stripped > 1)

@@ -255,6 +255,16 @@ static void test_trusts(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(conf_trusts(conf, cases[i].ip), cases[i].trusted);
+    assert_false(conf_trusts(conf, (const uint8_t[16]){ 0 }));
+    conf_free(&conf);
+    conf = loaded("trusted_ips = [ \"::/0\" ];"); /* neither IPv4 nor Unix sockets are in it */
+    assert_true(conf_trusts(conf, (const uint8_t[16]){ 0x20, 1 }));
+    assert_false(conf_trusts(conf, (const uint8_t[16]){ [10] = 255, 255, 10, 0, 0, 1 }));
+    assert_false(conf_trusts(conf, (const uint8_t[16]){ 0 }));
+    conf_free(&conf);
+    conf = loaded("trusted_ips = [ \"unix:\" ];");
+    assert_true(conf_trusts(conf, (const uint8_t[16]){ 0 }));
+    assert_false(conf_trusts(conf, (const uint8_t[16]){ [15] = 1 }));
     conf_free(&conf);
 }
 

@@ -99,7 +99,12 @@ static void test_hosts(void **state)
                                "-a.b*", "-*.", "-.*", "-*.a:80", NULL });
     try(value_is_sni, (const char *const[]){ "+*.a.b", "+a", "-a.*", "-*", "-*.", NULL });
     try(value_is_authority,
-        (const char *const[]){ "+a", "+a.b:80", "-a:", "-a:x", "-:80", "-a:123456", "-a b", NULL });
+        (const char *const[]){ "+a", "+a.b:80", "-a:", "-a:x", "-:80", "-a:123456", "-a b",
+                               "+[::1]", "+[::1]:80", "-[::1]:", "-[::1]x", "-[::1]x:80", "-[x]",
+                               "-[::1", "-::1", "-[]", "-[", NULL });
+    try(value_is_route_host,
+        (const char *const[]){ "+a", "+*.a", "+a.*", "+[::1]", "-[::1]:80", "-::1", "-[1.2.3.4]",
+                               "-[]", "-[::1", "-", NULL });
 }
 
 static void test_paths(void **state)
