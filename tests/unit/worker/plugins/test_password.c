@@ -8,8 +8,24 @@
 #include <cmocka.h>
 
 #include "worker/plugins/password.h"
+#include <crypt.h>
+#include <unistd.h>
 
 static struct memo memo;
+static useconds_t nap; /* how long a hash stands still */
+
+/* In the place of libcrypt's. */
+char *crypt_rn(const char *phrase, const char *setting, void *data, int size)
+{
+    char *hash;
+
+    (void)data;
+    (void)size;
+    usleep(nap);
+    hash = crypt(phrase, setting);
+    return hash && hash[0] != '*' ? hash : NULL;
+}
+
 static const struct conf_consumer alice = { .id = { "a1", 2 } };
 
 static struct conf_basic stored(const char *text, enum conf_password_format format)
@@ -27,6 +43,7 @@ static bool holds(const struct conf_basic *basic, const char *given)
 static void only_the_right_one(const struct conf_basic *basic)
 {
     for (int i = 0; i < 2; i++) { /* the second time it may be remembered */
+        memo.debt_until = 0;
         assert_true(holds(basic, "open sesame"));
         assert_false(holds(basic, "open sesam"));
         assert_false(holds(basic, "open sesame!"));
@@ -97,6 +114,19 @@ static void wrong_guesses_are_bounded(void **state)
     assert_int_equal(password_check(&memo, &other, SLICE("open sesame")), PASSWORD_LATER);
 }
 
+/* Who got no processor has not worked: it is nobody's debt. */
+static void standing_still_costs_nothing(void **state)
+{
+    struct conf_basic basic = stored(
+        "$5$rounds=1000$saltsalt$nKsyTQBmKz4GdCft0Sv/FbzLiu0y3wFdEXOzudLQLJ5", CONF_PASSWORD_CRYPT);
+    (void)state;
+    memo_free(&memo);
+    nap = 2 * MEMO_CREDIT_US / MEMO_CHARGE;
+    assert_int_equal(password_check(&memo, &basic, SLICE("wrong")), PASSWORD_WRONG);
+    nap = 0;
+    assert_int_equal(password_check(&memo, &basic, SLICE("open sesame")), PASSWORD_RIGHT);
+}
+
 /* Of a name that is not there: paid like a wrong one, never right, never remembered. */
 static void refuses_nobody_as_slowly(void **state)
 {
@@ -129,6 +159,7 @@ int main(void)
                                         cmocka_unit_test(libcrypt),
                                         cmocka_unit_test(remembers_by_credential),
                                         cmocka_unit_test(wrong_guesses_are_bounded),
+                                        cmocka_unit_test(standing_still_costs_nothing),
                                         cmocka_unit_test(refuses_nobody_as_slowly) };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
