@@ -82,6 +82,7 @@ struct worker {
     struct verified verified;
     struct tls_server *tls;
     struct accesslog *accesslog;
+    uint64_t lines_lost; /* of it, as far as they are counted in stats */
     struct stats_process_shm *stats;
     struct board_row_shm *row;
     struct listener *listeners;

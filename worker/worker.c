@@ -295,6 +295,14 @@ static void hear(struct loop_io *io, uint32_t events)
 
 /* --- the loop ------------------------------------------------------------------------------- */
 
+static void flush_log(struct worker *w)
+{
+    accesslog_flush(w->accesslog);
+    uint64_t lost = accesslog_lost(w->accesslog);
+    stats_add(&w->stats->log_failures, lost - w->lines_lost);
+    w->lines_lost = lost;
+}
+
 static void keep_house(struct worker *w)
 {
     if (peers_stale(&w->peers))
@@ -302,7 +310,7 @@ static void keep_house(struct worker *w)
     /* Counts go to shared rows about once a second, so that workers do not pass a cache line around
      * for each request. */
     peers_tell(&w->peers, w->loop.now.ms);
-    accesslog_flush(w->accesslog);
+    flush_log(w);
     upstream_reconsider(w);
     upstream_sweep(w);
     redis_report(w);
@@ -380,6 +388,7 @@ int worker_main(const struct heritage *heritage)
     channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0);
     turn_until_done(&w);
     peers_tell(&w.peers, w.loop.now.ms);
+    flush_log(&w);
     accesslog_close(&w.accesslog);
     log_write(LOG_LEVEL_INFO, "ends");
     return 0;
