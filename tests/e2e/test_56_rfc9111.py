@@ -338,6 +338,24 @@ def test_a_304_that_forbids_storing(site):
     assert it.state() == "Bypass" and "If-None-Match" not in it.last
 
 
+def test_a_304_with_the_tag_of_another_response_renews_nothing(site):
+    it = site().says(*STALE, TAG, body=b"old")
+    it.get()
+    it.says("Cache-Control: max-age=60", 'ETag: "two"', status=304, body=b"")
+    answer = it.get()
+    assert (answer.status, answer.body, answer.get("ETag")) == (200, b"old", '"one"')
+    it.says("Cache-Control: max-age=60", 'ETag: "two"', body=b"new")
+    assert it.get().body == b"new" and "If-None-Match" not in it.last
+
+
+@pytest.mark.parametrize("stored,renewed", [('W/"one"', '"one"'), ('"one"', 'W/"one"'), ('W/"one"', 'W/"one"')])
+def test_a_304_may_have_the_stored_tag_strong_or_weak(site, stored, renewed):
+    it = site().says(*STALE, f"ETag: {stored}")
+    it.get()
+    it.says("Cache-Control: max-age=60", f"ETag: {renewed}", status=304, body=b"")
+    assert it.state() == "Revalidated" and it.state() == "Hit"
+
+
 def test_no_cache_is_stored_and_validated_each_time(site):
     it = site().says("Cache-Control: no-cache, max-age=60", TAG)
     it.get()

@@ -11,6 +11,7 @@
 #include "worker/caching/serving.h"
 #include "worker/caching/storing.h"
 #include "worker/http/build.h"
+#include "worker/http/conditional.h"
 #include "worker/http/date.h"
 #include "worker/http/lines.h"
 #include "worker/http/merge.h"
@@ -193,6 +194,17 @@ static bool renew(struct stream *s, const struct head *h)
     return true;
 }
 
+/* Its strong ETag is not the stored one: what it says must not be written to that (RFC 9111 section
+ * 4.3.4), which answers this client and is asked for anew afterwards. Origins that compress send
+ * the same tag weak with a body and strong with a 304. */
+static bool of_another(const struct stream *s, const struct head *h)
+{
+    struct slice theirs = field_value(head_field(h, FIELD_ETAG));
+    struct slice ours = lines_find(serving_lines(s), SLICE("ETag"));
+
+    return theirs.n && ours.n && theirs.p[0] == '"' && !conditional_weak_match(theirs, ours);
+}
+
 /* --- 200 to HEAD ---------------------------------------------------------------------------- */
 
 static bool same_field(const struct stream *s, const struct head *h, enum field_id id)
@@ -221,7 +233,10 @@ bool refreshing_answered(struct stream *s, const struct head *h)
     bool server_error = h->status == 500 || (h->status >= 502 && h->status <= 504);
 
     if (h->status == 304 && s->validating) {
-        (void)renew(s, h); /* validated it is, whether that can be written down or not */
+        if (of_another(s, h))
+            cache_purge(s->cache, s->fill_id);
+        else
+            (void)renew(s, h); /* validated it is, whether that can be written down or not */
         s->cache_status = STATS_REVALIDATED;
         s->answer = ANSWER_CACHED;
         return true;
