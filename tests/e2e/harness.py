@@ -876,13 +876,16 @@ class Gateway:
 
 def check(text, *arguments, files=None, environment=None):
     """gateway -t (or other arguments) on a configuration text; returns the finished process. `{dir}` in the text is
-    replaced by the directory that holds it. Where the text says nothing of listeners it has some that nobody else has."""
+    replaced by the directory that holds it. Where the text says nothing of listeners or of a prefix it has some that nobody
+    else has."""
     environment = dict(environment or {})
     if "proxy_listen" not in text:
         text += f'\nproxy_listen = ( {{ address = "127.0.0.1:{free_port()}"; }} );\n'
     if "status_listen" not in text:
         environment.setdefault("GATEWAY_STATUS_LISTEN", "off")
     directory = scratch()
+    if not re.search(r"^\s*prefix\b", text, re.M):
+        environment.setdefault("GATEWAY_PREFIX", str(directory / "run"))
     try:
         for name, content in (files or {}).items():
             (directory / name).write_text(content)
