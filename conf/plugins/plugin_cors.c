@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fields of cors, as Kong has them. An origin with anything but letters, digits and .:/- in it
- * is a pattern, anchored at both ends; "*" among others stands for all.
+ * that is no IPv6 address is a pattern, anchored at both ends; "*" among others stands for all.
  */
 #include "conf/plugins/plugin_cors.h"
+#include "conf/endpoint.h"
 #include "conf/load.h"
 #include "conf/value.h"
 #include <ctype.h>
@@ -58,9 +59,20 @@ static struct conf_text joined(struct load *load, const struct conf_texts *texts
     return list;
 }
 
+/* "[2001:db8::1]" alone or behind "://" is an address, whatever it would be as a pattern. Returns
+ * where it ends, 0: there is none. */
+static size_t end_of_address(struct conf_text text)
+{
+    const char *mark = strstr(text.s, "://"), *begin = mark ? mark + 3 : text.s;
+    const char *close = *begin == '[' ? strchr(begin, ']') : NULL;
+    char six[ENDPOINT_SIX];
+    bool sound = close && endpoint_six(begin + 1, (size_t)(close - begin - 1), six);
+    return sound && (close[1] == ':' || close[1] == '\0') ? (size_t)(close + 1 - text.s) : 0;
+}
+
 static bool is_pattern(struct conf_text text)
 {
-    for (size_t i = 0; i < text.n; i++)
+    for (size_t i = end_of_address(text); i < text.n; i++)
         if (!isalnum((unsigned char)text.s[i]) && !strchr(".:/-", text.s[i]))
             return true;
     return false;
@@ -97,7 +109,7 @@ static void read_origins(struct load *load, struct cors_source *config, const co
         }
         struct conf_cors_origin *o = &out[config->as.origins_n++];
         o->text = text;
-        o->by_host = !strchr(text.s, ':');
+        o->by_host = !strchr(text.s, ':') || (text.s[0] == '[' && end_of_address(text) == text.n);
         if (is_pattern(text))
             o->regex = pattern(load, text, at);
     }

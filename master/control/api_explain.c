@@ -46,9 +46,11 @@ static bool read_url(const char *url, struct imagined *i)
 
 static bool is_address(const char *text)
 {
-    uint8_t ip[16];
+    struct in_addr in;
+    struct in6_addr in6;
 
-    return inet_pton(AF_INET, text, ip) == 1 || inet_pton(AF_INET6, text, ip) == 1;
+    return inet_pton(AF_INET, text, &in) == 1 || strcmp(text, "unix:") == 0 ||
+           (inet_pton(AF_INET6, text, &in6) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&in6));
 }
 
 static const char *read_fields(const json_t *list)
@@ -76,7 +78,7 @@ static const char *understand(const json_t *body, struct imagined *i)
     if (!i->method || !*i->method || !is_clean(i->method, " "))
         return "method must be a word";
     if (!i->client || !is_address(i->client))
-        return "client_ip must be an address";
+        return "client_ip must be an address, or \"unix:\"";
     return read_fields(i->fields);
 }
 

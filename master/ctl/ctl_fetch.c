@@ -125,10 +125,11 @@ static const char *open_socket(struct wire *w, const char *address)
     return connect(w->fd, (struct sockaddr *)&to, n) == 0 ? NULL : "cannot connect";
 }
 
-/* Whose name the certificate is chosen by. */
+/* Whose name the certificate is chosen by: an address is none (RFC 6066 section 3). */
 static const char *open_tls(struct wire *w, struct slice authority)
 {
     char name[256];
+    struct in_addr four;
     const char *colon = memchr(authority.p, ':', authority.n);
     size_t n = colon ? (size_t)(colon - authority.p) : authority.n;
 
@@ -139,7 +140,8 @@ static const char *open_tls(struct wire *w, struct slice authority)
         return "no TLS";
     memcpy(name, authority.p, n);
     name[n] = '\0';
-    SSL_set_tlsext_host_name(w->tls, name);
+    if (name[0] != '[' && inet_pton(AF_INET, name, &four) != 1)
+        SSL_set_tlsext_host_name(w->tls, name);
     SSL_set_fd(w->tls, w->fd);
     return SSL_connect(w->tls) == 1 ? NULL : "the TLS handshake failed";
 }

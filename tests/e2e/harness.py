@@ -109,6 +109,10 @@ class Ports:
 free_port = Ports().take
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def bind(sock, address, port=0):
     """Binds to that port, or to one that nobody has."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -445,7 +449,7 @@ class NameServer:
 
     @property
     def address(self):
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def set(self, records):
         """The records from now on; those of before are gone."""
@@ -468,7 +472,7 @@ class NameServer:
 
     def answers(self):
         assert self.process.poll() is None, (self.directory / "log").read_text()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with socket.socket(family_of(self.host), socket.SOCK_DGRAM) as probe:
             probe.settimeout(0.2)
             probe.connect((self.host, self.port))
             with contextlib.suppress(OSError):
@@ -505,7 +509,7 @@ class Server:
         if behave:
             self.behave = behave
         self.sockets = []
-        self.listener = socket.socket()
+        self.listener = socket.socket(family_of(address))
         bind(self.listener, address, port)
         self.listener.listen(256)
         self.port = self.listener.getsockname()[1]

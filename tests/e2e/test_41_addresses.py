@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses of IPv6 and Unix sockets, wherever one is read, compared, shown or sent."""
+import binascii
 import json
+import re
+import shutil
 import socket
 
-from harness import ask, free_port, plugin, proxy_cache, route, service, wait_until
+import pytest
+
+from harness import (NameServer, Server, ask, free_port, make_certificates, plugin, proxy_cache, reply, route, scratch, server_tls,
+                     service, token, wait_until)
+from redis_servers import Redis, read_reply
 
 
 def test_an_address_of_version_6_is_one_target_however_it_is_written(origins, start):
@@ -139,3 +146,166 @@ def test_a_host_header_that_is_an_address(origin, start):
     assert gateway.get("/x").status == 200
     wait_until(lambda: {"/x", "/probe"} <= {r.target for r in origin.requests}, "a request and a probe")
     assert {r.get("Host") for r in origin.requests} == {"[2001:db8::1]:8080"}
+
+
+@pytest.fixture(scope="module")
+def certs():
+    """For localhost, 127.0.0.1 and ::1."""
+    directory = make_certificates(scratch() / "certs")
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory.parent)
+
+
+@pytest.mark.parametrize("family, host, other", [(socket.AF_INET, "127.0.0.1", "127.0.0.2"), (socket.AF_INET6, "[::1]", "[::ffff:127.0.0.1]")])
+def test_certificates_of_addresses(certs, origins, start, family, host, other):
+    """By the address in them (subjectAltName iPAddress); SNI is for names (RFC 6066 section 3)."""
+    names = []
+    context = server_tls(certs / "server.crt", certs / "server.key")
+    context.sni_callback = lambda _sock, name, _context: names.append(name)
+    server = origins(tls=context, family=family)
+    stranger = origins(tls=context, address="127.0.0.2" if family == socket.AF_INET else "127.0.0.1")
+    trust = {"ca_certificates": str(certs / "ca.crt"), "retries": 0}
+    gateway = start([service(0, route("a", ["/a"]), url=f"https://{host}:{server.port}/", name="a", **trust),
+                     service(0, route("b", ["/b"], preserve_host=True), url=f"https://{host}:{server.port}/", name="b", **trust),
+                     service(0, route("c", ["/c"]), url=f"https://{other}:{stranger.port}/", name="c", **trust)])
+    assert gateway.get("/a").status == 200
+    for client_asks in ("[2001:db8::1]:80", "[2001:db8::1]", "192.0.2.1:80"):
+        assert gateway.get("/b", host=client_asks).status == 200
+        assert server.last.get("Host") == client_asks
+    assert gateway.get("/c").status == 502
+    gateway.wait_log("mismatch")
+    assert names and set(names) == {None}
+
+
+def test_https_probes_of_an_address(certs, origins, start):
+    names = []
+    context = server_tls(certs / "server.crt", certs / "server.key")
+    context.sni_callback = lambda _sock, name, _context: names.append(name)
+    six = origins(tls=context, family=socket.AF_INET6)
+    gateway = start([service(0, url="https://be/", ca_certificates=str(certs / "ca.crt"))], upstreams=({
+        "name": "be", "targets": ({"target": f"[0:0::1]:{six.port}"},),
+        "healthchecks": {"active": {"type": "https", "http_path": "/probe", "healthy": {"interval": 0.1, "successes": 1}}}},))
+    wait_until(lambda: len(six.requests) > 1, "probes")
+    assert set(names) == {None} and gateway.ctl("probe", f"[::1]:{six.port}").returncode == 0
+
+
+def test_cors_of_origins_that_are_addresses(origin, start):
+    """Brackets do not make a pattern of an address."""
+    gateway = start([service(origin.port, route("a", ["/a"], plugins=[plugin("cors", origins=["http://[2001:db8::1]:3000", "https://x.example"])]),
+                             route("b", ["/b"], plugins=[plugin("cors", origins=["[::1]", "[a-c].example"])]))])
+    for path, asks, allowed in (("/a", "http://[2001:db8::1]:3000", True), ("/a", "http://[2001:db8::1]:3001", False), ("/a", "http://2:3000", False),
+                                ("/b", "http://[::1]:8080", True), ("/b", "https://[::1]", True), ("/b", "http://1", False),
+                                ("/b", "http://b.example:1", True)):
+        assert gateway.get(path, f"Origin: {asks}").get("Access-Control-Allow-Origin") == (asks if allowed else None), asks
+
+
+def test_redirects_to_addresses(origin, start):
+    gateway = start([service(origin.port, route("a", ["/a"], plugins=[plugin("redirect", location="https://[2001:db8::1]:8443/x",
+                                                                         keep_incoming_path=True)]),
+                             route("s", ["/s"], protocols=["https"], https_redirect_status_code=308))])
+    assert gateway.get("/a/b?c").get("Location") == "https://[2001:db8::1]:8443/a/b?c"
+    assert gateway.get("/s/x?y", host="[2001:DB8::1]:8000").get("Location") == "https://[2001:db8::1]/s/x?y"
+
+
+def test_clients_over_ipv6_are_counted_and_hashed_each(origins, start):
+    servers = [origins() for _ in range(2)]
+    limit = plugin("rate-limiting", year=1, limit_by="ip", policy="local")
+    gateway = start([service(0, route(plugins=[limit]), route("hashed", ["/hashed"]), url="http://be/")], trusted_ips=["127.0.0.1"],
+                    upstreams=({"name": "be", "algorithm": "consistent-hashing", "hash_on": "ip",
+                                "targets": tuple({"target": f"127.0.0.1:{s.port}"} for s in servers)},))
+    for client, status in (("2001:db8::1", 200), ("[2001:DB8:0::1]:99", 429), ("2001:db8::2", 200), ("192.0.2.1", 200), ("::ffff:192.0.2.1", 429),
+                           ("::ffff:c000:201", 429), ("192.0.2.1:80", 429)):
+        assert gateway.get("/", f"X-Real-IP: {client}").status == status, client
+    for server in servers:
+        server.requests.clear()
+    for client in ("192.0.2.7", "::ffff:192.0.2.7", "[::ffff:c000:207]:80"):
+        gateway.get("/hashed", f"X-Real-IP: {client}")
+    assert sorted(len(s.requests) for s in servers) == [0, 3]
+
+
+def test_warming_and_explaining_by_address(certs, origin, start, tmp_path):
+    gateway = start([service(origin.port, route("six", None, hosts=["[::1]"], plugins=[
+        plugin("ip-restriction", deny=["2001:db8::/32"]), proxy_cache()]))],
+        certificates=({"cert": str(certs / "server.crt"), "key": str(certs / "server.key")},))
+    ports = free_port(), free_port()
+    gateway.write(proxy_listen=({"address": f"[::]:{ports[0]}"}, {"address": f"[::1]:{ports[1]}", "ssl": True}))
+    gateway.reload()
+    (tmp_path / "urls").write_text(f"http://[::1]:{ports[0]}/a\nhttps://[0:0::1]:{ports[1]}/b\nhttp://[::1]/a\n")
+    done = gateway.ctl("cache", "warm", "-f", str(tmp_path / "urls"), "--concurrency", "1")
+    assert done.stdout.startswith("3 requests: 1 hits, 2 filled"), done
+    for client, status in (("2001:db8::1", 403), ("::1", None), ("unix:", 403)):
+        done = gateway.ctl("-o", "json", "routes", "-m", f"http://[0:0::1]:{ports[0]}/a", "--from", client)
+        assert done.returncode == 0, done
+        told = json.loads(done.stdout)
+        assert told["route"] == "six" and told.get("status") == status, client
+
+
+def test_names_over_ipv6(origins, start):
+    """A name server at ::1, and names that have addresses of IPv6 alone."""
+    six = origins(family=socket.AF_INET6)
+    dns = NameServer({"web.test": ["::1"]}, host="::1")
+    try:
+        gateway = start([service(0, url=f"http://web.test:{six.port}/")], dns_resolver=[dns.address])
+        wait_until(lambda: gateway.get("/").status == 200, "the name to be known")
+        assert six.last.get("Host") == f"web.test:{six.port}"
+    finally:
+        dns.end()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "0:0::1"])
+def test_redis_over_ipv6(origin, start, host):
+    with Redis(bind="127.0.0.1 ::1") as server:
+        limit = plugin("rate-limiting", year=9, limit_by="ip", policy="redis", redis={"host": host, "port": server.port, "timeout": 600000})
+        gateway = start([service(origin.port, route(plugins=[limit]))], trusted_ips=["127.0.0.1"])
+        assert gateway.get("/", "X-Real-IP: [2001:DB8::1]:5").get("X-RateLimit-Remaining-Year") == "8"
+        assert gateway.get("/", "X-Real-IP: 2001:db8:0::1").get("X-RateLimit-Remaining-Year") == "7"
+        assert [key for key in server.ask("KEYS", "*") if "2001:db8::1" in key]
+
+
+def test_a_redis_cluster_over_ipv6(origin, start):
+    """Its nodes are told with colons and no brackets, in CLUSTER SLOTS and behind MOVED."""
+    asked = []
+
+    def node(sock):
+        stream = sock.makefile("rb")
+        while words := read_reply(stream):
+            if words[0] == "CLUSTER":
+                sock.sendall(b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$3\r\n::1\r\n:%d\r\n" % one.port)
+            elif not words[0].startswith("EVAL"):
+                sock.sendall(b"+OK\r\n")
+            elif sock.getsockname()[1] == one.port:
+                asked.append("one")
+                slot = binascii.crc_hqx(words[3].split("{")[1].split("}")[0].encode(), 0) % 16384
+                sock.sendall(b"-MOVED %d ::1:%d\r\n" % (slot, two.port))
+            else:
+                asked.append("two")
+                sock.sendall(b"-ERR enough\r\n")
+    with Server(node, address="::1") as one, Server(node, address="::1") as two:
+        limit = plugin("rate-limiting", year=9, limit_by="ip", policy="redis",
+                       redis={"cluster_addresses": [f"[::1]:{one.port}"], "timeout": 600000})
+        gateway = start([service(origin.port, route(plugins=[limit]))], workers=1)
+        assert gateway.get("/").status == 200
+        assert asked[:2] == ["one", "two"]
+
+
+def test_issuers_and_authorities_over_ipv6(origins, start, origin):
+    def answer(connection, request):
+        connection.send(reply(200, "Content-Type: application/json", body=json.dumps({"active": True, "keys": [
+            {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256", "kid": "a"}]}).encode()))
+    six = origins(answer, family=socket.AF_INET6)
+    gateway = start([service(origin.port, route("i", ["/i"], plugins=[plugin(
+        "oauth2-introspection", introspection_url=f"http://[::1]:{six.port}/ask", authorization_value="Basic eDp5")]),
+        route("j", ["/j"], plugins=[plugin("jwt", jwks_uri=f"http://[::1]:{six.port}/keys")]))])
+    assert gateway.get("/i", "Authorization: Bearer x").status == 200
+    gateway.get("/j", "Authorization: Bearer " + token({"iss": "a"}, "secret", header={"typ": "JWT", "alg": "HS256", "kid": "a"}))
+    wait_until(lambda: {"/ask", "/keys"} <= {r.target for r in six.requests}, "both to be asked")
+    assert {r.get("Host") for r in six.requests} == {f"[::1]:{six.port}"}
+
+
+@pytest.mark.parametrize("form, expected", [("combined", r"^2001:db8::1 - "), ("json", r'"client_ip":"2001:db8::1"')])
+def test_access_log(origin, start, form, expected):
+    gateway = start([service(origin.port)], trusted_ips=["unix:"], access_log="stdout", access_log_format=form)
+    _, path = listening(gateway)
+    assert ask(None, "GET", "/", "X-Real-IP: [2001:DB8::1]:80", unix=path).status == 200
+    wait_until(lambda: re.search(expected, gateway.output.read_text(), re.M), "its line")

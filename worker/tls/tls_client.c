@@ -235,7 +235,7 @@ bool tls_client_prepare(struct tls_client *client, struct tls *tls, uint64_t pee
         memcpy(name, sni.p, sni.n);
     else
         strcpy(name, client->host);
-    if (is_address(name))
+    if (name[0] == '[' || is_address(name)) /* as a Host has it; RFC 6066 section 3: names alone */
         name[0] = '\0';
     tls->session_key = session_key(peer, name);
     if ((name[0] && !SSL_set_tlsext_host_name(tls->ssl, name)) || !expect_host(client, tls->ssl))
