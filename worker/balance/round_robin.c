@@ -4,7 +4,9 @@
  * and is the same in every worker; what they share is one counter, the position in it, so that any
  * number of workers together serve exactly the weights. A peer that may not be used now is taken
  * out of the sequence rather than replaced by its neighbour: the position moves on to the next
- * usable entry, which leaves the others their shares among themselves.
+ * usable entry, which leaves the others their shares among themselves. A further try of a request
+ * takes no turn: of two peers it would always take the good one's, and each next request would
+ * begin with the one that fails.
  */
 #include "shm/assert.h"
 #include "shm/health.h"
@@ -173,6 +175,17 @@ static int64_t distance(const struct round_robin *rr, uint64_t at, const struct 
     return -1;
 }
 
+/* For a further try, from anywhere in the cycle on: a peer that fails burdens all others. */
+static struct peer *pick_again(const struct round_robin *rr, uint64_t at,
+                               const struct balance_query *q)
+{
+    uint64_t from = balance_mix(at + q->tries) % rr->cycle_n;
+    int64_t skip = distance(rr, from, q, true);
+    if (skip < 0 && (skip = distance(rr, from, q, false)) < 0)
+        return NULL;
+    return rr->set->v[rr->cycle[(from + (uint64_t)skip) % rr->cycle_n].peer];
+}
+
 /* The position moves past the entry that is taken, and not at all when there is none: another tier
  * may be asked next, which counts on with it. */
 static struct peer *round_robin_pick(void *state, const struct balance_query *q)
@@ -181,6 +194,8 @@ static struct peer *round_robin_pick(void *state, const struct balance_query *q)
     uint64_t at = atomic_load_explicit(rr->turn, memory_order_relaxed);
     if (rr->cycle_n == 0)
         return NULL;
+    if (q->tries)
+        return pick_again(rr, at, q);
     for (;;) {
         struct peer *p = rr->set->v[rr->cycle[at % rr->cycle_n].peer];
         bool next = p->upstream->slow_start <= 0 && balance_may_take(p, q); /* as a rule */

@@ -177,6 +177,33 @@ static void tried_peers_are_avoided(void **state)
     site_free(s);
 }
 
+/* One peer fails always: requests begin with it as often as its weight says, although each of them
+ * then takes another one. */
+static void tries_take_no_turns(void **state)
+{
+    (void)state;
+    for (size_t peers = 2; peers <= 3; peers++) {
+        struct site *s = site_new((const int[]){ 1, 1, 1 }, peers);
+        unsigned first[3] = { 0 }, served[3] = { 0 };
+        for (size_t i = 0; i < peers * 100; i++) {
+            struct balance_query q = { 0 };
+            const struct peer *p = balance_pick(s->balancer, &q);
+            first[p - s->peers]++;
+            if (p == s->peers) {
+                balance_tried(s->balancer, &q, p);
+                p = balance_pick(s->balancer, &q);
+            }
+            served[p - s->peers]++;
+        }
+        assert_int_equal(first[0], 100);
+        assert_int_equal(served[0], 0);
+        for (size_t i = 1; i < peers; i++)
+            assert_in_range(served[i], 100 + (peers == 2 ? 100 : 30),
+                            100 + (peers == 2 ? 100 : 70));
+        site_free(s);
+    }
+}
+
 static void positions_past_63_are_remembered_by_who_they_are(void **state)
 {
     int weights[PEERS_MAX];
@@ -291,6 +318,7 @@ int main(void)
         cmocka_unit_test(no_peers_at_all),
         cmocka_unit_test(peers_that_are_down_leave_fair_shares),
         cmocka_unit_test(tried_peers_are_avoided),
+        cmocka_unit_test(tries_take_no_turns),
         cmocka_unit_test(positions_past_63_are_remembered_by_who_they_are),
         cmocka_unit_test(tries_outlive_a_set),
         cmocka_unit_test(heavy_weights_are_scaled),
