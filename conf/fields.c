@@ -34,7 +34,8 @@ static const struct fields_name dns_types[] = {
 
 static const struct fields_row listen_rows[] = {
     { FIELDS_ROW_TEXT(struct source_listen, address, "address"), .flags = FIELDS_REQUIRED,
-      .doc = "IP:PORT, [IP6]:PORT or unix:/PATH." },
+      .doc = "IP:PORT, [IP6]:PORT or unix:/PATH. [::] is all of IPv6 and nothing of IPv4, which "
+             "0.0.0.0 is beside it." },
     { FIELDS_ROW_INT(struct source_listen, as.backlog, "backlog"), .preset = "4096", .min = 1,
       .max = 65535,
       .doc = "Connections that may wait to be accepted; the kernel's somaxconn bounds it too." },

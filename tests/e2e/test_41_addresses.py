@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness import (NameServer, Server, ask, free_port, make_certificates, plugin, proxy_cache, reply, route, scratch, server_tls,
+from harness import (NameServer, Server, ask, free_port, make_certificates, plugin, proxy_cache, raw, reply, route, scratch, server_tls,
                      service, token, wait_until)
 from redis_servers import Redis, read_reply
 
@@ -74,6 +74,8 @@ def test_who_comes_over_ipv6_ipv4_and_a_unix_socket(origin, start):
     assert ask(None, "GET", "/", "X-Forwarded-Port: 99", "X-Forwarded-For: 6.6.6.6", unix=path).status == 200
     assert origin.last.get("X-Forwarded-For") == "unix:" == origin.last.get("X-Real-IP")
     assert origin.last.all("X-Forwarded-Port") == [], "a Unix socket has none"
+    assert b" 200 " in raw(gateway.port, b"GET / HTTP/1.0\r\n\r\n")
+    assert origin.last.all("X-Forwarded-Host") == [], "the client has said none"
 
 
 def test_a_trusted_unix_socket(origin, start):
@@ -309,3 +311,16 @@ def test_access_log(origin, start, form, expected):
     _, path = listening(gateway)
     assert ask(None, "GET", "/", "X-Real-IP: [2001:DB8::1]:80", unix=path).status == 200
     wait_until(lambda: re.search(expected, gateway.output.read_text(), re.M), "its line")
+
+
+def test_probes_tell_the_port_of_a_target_without_one(origin, start):
+    """Here by SRV: as for the 8000 of others, Host is where it leads to (RFC 9110 section 7.2)."""
+    dns = NameServer({"web.test": ["127.0.0.1"], "_http._tcp.web.test": [(1, 1, origin.port, "web.test")]})
+    try:
+        start([service(0, url="http://be/")], dns_resolver=[dns.address], upstreams=({
+            "name": "be", "targets": ({"target": "_http._tcp.web.test"},),
+            "healthchecks": {"active": {"http_path": "/probe", "healthy": {"interval": 0.1, "successes": 1}}}},))
+        wait_until(lambda: origin.requests, "a probe")
+        assert origin.requests[0].get("Host") == f"_http._tcp.web.test:{origin.port}"
+    finally:
+        dns.end()

@@ -202,14 +202,38 @@ static const struct probe_kind *kind_of(const struct watched *x)
     return kinds[type];
 }
 
-/* What Host says: as configured, or the target as it was written. */
-static struct conf_text host_of(const struct watched *x)
+enum { PORT_ROOM = sizeof ":65535" };
+
+/* The port behind a target that was written without one, of which Host has to tell; 0: none. */
+static unsigned untold_port(const struct watched *x)
+{
+    const struct conf_address *at = &x->peer->address;
+    const struct conf_text written = x->peer->target;
+    const char *literal = memchr(written.s, ']', written.n), *from = literal ? literal : written.s;
+    unsigned port =
+        ntohs(at->u.any.sa_family == AF_INET6 ? at->u.in6.sin6_port : at->u.in.sin_port);
+
+    if (memchr(from, ':', (size_t)(written.s + written.n - from)))
+        return 0;
+    return port == (kind_of(x)->tls ? 443U : 80U) ? 0 : port;
+}
+
+/* What Host says: as configured, or the target as it was written, in `room` (PORT_ROOM more than
+ * that) where it lacks the port (RFC 9110 section 7.2). */
+static struct conf_text host_of(const struct watched *x, char *room)
 {
     const struct conf_upstream *up = x->group->conf;
+    const struct conf_text written = x->peer->target;
+    unsigned port;
 
     if (up->host_header.n)
         return up->host_header;
-    return target_host(x).n ? x->peer->target : (struct conf_text){ "localhost", 9 };
+    if (!target_host(x).n)
+        return (struct conf_text){ "localhost", 9 };
+    if (!(port = untold_port(x)))
+        return written;
+    int n = snprintf(room, written.n + PORT_ROOM, "%.*s:%u", (int)written.n, written.s, port);
+    return (struct conf_text){ room, (size_t)n };
 }
 
 static bool keeps(const struct conf_active *active)
@@ -225,6 +249,7 @@ static bool keeps(const struct conf_active *active)
 struct owned {
     struct probe probe; /* first */
     struct watched *of;
+    char host[]; /* room for that of a target without a port */
 };
 
 static bool equip(struct watched *x)
@@ -236,7 +261,7 @@ static bool equip(struct watched *x)
         return false;
     if (x->probe)
         return true;
-    o = calloc(1, sizeof *o);
+    o = calloc(1, sizeof *o + x->peer->target.n + PORT_ROOM);
     if (!o)
         return false;
     o->of = x;
@@ -247,7 +272,7 @@ static bool equip(struct watched *x)
     o->probe.subject = (struct probe_subject){ .identity = x->peer->identity,
                                                .address = x->peer->address,
                                                .active = active,
-                                               .host = host_of(x),
+                                               .host = host_of(x, o->host),
                                                .tls = x->tls,
                                                .keep = keeps(active) };
     x->probe = &o->probe;

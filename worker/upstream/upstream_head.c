@@ -44,6 +44,12 @@ static int listen_port(const struct stream *s)
     return a->u.any.sa_family == AF_INET6 ? ntohs(a->u.in6.sin6_port) : 0;
 }
 
+/* An HTTP/1.0 client need not say a Host, nor has a Unix socket a port. */
+static char *put_if_any(char *p, struct slice name, struct slice value)
+{
+    return value.n ? build_field(p, name, value) : p;
+}
+
 static char *put_forwarded(char *p, const struct stream *s)
 {
     char port[24];
@@ -56,21 +62,17 @@ static char *put_forwarded(char *p, const struct stream *s)
     p = build_field(p, SLICE("X-Forwarded-Proto"),
                     trusted_value(s, FIELD_X_FORWARDED_PROTO,
                                   s->request.secure ? SLICE("https") : SLICE("http")));
-    p = build_field(p, SLICE("X-Forwarded-Host"),
-                    trusted_value(s, FIELD_X_FORWARDED_HOST, s->request.host));
-    number = trusted_value(s, FIELD_X_FORWARDED_PORT, number);
-    if (number.n)
-        p = build_field(p, SLICE("X-Forwarded-Port"), number);
+    p = put_if_any(p, SLICE("X-Forwarded-Host"),
+                   trusted_value(s, FIELD_X_FORWARDED_HOST, s->request.host));
+    p = put_if_any(p, SLICE("X-Forwarded-Port"), trusted_value(s, FIELD_X_FORWARDED_PORT, number));
     p = build_field(p, SLICE("X-Forwarded-Path"),
                     trusted_value(s, FIELD_X_FORWARDED_PATH, s->request.uri.path));
     if (s->route->strip_path && s->match.stripped > 1)
         prefix = slice_of(s->request.uri.path.p, s->match.stripped);
     while (prefix.n > 1 && prefix.p[prefix.n - 1] == '/')
         prefix.n--;
-    prefix = trusted_value(s, FIELD_X_FORWARDED_PREFIX, prefix);
-    if (prefix.n)
-        p = build_field(p, SLICE("X-Forwarded-Prefix"), prefix);
-    return p;
+    return put_if_any(p, SLICE("X-Forwarded-Prefix"),
+                      trusted_value(s, FIELD_X_FORWARDED_PREFIX, prefix));
 }
 
 static char *put_query(char *p, const struct stream *s)
