@@ -117,7 +117,10 @@ def test_the_client_in_forwarded(origin, start):
             (["for=6.6.6.6, for=unknown, for=10.1.1.1"], "10.1.1.1"),
             (['for=6.6.6.6, for="_hidden"'], "127.0.0.1"),
             (['for=192.0.2.9, by="a, for=6.6.6.6"'], "127.0.0.1"),
-            (['for="6.6.6.6'], "127.0.0.1")):
+            (['for="6.6.6.6'], "127.0.0.1"),
+            (['for=6.6.6.6;x=", for=192.0.2.9'], "127.0.0.1"),      # a client's quote left open
+            (['for=6.6.6.6;x=", for="[2001:db8::7]"'], "127.0.0.1"),
+            (['for=6.6.6.6;x="', "for=192.0.2.9"], "192.0.2.9")):
         assert gateway.get("/", *(f"Forwarded: {line}" for line in lines)).status == 200
         assert origin.last.get("X-Real-IP") == client, lines
     gateway.get("/", "X-Real-IP: 6.6.6.6", "X-Forwarded-For: 6.6.6.6")

@@ -7,8 +7,8 @@
 
 /* Walks the elements of one field line: true with the node of the next one's "for" parameter while
  * there are any, without its quotes: "192.0.2.1:80", "[2001:db8::1]", "unknown", "_hidden". Empty
- * where an element names nobody, or not clearly: twice, or by a quoted text with an escape or
- * without an end. */
+ * where an element names nobody, or not clearly: twice, by a quoted text with an escape, or beside
+ * a quote that has no end or does not stand around a whole value. */
 bool forwarded_next(struct slice *rest, struct slice *node);
 
 #endif

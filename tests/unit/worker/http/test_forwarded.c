@@ -27,6 +27,14 @@ static const struct {
     { "for=", "|" },
     { "for", "|" },
     { ",,for=1.2.3.4,,", "1.2.3.4|" },
+    /* what a client left open, with what a proxy wrote behind it */
+    { "for=6.6.6.6;x=\", for=1.2.3.4", "|" },
+    { "for=6.6.6.6;x=\", for=\"[2001:db8::1]:80\"", "|" },
+    { "for=6.6.6.6;\", for=1.2.3.4", "|" },
+    { "for=6.6.6.6;x=a\", for=1.2.3.4", "|" },
+    { "for=6.6.6.6;x=\"\\\", for=1.2.3.4", "|" },
+    { "for=1.2.3.4;x=\"a\\\",;b\";y=z", "1.2.3.4|" },
+    { "for=1.2.3.4;", "1.2.3.4|" },
 };
 
 static void nodes(void **state)
