@@ -6,7 +6,8 @@
  * out of the sequence rather than replaced by its neighbour: the position moves on to the next
  * usable entry, which leaves the others their shares among themselves. A further try of a request
  * takes no turn: of two peers it would always take the good one's, and each next request would
- * begin with the one that fails.
+ * begin with the one that fails. Each worker counts such tries by themselves, as many may come at
+ * once.
  */
 #include "shm/assert.h"
 #include "shm/health.h"
@@ -27,6 +28,7 @@ struct round_robin {
     const struct peer_set *set;
     _Atomic uint64_t *turn; /* in shared memory, or `own` when there is no row */
     _Atomic uint64_t own;
+    uint64_t again; /* the position of further tries, this worker's */
     struct entry *cycle;
     uint64_t cycle_n; /* 0: no peer has a weight */
 };
@@ -149,6 +151,7 @@ static void *round_robin_make(const struct peer_set *set, const struct heritage 
         return NULL;
     }
     rr->turn = set->row ? &set->row->turn : &rr->own;
+    rr->again = balance_seed(h) % (rr->cycle_n + 1); /* not all workers at the same peer */
     if (!set->row && h->health.shm)
         log_write(LOG_LEVEL_WARN,
                   "upstream \"%s\" has no row in shared memory, each worker balances alone",
@@ -175,15 +178,15 @@ static int64_t distance(const struct round_robin *rr, uint64_t at, const struct 
     return -1;
 }
 
-/* For a further try, from anywhere in the cycle on: a peer that fails burdens all others. */
-static struct peer *pick_again(const struct round_robin *rr, uint64_t at,
-                               const struct balance_query *q)
+/* For a further try: what was one peer's is shared by all others, as their weights say. */
+static struct peer *pick_again(struct round_robin *rr, const struct balance_query *q)
 {
-    uint64_t from = balance_mix(at + q->tries) % rr->cycle_n;
-    int64_t skip = distance(rr, from, q, true);
-    if (skip < 0 && (skip = distance(rr, from, q, false)) < 0)
+    int64_t skip = distance(rr, rr->again, q, true);
+    if (skip < 0 && (skip = distance(rr, rr->again, q, false)) < 0)
         return NULL;
-    return rr->set->v[rr->cycle[(from + (uint64_t)skip) % rr->cycle_n].peer];
+    uint64_t taken = rr->again + (uint64_t)skip;
+    rr->again = taken + 1;
+    return rr->set->v[rr->cycle[taken % rr->cycle_n].peer];
 }
 
 /* The position moves past the entry that is taken, and not at all when there is none: another tier
@@ -195,7 +198,7 @@ static struct peer *round_robin_pick(void *state, const struct balance_query *q)
     if (rr->cycle_n == 0)
         return NULL;
     if (q->tries)
-        return pick_again(rr, at, q);
+        return pick_again(rr, q);
     for (;;) {
         struct peer *p = rr->set->v[rr->cycle[at % rr->cycle_n].peer];
         bool next = p->upstream->slow_start <= 0 && balance_may_take(p, q); /* as a rule */

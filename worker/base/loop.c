@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { CROWDED_TURNS = 64 };
+enum { CROWDED_TURNS = 64, CROWDED_MS = 250 };
 
 bool loop_init(struct loop *l)
 {
@@ -18,6 +18,7 @@ bool loop_init(struct loop *l)
     l->later_end = &l->later;
     l->after = l->emptied = 0;
     l->crowded = 0;
+    l->crowded_since = 0;
     clock_read(&l->now);
     timer_init(&l->timers, l->now.ms);
     return l->epoll >= 0;
@@ -86,6 +87,17 @@ static void hand_out(struct loop *l, int n)
     }
 }
 
+/* Whether timers wait for what has not been handed out yet. */
+static bool is_crowded(struct loop *l, int n)
+{
+    if (l->crowded == 0)
+        l->crowded_since = l->now.ms;
+    l->crowded = n == LOOP_EVENTS ? l->crowded + 1 : 0;
+    if (l->crowded >= CROWDED_TURNS || l->now.ms - l->crowded_since > CROWDED_MS)
+        l->crowded = 0;
+    return l->crowded > 0;
+}
+
 void loop_turn(struct loop *l, int limit)
 {
     int wait = l->later ? 0 : timer_wait(&l->timers, l->now.ms, limit);
@@ -98,8 +110,7 @@ void loop_turn(struct loop *l, int limit)
         l->emptied = entered;
     if (n > 0)
         hand_out(l, n);
-    l->crowded = n == LOOP_EVENTS ? l->crowded + 1 : 0;
-    if (l->crowded % CROWDED_TURNS == 0)
+    if (!is_crowded(l, n))
         timer_run(&l->timers, l->now.ms);
     run_later(l);
 }

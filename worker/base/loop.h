@@ -32,7 +32,9 @@ struct loop {
     int64_t after, emptied; /* monotonic us: what this turn's events tell of came after `after`; the
                              * same for the next turn */
     struct timers timers;
-    unsigned crowded; /* so many turns in a row there were more events than one takes */
+    unsigned crowded; /* so many turns in a row there were more events than one takes, and timers
+                       * waited */
+    int64_t crowded_since; /* ms: when the first of them began */
     struct loop_later *later, **later_end;
     struct epoll_event events[LOOP_EVENTS];
 };
@@ -52,8 +54,8 @@ void loop_unwatch(struct loop *l, struct loop_io *io);
 void loop_defer(struct loop *l, struct loop_later *later, void (*run)(struct loop_later *));
 
 /* One turn: waits at most `limit` ms, hands out events, timers, then what was put off. While there
- * are more events than fit, timers wait for a bounded number of turns: after a stop of the process
- * much has come at once, and who spoke in time is not to be found late. */
+ * are more events than fit, timers wait for a bounded number of turns and a bounded time: after a
+ * stop of the process much has come at once, and who spoke in time is not to be found late. */
 void loop_turn(struct loop *l, int limit);
 
 #endif

@@ -198,10 +198,28 @@ static void tries_take_no_turns(void **state)
         assert_int_equal(first[0], 100);
         assert_int_equal(served[0], 0);
         for (size_t i = 1; i < peers; i++)
-            assert_in_range(served[i], 100 + (peers == 2 ? 100 : 30),
-                            100 + (peers == 2 ? 100 : 70));
+            assert_int_equal(served[i], 100 + 100 / (peers - 1));
         site_free(s);
     }
+}
+
+/* A peer dies with many requests under way, which all fail before another one comes: they go to all
+ * others as their weights say, not to one of them. */
+static void tries_at_one_moment_are_shared(void **state)
+{
+    struct site *s = SITE(1, 1, 2, 1);
+    struct balance_query q[80] = { 0 };
+    unsigned served[4] = { 0 };
+    (void)state;
+    for (size_t i = 0; i < 80; i++)
+        balance_tried(s->balancer, &q[i], s->order[0]);
+    for (size_t i = 0; i < 80; i++)
+        served[balance_pick(s->balancer, &q[i]) - s->peers]++;
+    assert_int_equal(served[0], 0);
+    assert_int_equal(served[1], 20);
+    assert_int_equal(served[2], 40);
+    assert_int_equal(served[3], 20);
+    site_free(s);
 }
 
 static void positions_past_63_are_remembered_by_who_they_are(void **state)
@@ -319,6 +337,7 @@ int main(void)
         cmocka_unit_test(peers_that_are_down_leave_fair_shares),
         cmocka_unit_test(tried_peers_are_avoided),
         cmocka_unit_test(tries_take_no_turns),
+        cmocka_unit_test(tries_at_one_moment_are_shared),
         cmocka_unit_test(positions_past_63_are_remembered_by_who_they_are),
         cmocka_unit_test(tries_outlive_a_set),
         cmocka_unit_test(heavy_weights_are_scaled),

@@ -188,6 +188,34 @@ static void timers_run_under_any_load(void **state)
     loop_close(&loop);
 }
 
+static void dawdle(struct loop_io *io, uint32_t events)
+{
+    count(io, events);
+    usleep(100000);
+}
+
+/* Nor does one whose turns are long: TLS handshakes, say. */
+static void timers_run_although_turns_are_long(void **state)
+{
+    static struct loop_io io[LOOP_EVENTS];
+    struct timer timer = { 0 };
+
+    (void)state;
+    order[0] = '\0';
+    assert_true(loop_init(&loop));
+    for (int i = 0; i < LOOP_EVENTS; i++) {
+        io[i] = (struct loop_io){ .fd = eventfd(1, EFD_NONBLOCK), .ready = i ? count : dawdle };
+        assert_true(loop_watch(&loop, &io[i], EPOLLIN)); /* again in each turn */
+    }
+    timer_set(&loop.timers, &timer, loop.now.ms + 1, fired);
+    for (int turns = 0; turns < 8; turns++)
+        loop_turn(&loop, 100);
+    assert_true(order[0] == 't');
+    for (int i = 0; i < LOOP_EVENTS; i++)
+        close(io[i].fd);
+    loop_close(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +224,7 @@ int main(void)
         cmocka_unit_test(closed_within_the_turn_is_skipped),
         cmocka_unit_test(nobody_is_late_while_events_wait),
         cmocka_unit_test(timers_run_under_any_load),
+        cmocka_unit_test(timers_run_although_turns_are_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
