@@ -78,6 +78,18 @@ static bool is_pattern(struct conf_text text)
     return false;
 }
 
+/* An address in the form that browsers send. */
+static struct conf_text in_one_form(struct load *load, struct conf_text text)
+{
+    size_t end = end_of_address(text);
+    char six[ENDPOINT_SIX];
+    if (end == 0 || is_pattern(text))
+        return text;
+    int before = (int)(strchr(text.s, '[') - text.s);
+    (void)endpoint_six(text.s + before + 1, end - (size_t)before - 2, six);
+    return memory_format(&load->memory, "%.*s[%s]%s", before, text.s, six, text.s + end);
+}
+
 /* Compiled as it is written first, so that the reason names the right offset; then as a whole. */
 static const struct conf_regex *pattern(struct load *load, struct conf_text text,
                                         const config_setting_t *at)
@@ -102,7 +114,7 @@ static void read_origins(struct load *load, struct cors_source *config, const co
     struct conf_cors_origin *out = memory_array(&load->memory, config->origins.n, sizeof *out);
     config->as.any_origin = config->origins.n == 0;
     for (size_t i = 0; i < config->origins.n; i++) {
-        struct conf_text text = config->origins.v[i];
+        struct conf_text text = in_one_form(load, config->origins.v[i]);
         if (strcmp(text.s, "*") == 0) {
             config->as.any_origin = true;
             continue;

@@ -196,12 +196,16 @@ def test_https_probes_of_an_address(certs, origins, start):
 
 
 def test_cors_of_origins_that_are_addresses(origin, start):
-    """Brackets do not make a pattern of an address."""
+    """Brackets do not make a pattern of an address, which is the same in all its spellings."""
     gateway = start([service(origin.port, route("a", ["/a"], plugins=[plugin("cors", origins=["http://[2001:db8::1]:3000", "https://x.example"])]),
-                             route("b", ["/b"], plugins=[plugin("cors", origins=["[::1]", "[a-c].example"])]))])
+                             route("b", ["/b"], plugins=[plugin("cors", origins=["[::1]", "[a-c].example"])]),
+                             route("c", ["/c"], plugins=[plugin("cors", origins=["http://[2001:DB8:0::1]:3000", "[0:0::1]"])]),
+                             route("d", ["/d"], plugins=[plugin("cors", origins=["http://[2001:DB8:0::1]"])]))])
     for path, asks, allowed in (("/a", "http://[2001:db8::1]:3000", True), ("/a", "http://[2001:db8::1]:3001", False), ("/a", "http://2:3000", False),
                                 ("/b", "http://[::1]:8080", True), ("/b", "https://[::1]", True), ("/b", "http://1", False),
-                                ("/b", "http://b.example:1", True)):
+                                ("/b", "http://b.example:1", True),
+                                ("/c", "http://[2001:db8::1]:3000", True), ("/c", "https://[::1]:8080", True), ("/c", "http://[2001:db8::1]", False),
+                                ("/d", "http://[2001:db8::1]", True)):
         assert gateway.get(path, f"Origin: {asks}").get("Access-Control-Allow-Origin") == (asks if allowed else None), asks
 
 
