@@ -2,8 +2,9 @@
 /*
  * Steps, none of which waits: load (the only blocking one: it reads files and may ask DNS), make
  * the generation, fork its processes; then, turn by turn, until all of them have said that they
- * serve: commit. Whatever fails before that leaves the old generation as it was. Who asked gets the
- * result after the commit.
+ * can serve: commit, and only then does a new worker accept. Whatever fails before that leaves the
+ * old generation as it was, and no client is lost by it. Who asked gets the result after the
+ * commit.
  */
 #include "master/reload.h"
 #include "master/files.h"
@@ -221,6 +222,7 @@ static void reload_commit(struct master *m)
     master_describe(g, text, sizeof text);
     heir_take_over(m, text);
     listen_commit(&g->sockets, old ? &old->sockets : legacy ? &legacy->sockets : NULL);
+    supervise_let_serve(m, g);
     heir_settle(m);
     if (old)
         atomic_fetch_add(&board->reloads, 1);

@@ -205,11 +205,29 @@ unsigned supervise_alive(const struct master *m, const struct generation *g)
     return n;
 }
 
+/* One that does not get the word would never accept: another one takes its place. */
+static void supervise_admit(const struct child *c)
+{
+    if (c->role != ROLE_WORKER || !c->ready || c->generation->state != GENERATION_CURRENT ||
+        c->channel < 0 || channel_send(c->channel, CHANNEL_SERVE, 0, 0, NULL, 0))
+        return;
+    log_errno(LOG_LEVEL_WARN, "worker %u (pid %d) cannot be told to serve", c->index, (int)c->pid);
+    (void)kill(c->pid, SIGKILL);
+}
+
+void supervise_let_serve(struct master *m, const struct generation *g)
+{
+    for (int slot = 0; slot < BOARD_SLOTS; slot++)
+        if (supervise_of(&m->children[slot], g))
+            supervise_admit(&m->children[slot]);
+}
+
 void supervise_serves(struct child *c)
 {
     char title[32];
 
     c->ready = true;
+    supervise_admit(c);
     if (c->missed == 0)
         return;
     role_title(c->role, c->index, title, sizeof title);

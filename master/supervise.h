@@ -17,9 +17,12 @@ bool supervise_has(const struct master *m, const struct generation *g);
 /* Forks what is due; what cannot be forked now is due again later. */
 void supervise_start(struct master *m);
 
-/* The child has said that it serves; one that took another's place is told of, with how long that
- * place was empty. */
+/* The child has said that it can serve; one that took another's place is told of, with how long
+ * that place was empty. Workers of the generation in force are told to accept. */
 void supervise_serves(struct child *c);
+
+/* The generation came into force: its workers accept from now on. */
+void supervise_let_serve(struct master *m, const struct generation *g);
 
 /* Buries all children that have ended: repairs what they held, says why they ended, plans their
  * replacements. */

@@ -474,11 +474,9 @@ static void accept_event(struct loop_io *io, uint32_t events)
         watch(l);
 }
 
-bool conn_listen(struct worker *w, struct listener *l, int fd, const struct conf_listen *conf)
+void conn_listen(struct worker *w, struct listener *l, int fd, const struct conf_listen *conf)
 {
     *l = (struct listener){ .io = { .fd = fd, .ready = accept_event }, .w = w, .conf = conf };
-    l->watched = loop_watch(&w->loop, &l->io, EPOLLIN | EPOLLEXCLUSIVE);
-    return l->watched;
 }
 
 void conn_unlisten(struct listener *l)

@@ -50,11 +50,13 @@ struct conn {
     uint32_t turn_left; /* bytes that may still be moved before others have their turn */
 };
 
-/* Starts and stops accepting on a listener. */
-bool conn_listen(struct worker *w, struct listener *l, int fd, const struct conf_listen *conf);
+/* A listener that nothing is accepted on yet. */
+void conn_listen(struct worker *w, struct listener *l, int fd, const struct conf_listen *conf);
+/* Stops accepting on it. */
 void conn_unlisten(struct listener *l);
 /* All listeners, for `ms`: out of descriptors or memory, or others have room. */
 void conn_pause(struct worker *w, int ms);
+/* Accepts on all of them, from the start on or again. */
 void conn_resume(struct worker *w);
 
 /* Lets the connection go on after something that its stream waited for. */

@@ -243,14 +243,12 @@ static void await_names(struct worker *w)
     }
 }
 
-static bool listen_all(struct worker *w)
+/* Nothing is accepted before the master says so: a generation that is given up takes no client
+ * along. */
+static void listen_all(struct worker *w)
 {
     for (size_t i = 0; i < w->conf->proxy_listen_n; i++)
-        if (!conn_listen(w, &w->listeners[i], w->heritage->proxy[i], &w->conf->proxy_listen[i])) {
-            log_errno(LOG_LEVEL_ERROR, "cannot watch %s", w->conf->proxy_listen[i].address.text.s);
-            return false;
-        }
-    return true;
+        conn_listen(w, &w->listeners[i], w->heritage->proxy[i], &w->conf->proxy_listen[i]);
 }
 
 /* --- the master's word ---------------------------------------------------------------------- */
@@ -280,6 +278,8 @@ static void hear(struct loop_io *io, uint32_t events)
     (void)events;
     while ((got = channel_receive_fd(io->fd, ear->message, &passed)) > 0) {
         twins_heed(&ear->w->twins, ear->message, passed);
+        if (ear->message->op == CHANNEL_SERVE && !ear->w->retiring)
+            conn_resume(ear->w);
         if (ear->message->op == CHANNEL_RETIRE)
             retire(ear->w);
         if (ear->message->op == CHANNEL_EXPLAIN)
@@ -382,8 +382,9 @@ int worker_main(const struct heritage *heritage)
         return 1;
     }
     await_names(&w);
-    if (!collapsing_open(&w) || !loop_add(&w.loop, &ear.io) || !listen_all(&w))
+    if (!collapsing_open(&w) || !loop_add(&w.loop, &ear.io))
         return 1;
+    listen_all(&w);
     atomic_store(&w.row->state, BOARD_RUNNING);
     channel_send(heritage->channel, CHANNEL_READY, 0, heritage->generation, NULL, 0);
     turn_until_done(&w);

@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import (SANITIZED, Client, ask, client_tls, descriptors, free_port, private_bytes, proxy_cache, reply, route,
+from harness import (GATEWAYCTL, SANITIZED, Client, ask, client_tls, descriptors, free_port, private_bytes, proxy_cache, reply, route,
                      service, wait_until)
 
 
@@ -64,6 +65,36 @@ def settled(gateway, workers):
     """With these workers, a checker and a control process, all of one generation."""
     wait_until(lambda: len(gateway.processes()) == len(gateway.children()) == workers + 2 and len(gateway.pids()) == workers,
                "the old generation to be gone")
+
+
+def test_nobody_meets_a_configuration_before_all_can_serve_it(origins, start):
+    """Its workers wait for each other: while one of them is stopped, the others accept nothing, and what is given up
+    then has lost no client."""
+    old, new = (origins(lambda c, r, text=text: c.send(reply(200, body=text))) for text in ("old", "new"))
+    gateway = start([service(old.port)], workers=3)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))       # whoever starts waits a while for the name of a service
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        gateway.write(services=(service(new.port), service(0, route(name="r2", paths=["/other"]), name="other", url="http://nobody.test/")),
+                      dns_resolver=[address])
+
+        def coming(state):
+            answer = gateway.control("GET", "/workers").json()
+            return [p["pid"] for p in answer["workers"] if p["role"] == "worker" and p["generation"] != first and
+                    p["state"] == state and p["pid"]]
+        first = gateway.control("GET", "/workers").json()["generation"]
+        reload = subprocess.Popen([GATEWAYCTL, "-s", str(gateway.socket), "reload"], stdout=subprocess.DEVNULL)
+        stopped = wait_until(lambda: coming("starting"), "a new worker that starts")[0]
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            if stopped in coming("starting"):       # else it was quick, and nothing can be seen this time
+                wait_until(lambda: len(coming("running")) == 2 or reload.poll() is not None, "the others to be ready")
+                bodies = [gateway.get("/").body for _ in range(60)]
+                assert reload.poll() is not None or set(bodies) == {b"old"}
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        assert reload.wait(300) == 0
+        assert {gateway.get("/").body for _ in range(20)} == {b"new"}
 
 
 @pytest.mark.seconds(360)

@@ -14,7 +14,7 @@ enum { CHANNEL_TEXT_MAX = 60000 };
 
 enum channel_op {
     /* child -> master */
-    CHANNEL_READY = 1, /* accepts connections with its generation's configuration */
+    CHANNEL_READY = 1, /* can serve its generation's configuration */
     CHANNEL_RELOAD,    /* control asks; the answer is CHANNEL_RESULT with the same id */
     CHANNEL_STOP,      /* fast stop */
     CHANNEL_QUIT,      /* graceful stop */
@@ -26,6 +26,7 @@ enum channel_op {
                           with number: the slot of who asks */
     CHANNEL_EXPLAINED, /* the worker's answer, number and id as asked; master -> control as it is */
     /* master -> child */
+    CHANNEL_SERVE,  /* a worker: its generation's configuration is the one in force: accept */
     CHANNEL_RETIRE, /* accept no more, finish what there is, exit */
     CHANNEL_REOPEN_LOGS,
     CHANNEL_TWIN,   /* number: a dictionary; with a descriptor: the zone that takes its place, to be
