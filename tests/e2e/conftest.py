@@ -41,6 +41,7 @@ def deadline(request):
 
     def late(_signal, _frame):
         faulthandler.dump_traceback(file=sys.stderr)
+        signal.alarm(limit // 3)        # for what it leaves behind
         pytest.fail(f"the test took more than {limit} s")      # no OSError: nothing that waits takes it for its own
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(limit)

@@ -3,6 +3,7 @@
 with any bytes at any time, clients that send any bytes, certificates, tokens. Nothing in here knows the inside of the
 gateway: it sees its sockets, its files, its control tool and what /proc says about its processes."""
 import base64
+import collections
 import contextlib
 import errno
 import fcntl
@@ -122,6 +123,30 @@ def bind(sock, address, port=0):
         except OSError as error:
             if port or error.errno != errno.EADDRINUSE:     # else a stranger was faster
                 raise
+
+
+Connection = collections.namedtuple("Connection", "here there state unread inode")
+
+
+def connections():
+    """What the kernel says of TCP over IPv4: the ports of both sides, the state by its number (1 is established, 8 ended by
+    the other side, 10 a listener), how many bytes wait to be read, at a listener connections to be accepted, and the inode
+    by which /proc/PID/fd names it (0: no process has it)."""
+    found = []
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, here, there, state, queues, _, _, _, _, inode, *_ = line.split()
+        found.append(Connection(*(int(text.split(":")[-1], 16) for text in (here, there, state, queues)), int(inode)))
+    return found
+
+
+def inodes_of(pid):
+    """Of all sockets that a process has."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.update(map(int, re.findall(r"^socket:\[(\d+)\]$", os.readlink(fd))))
+    return found
 
 
 def scratch():
@@ -826,6 +851,26 @@ class Gateway:
         text = self.status("/metrics").body.decode()
         rows = re.findall(r"^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)(?: \d+)?$", text, re.M)
         return {name: float(value) for name, value in rows}
+
+    def streams(self):
+        """How many requests are under way in each worker, questions of its own included."""
+        return [int(p["streams"]) for p in self.processes() if p["role"] == "worker"]
+
+    def holders(self, wires):
+        """For each connection, of a client or at an origin, the worker at its other end; None: nobody has it yet, or any
+        more."""
+        known = {(c.here, c.there): c.inode for c in connections() if c.inode}
+        owner = {inode: pid for pid in self.pids() for inode in inodes_of(pid)}
+        found = []
+        for wire in wires:
+            ports = None
+            with contextlib.suppress(OSError):
+                ports = wire.sock.getpeername()[1], wire.sock.getsockname()[1]
+            found.append(owner.get(known.get(ports)))
+        return found
+
+    def holder(self, wire):
+        return wait_until(lambda: self.holders([wire])[0], "a worker to have a connection")
 
     def waits(self):
         """Requests that have waited, or wait, for what another one's brings to the cache."""

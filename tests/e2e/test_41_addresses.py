@@ -304,7 +304,7 @@ def test_issuers_and_authorities_over_ipv6(origins, start, origin):
             {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256", "kid": "a"}]}).encode()))
     six = origins(answer, family=socket.AF_INET6)
     gateway = start([service(origin.port, route("i", ["/i"], plugins=[plugin(
-        "oauth2-introspection", introspection_url=f"http://[::1]:{six.port}/ask", authorization_value="Basic eDp5")]),
+        "oauth2-introspection", introspection_url=f"http://[::1]:{six.port}/ask", authorization_value="Basic eDp5", timeout=600000)]),
         route("j", ["/j"], plugins=[plugin("jwt", jwks_uri=f"http://[::1]:{six.port}/keys")]))])
     assert gateway.get("/i", "Authorization: Bearer x").status == 200
     gateway.get("/j", "Authorization: Bearer " + token({"iss": "a"}, "secret", header={"typ": "JWT", "alg": "HS256", "kid": "a"}))

@@ -3,7 +3,6 @@
 checker process, counting by the workers, the way back, by hand, and what the operator sees of it."""
 import contextlib
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -11,7 +10,8 @@ import threading
 import time
 
 import pytest
-from harness import HELD, PATIENCE, Gateway, Origin, Server, check, free_port, reply, route, server_tls, service, wait_until
+from harness import (HELD, PATIENCE, Gateway, Origin, Server, check, connections, free_port, reply, route, server_tls, service,
+                     wait_until)
 
 
 def checks(active=None, passive=None, **fields):
@@ -128,11 +128,7 @@ def reset(connection, _request):
 
 def accepting(port):
     """How many connections wait to be accepted at a listening port."""
-    for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        cells = row.split()
-        if cells[1] == f"0100007F:{port:04X}" and cells[3] == "0A":
-            return int(cells[4].split(":")[1], 16)
-    return 0
+    return sum(c.unread for c in connections() if c.here == port and c.state == 10)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 """What it costs that a target dies under load: a try for each failure that passive checks ask for, one for each worker that
 is just choosing, and no request of a client. Exact: the target says what it had taken and not answered when it died. And
 what is seen late, of the time before a target died or before it came back, decides nothing."""
-import contextlib
 import json
 import os
 import pathlib
@@ -98,27 +97,12 @@ class Load:
         return self.answers
 
 
-def owner(g, client):
-    """The worker that holds a client's connection; None: nobody yet."""
-    host, port = client.sock.getsockname()
-    mine = "".join(reversed([f"{int(part):02X}" for part in host.split(".")])) + f":{port:04X}"
-    for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        cells = row.split()
-        if cells[2] == mine:
-            held = f"socket:[{cells[9]}]"
-            for pid in g.pids():
-                with contextlib.suppress(OSError):
-                    if any(os.readlink(fd) == held for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()):
-                        return pid
-    return None
-
-
 def client_of(g, pid, others):
     """A client whose connection that worker holds; the rest go to `others`."""
     def find():
         client = g.client()
         assert client.ask().status == 200
-        if owner(g, client) == pid:
+        if g.holders([client]) == [pid]:
             return client
         others.append(client)
         return None

@@ -3,7 +3,6 @@
 and connections that targets close."""
 import collections
 import os
-import pathlib
 import shutil
 import signal
 import socket
@@ -11,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness import HELD, PATIENCE, Gateway, Server, plugin, reply, route, scratch, service, wait_until
+from harness import HELD, PATIENCE, Gateway, Server, connections, plugin, reply, route, scratch, service, wait_until
 from test_45_health import Target, checks, error, gateway, probing, upstream, wait_state
 
 
@@ -647,9 +646,7 @@ def test_what_a_target_says_about_keeping_is_heard():
 
 def ending(port, peer):
     """Whether the connection of a local port to its peer has been ended by the peer, as its own side sees it."""
-    mine, other = (f"0100007F:{number:04X}" for number in (port, peer))
-    rows = (row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
-    return any(cells[1:4] == [mine, other, "08"] for cells in rows)
+    return any(c[:3] == (port, peer, 8) for c in connections())
 
 
 def test_a_post_goes_to_no_connection_that_was_closed(three):

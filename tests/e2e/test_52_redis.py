@@ -155,17 +155,13 @@ def test_what_is_only_tried_refuses_nobody(origin, start, redis):
     assert gateway.get("/").status == 200
 
 
-def waiting_requests(gateway):
-    return sum(process["streams"] for process in gateway.processes() if "worker" in process["role"])
-
-
 def test_a_hanging_redis_blocks_nobody_else(origin, start, redis):
     gateway = gateway_with(start, origin, limiting(redis.port, year=1000), workers=1)
     assert remaining(gateway.get("/")) == "999"
     redis.freeze()
     waiting = gateway.client()
     waiting.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    wait_until(lambda: waiting_requests(gateway) == 1, "the request to wait")
+    wait_until(lambda: sum(gateway.streams()) == 1, "the request to wait")
     for _ in range(20):
         assert gateway.get("/free").status == 200  # by the same worker, meanwhile
     assert waiting.silent(0)
@@ -191,10 +187,10 @@ def test_a_client_that_leaves_while_it_waits(origin, start, redis):
     clients = [gateway.client() for _ in range(20)]
     for client in clients:
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    wait_until(lambda: waiting_requests(gateway) == 20, "all to wait")
+    wait_until(lambda: sum(gateway.streams()) == 20, "all to wait")
     for client in clients:
         client.close()
-    wait_until(lambda: waiting_requests(gateway) == 0, "none to wait")
+    wait_until(lambda: sum(gateway.streams()) == 0, "none to wait")
     redis.thaw()
     answer = gateway.get("/")  # those of the others come first, and are nobody's
     assert remaining(answer) == "978" and len(origin.requests) == 2
@@ -208,7 +204,7 @@ def test_a_worker_dies_with_questions_under_way(origin, start, redis):
     clients = [gateway.client() for _ in range(5)]
     for client in clients:
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    wait_until(lambda: waiting_requests(gateway) == 5, "all to wait")
+    wait_until(lambda: sum(gateway.streams()) == 5, "all to wait")
     os.kill(victim, signal.SIGKILL)
     gateway.replaced(victim)
     redis.thaw()
@@ -224,7 +220,7 @@ def test_a_reload_leaves_those_who_wait_alone(origin, start, redis):
     redis.freeze()
     client = gateway.client()
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    wait_until(lambda: waiting_requests(gateway) == 1, "the request to wait")
+    wait_until(lambda: sum(gateway.streams()) == 1, "the request to wait")
     gateway.reload()
     assert gateway.pids("worker") != [old]
     redis.thaw()
@@ -246,7 +242,7 @@ def test_two_plugins_that_wait(origin, origins, start, redis):
     redis.freeze()
     client = gateway.client()
     client.send("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer abc\r\n\r\n")
-    wait_until(lambda: waiting_requests(gateway) > 0, "the request to wait")
+    wait_until(lambda: sum(gateway.streams()) > 0, "the request to wait")
     go.set()
     redis.thaw()
     answer = client.response()

@@ -8,7 +8,7 @@ import threading
 import pytest
 from harness import PATIENCE, check, conf_text, plugin, proxy_cache, reply, route, service, wait_until
 from redis_servers import Cluster, Redis, Sentinels
-from test_52_redis import SLOW, count_of, questions, waiting_requests
+from test_52_redis import SLOW, count_of, questions
 
 CONSUMERS = ({"username": "alice", "keyauth_credentials": ({"key": "a"},)},
              {"username": "bob", "keyauth_credentials": ({"key": "b"},)})
@@ -153,7 +153,7 @@ def test_a_client_that_leaves_after_the_head(origins, start, redis):
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     assert client.read_head().get(LEFT) == "5"
     client.close()
-    wait_until(lambda: waiting_requests(gateway) == 0, "the request to end")
+    wait_until(lambda: sum(gateway.streams()) == 0, "the request to end")
     redis.thaw()
     wait_until(lambda: count_of(redis) == 4, "the usage in Redis")
     go.set()
@@ -236,7 +236,7 @@ def test_a_hanging_redis_blocks_nobody_else(origins, start, redis):
     redis.freeze()
     waiting = gateway.client()
     waiting.send("GET / HTTP/1.1\r\nHost: h\r\nX-Cost: sms=1\r\n\r\n")
-    wait_until(lambda: waiting_requests(gateway) == 1, "the request to wait")
+    wait_until(lambda: sum(gateway.streams()) == 1, "the request to wait")
     for _ in range(20):
         assert gateway.get("/free").status == 200   # by the same worker, meanwhile
     assert waiting.silent(0)

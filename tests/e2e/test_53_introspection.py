@@ -2,7 +2,6 @@
 """oauth2-introspection: an authorization service says whether a token is active and whose it is; what it said is shared by
 all workers until the token's exp, and all who ask at the same time ask once."""
 import base64
-import contextlib
 import json
 import os
 import signal
@@ -77,11 +76,6 @@ def bearer(token):
     return f"Authorization: Bearer {token}"
 
 
-def streams(gateway):
-    """How many each worker has, questions of its own included."""
-    return [int(p["streams"]) for p in gateway.processes() if "worker" in str(p.get("role"))]
-
-
 def idle(gateway):
     """Whether the workers have done all that they can do now: what they have been sent waits where it has to."""
     return all(stat_of(pid)[0] == "S" for pid in gateway.pids())
@@ -99,12 +93,12 @@ def crowd(gateway, it, token, n):
         for _ in range(count):
             clients.append(gateway.client(timeout=3 * PATIENCE))
             clients[-1].request("GET", "/", bearer(token))
-        wait_until(lambda: sum(streams(gateway)) > len(clients) or answered(clients),
+        wait_until(lambda: sum(gateway.streams()) > len(clients) or answered(clients),
                    "all requests and the question in the workers")
     come(n)
     end = time.monotonic() + PATIENCE
-    while sum(s > 1 for s in streams(gateway)) < 2 and not answered(clients):
-        assert time.monotonic() < end, streams(gateway)
+    while sum(s > 1 for s in gateway.streams()) < 2 and not answered(clients):
+        assert time.monotonic() < end, gateway.streams()
         time.sleep(0.2)         # those who get no processor come to take some
         come(2)
     wait_until(lambda: it.asked(token) >= 1 and idle(gateway) or answered(clients), "the question, and all who wait for it")
@@ -446,37 +440,15 @@ def test_who_asks_leaves(origin, authority, start):
     gateway = gateway_with(start, origin, it, settings={"workers": 3})
     it.go.clear()
     clients = crowd(gateway, it, "good", 12)
-    before = sum(streams(gateway))
+    before = sum(gateway.streams())
     clients.pop(0).close()                                          # most likely the one that began it
     clients.pop().reset()
-    wait_until(lambda: sum(streams(gateway)) == before - 2, "the two to be gone")
+    wait_until(lambda: sum(gateway.streams()) == before - 2, "the two to be gone")
     it.go.set()
     assert {client.response().status for client in clients} == {200}
     assert it.asked("good") == 1
     for client in clients:
         client.close()
-
-
-def worker_of(gateway, connection):
-    """The worker at the other end of a connection to the authorization service; None: it has given it up."""
-    with contextlib.suppress(OSError):
-        local, remote = connection.sock.getsockname()[1], connection.sock.getpeername()[1]
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            rows = [r.split() for r in table.read().splitlines()[1:]]
-        return holder(gateway, [r[9] for r in rows if (int(r[1].split(":")[1], 16), int(r[2].split(":")[1], 16)) == (remote, local)])
-
-
-def holder(gateway, inodes):
-    """The worker that has one of these sockets."""
-    names = {f"socket:[{inode}]" for inode in inodes}
-    for pid in gateway.pids():
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                if os.readlink(f"/proc/{pid}/fd/{fd}") in names:
-                    return pid
-            except OSError:
-                continue
-    return None
 
 
 def test_death_of_the_worker_that_asks(origin, authority, start):
@@ -486,7 +458,7 @@ def test_death_of_the_worker_that_asks(origin, authority, start):
     gateway = gateway_with(start, origin, it, settings={"workers": 4})
     it.go.clear()
     clients = crowd(gateway, it, "good", 40)
-    asking = wait_until(lambda: worker_of(gateway, it.origin.connections[-1]), "the worker that asks")
+    asking = gateway.holder(it.origin.connections[-1])
     os.kill(asking, signal.SIGKILL)
     wait_until(lambda: it.asked("good") == 2, "another to ask")
     it.go.set()
@@ -509,7 +481,7 @@ def test_a_worker_that_stands_still(origin, authority, start):
     for timeout in (3000, 10000, 40000):                            # a slow machine takes long to have all of them waiting
         gateway = gateway_with(start, origin, it, timeout=timeout, settings={"workers": 3})
         clients = crowd(gateway, it, f"good{timeout}", 30)
-        stopped = wait_until(lambda: answered(clients) or worker_of(gateway, it.origin.connections[-1]), "the worker that asks")
+        stopped = wait_until(lambda: answered(clients) or gateway.holders(it.origin.connections[-1:])[0], "the worker that asks")
         if not answered(clients):
             break
     else:

@@ -246,7 +246,7 @@ def test_a_fetch_that_began_before_the_key_came_is_not_the_last(origin, start, i
     source.publish(keys.two)
     client = gateway.client()
     client.request("GET", "/", keys.two.sign())
-    wait_until(lambda: sum(process["streams"] for process in gateway.processes()) == 1, "the request to wait")
+    wait_until(lambda: sum(gateway.streams()) == 1, "the request to wait")
     assert client.silent()
     source.hold.set()
     assert client.response().status == 200 and source.fetches == 3

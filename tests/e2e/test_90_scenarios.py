@@ -236,7 +236,7 @@ def test_filler_that_dies_is_taken_over(origins, start):
         with lock:
             mine = not stuck
             if mine:
-                stuck.append(connection.sock.getpeername()[1])
+                stuck.append(connection)
         if mine:
             connection.at_end(600)                  # never answers the first one
             return False
@@ -257,8 +257,7 @@ def test_filler_that_dies_is_taken_over(origins, start):
         return sum(w["role"] == "worker" and w["clients"] > 0 for w in gateway.processes()) > 1
     wait_until(two_workers_have_some, "clients of several workers")
     wait_until(lambda: stuck, "the first request at the origin")
-    filler = owner_of(stuck[0], server.port, gateway.pids())
-    os.kill(filler, signal.SIGKILL)
+    os.kill(gateway.holder(stuck[0]), signal.SIGKILL)
     answered = 0
     for client in clients:
         try:
@@ -269,24 +268,6 @@ def test_filler_that_dies_is_taken_over(origins, start):
             pass                                    # a connection of the killed worker
         client.close()
     assert answered > 0
-
-
-def owner_of(port, remote, pids):
-    """Which of the processes has the connection with this local port to that remote one."""
-    inode = None
-    with open("/proc/net/tcp") as table:
-        for line in table.readlines()[1:]:
-            cells = line.split()
-            if [int(cell.split(":")[1], 16) for cell in cells[1:3]] == [port, remote] and cells[9] != "0":
-                inode = cells[9]
-    for pid in pids:
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]":
-                    return pid
-            except OSError:
-                pass
-    raise AssertionError(f"nobody owns port {port}")
 
 
 # ---- many clients -------------------------------------------------------------------------------------------------------------------
