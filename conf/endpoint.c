@@ -126,8 +126,10 @@ const char *endpoint_address(struct conf_text text, struct conf_address *out)
         return "is not an address: IP:PORT, [IP6]:PORT or unix:/PATH";
     }
     if (addr.ss_family == AF_INET6 &&
-        IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&addr)->sin6_addr))
+        IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&addr)->sin6_addr)) {
+        out->len = 0;
         return "is an IPv4 address: written as one, it can be listened on";
+    }
     memcpy(&out->u, &addr, sizeof out->u < sizeof addr ? sizeof out->u : sizeof addr);
     out->text = text;
     return NULL;

@@ -15,7 +15,7 @@ struct endpoint_url {
 };
 
 /* All return NULL, or the reason worded to follow the quoted text ("is not ..."). `text` is a
- * terminated string. */
+ * terminated string. An address that is refused keeps no length, if it had none. */
 const char *endpoint_address(struct conf_text text,
                              struct conf_address *out); /* IP:PORT, [IP6]:PORT, unix:/PATH */
 const char *endpoint_cidr(struct conf_text text,

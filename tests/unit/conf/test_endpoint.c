@@ -44,8 +44,11 @@ static void test_addresses(void **state)
         endpoint_text(&addr, text);
         assert_string_equal(text, good[i]);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        memset(&address, 0, sizeof address);
         assert_non_null(endpoint_address(text_of(bad[i]), &address));
+        assert_int_equal(address.len, 0);
+    }
 }
 
 static void test_long_socket_path(void **state)
