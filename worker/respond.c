@@ -35,6 +35,8 @@ bool respond_give(struct stream *s, struct iovec *iov, int n, bool end)
         stream_leave_seat(s); /* before the client sees the end and asks again, of any worker */
         if (s->placed)
             placing_leave(s);
+        if (s->retrying)
+            placing_retried(s);
     }
     if (__builtin_expect(!s->filters, 1))
         return s->carrier->send(s, reply, iov, n, end);
@@ -93,6 +95,7 @@ void respond_count_out(struct stream *s)
     s->up_ended = s->w->loop.now.us;
     passive_end(s);
     placing_leave(s);
+    placing_retried(s);
 }
 
 void respond_hand_back(struct stream *s, bool clean)

@@ -10,7 +10,8 @@ import threading
 import time
 
 import pytest
-from harness import HELD, PATIENCE, Gateway, Server, connections, plugin, reply, route, scratch, service, wait_until
+from harness import (HELD, PATIENCE, Gateway, Server, connections, free_port, plugin, reply, route, scratch, service,
+                     wait_until)
 from test_45_health import Target, checks, error, gateway, probing, upstream, wait_state
 
 
@@ -565,6 +566,27 @@ def test_the_budget_of_retries_is_shared_by_all_workers(three):
         wait_until(lambda: sum(tries.values()) == 12, "all under way")
         gate.set()
         assert sum((x.wait() for x in loads), collections.Counter()) == {200: 12}
+
+
+def test_a_retry_counts_as_long_as_the_request_goes_on(three):
+    """Not only until another target refuses it: of twelve that come one after the other, are cut by the first target and held
+    by the last, three are under way again."""
+    a, b = three[:2]
+    a.mode = lambda _connection, _request: False
+    hold = held(b)
+    up = upstream({"target": f"127.0.0.1:{a.port}"}, {"target": f"127.0.0.1:{free_port()}"},
+                  {"target": f"127.0.0.1:{b.port}", "backup": True}, retry_budget_percent=0)
+    with gateway(up, workers=2, retries=5) as g:
+        load = Together(g, 0)
+        for i in range(12):
+            load.more(1)
+            wait_until(lambda i=i: b.now + len(load.answers) == i + 1, "it to be held or answered")
+        assert b.now == 3
+        hold.set()
+        assert load.wait() == {502: 9, 200: 3}
+        b.gate = None
+        for _ in range(6):                                   # what was counted is given back
+            assert g.get("/").status == 200
 
 
 # ---- idle connections -----------------------------------------------------------------------------------------------

@@ -129,8 +129,6 @@ void placing_leave(struct stream *s)
     s->placed = false;
     add(s->peer->in_flight, -1);
     add(u->own[HEALTH_ACTIVE], -1);
-    if (s->retrying)
-        placing_retried(s);
     if (u->limited)
         tell(s->w, u);
 }

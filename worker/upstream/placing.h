@@ -36,7 +36,7 @@ void placing_unqueue(struct stream *s);
 void placing_heard(struct worker *w);
 
 /* A retry of a request that a peer may have seen: false when too many are under way. It is counted
- * until placing_retried(). */
+ * until placing_retried(), over all further tries. */
 bool placing_retry(struct stream *s);
 void placing_retried(struct stream *s);
 
