@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 enum { CROWDED_MS = 2, STALE_US = 1500000 };
-enum { ACCEPT_BATCH = 16, ACCEPT_PAUSE_MS = 100, LINGER_MS = 2000, LINGER_CHUNK = 16384 };
+enum { ACCEPT_BATCH = 16, ACCEPT_PAUSE_MS = 100 };
+enum { LINGER_MS = 30000, LINGER_IDLE_MS = 5000, LINGER_CHUNK = 16384 };
 enum { TURN_BYTES = 512 * 1024, TURN_REQUEST = 4096 }; /* of one connection; a request counts as */
 
 static void conn_event(struct loop_io *io, uint32_t events);
@@ -110,6 +111,14 @@ static void close_conn(struct conn *c, bool reset)
     put_off(c);
 }
 
+/* For a client that goes on sending, as long as it may take to see that nobody listens. */
+static void await_more(struct conn *c)
+{
+    int left = LINGER_MS - (int)((uint32_t)c->w->loop.now.ms - c->lingers_since);
+
+    conn_deadline(c, CONN_WAIT_LINGER, left < LINGER_IDLE_MS ? left : LINGER_IDLE_MS);
+}
+
 /* Reads and drops what still comes, so that the client can read our last words before a reset would
  * take them. */
 static void linger(struct conn *c)
@@ -124,13 +133,14 @@ static void linger(struct conn *c)
             close_conn(c, false);
             return;
         }
+        await_more(c);
         if (!conn_may_go_on(c, (size_t)got))
             return;
     }
 }
 
 /* Ends a connection that we decided to end: nothing more is sent, the client's bytes are awaited
- * for a moment. */
+ * for a while. */
 static void begin_linger(struct conn *c)
 {
     if (c->t.tls)
@@ -139,7 +149,8 @@ static void begin_linger(struct conn *c)
     if (c->stream)
         stream_free(&c->stream);
     conn_give_buffer(c);
-    conn_deadline(c, CONN_WAIT_LINGER, LINGER_MS);
+    c->lingers_since = (uint32_t)c->w->loop.now.ms;
+    await_more(c);
     linger(c);
 }
 

@@ -37,6 +37,7 @@ struct conn {
     uint32_t cap, from, to;
     uint32_t seen; /* bytes of an incomplete head that were searched already */
     uint32_t requests;
+    uint32_t lingers_since; /* ms, monotonic, the lower 32 bits */
     struct outbuf out;
     uint8_t peer_ip[16];
     uint16_t peer_port;

@@ -100,6 +100,27 @@ def test_in_all(taking, start, buffering):
     assert gateway.ask("POST", "/", body=b"w" * 300000).body == b"300000"
 
 
+def test_who_goes_on_sending_is_told_nevertheless(taking, start):
+    """A client that looks for an answer only when it has sent all finds it, though it was refused seconds before: what
+    it still sends is taken and thrown away. Not from one that pauses for too long, so a round in which this test was
+    held up says nothing."""
+    gateway = start([service(taking.port, route(client_body_total_timeout=300))], client_body_timeout=NEVER)
+    for _ in range(10):
+        client = gateway.client()
+        client.send(POST.format("/", 100000))
+        assert select.select([client.sock], [], [], PATIENCE)[0]        # the refusal is there
+        longest, last, end = 0.0, time.monotonic(), time.monotonic() + 4
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < end:
+                client.send(b"x" * 100)
+                time.sleep(0.1)
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            refused(client)
+            return
+        assert longest > 4, "a reset took the answer away"
+    raise AssertionError("held up each time")
+
+
 @pytest.mark.parametrize("buffering", [False, True])
 def test_by_rate(taking, start, buffering):
     gateway = start([service(taking.port, route(request_buffering=buffering, client_body_min_rate="64k",
