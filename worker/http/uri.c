@@ -11,7 +11,6 @@
 #include "conf/endpoint.h"
 #include "conf/hex.h"
 #include "worker/http/host.h"
-#include <stdio.h>
 
 static bool forbidden(unsigned char c)
 {
@@ -190,6 +189,8 @@ ptrdiff_t uri_decode(struct slice in, bool plus, char *out, size_t cap)
     return (ptrdiff_t)n;
 }
 
+_Static_assert((int)URI_SIX_MAX == (int)ENDPOINT_SIX + 1, "two brackets, and no terminator");
+
 bool uri_host(struct slice host, char *out, size_t cap, struct slice *name, int *port)
 {
     struct slice text;
@@ -197,9 +198,13 @@ bool uri_host(struct slice host, char *out, size_t cap, struct slice *name, int 
     if (!host_split(host, &text, port) || cap < text.n)
         return false;
     if (*text.p == '[') {
-        if (!endpoint_six(text.p + 1, text.n - 2, six) || cap < strlen(six) + 3)
+        size_t n = endpoint_six(text.p + 1, text.n - 2, six) ? strlen(six) : 0;
+        if (n == 0 || cap < n + 2)
             return false;
-        *name = slice_of(out, (size_t)snprintf(out, cap, "[%s]", six));
+        out[0] = '[';
+        memcpy(out + 1, six, n);
+        out[n + 1] = ']';
+        *name = slice_of(out, n + 2);
         return true;
     }
     for (size_t i = 0; i < text.n; i++) {

@@ -29,9 +29,12 @@ bool uri_query_next(struct slice *rest, struct slice *name, struct slice *value)
  * when malformed. */
 ptrdiff_t uri_decode(struct slice in, bool plus, char *out, size_t cap);
 
+enum { URI_SIX_MAX = 47 };
+
 /* Host without its port and without a trailing dot, lower-cased into out (cap >= host.n); *port 0
- * when there is none. IPv6 keeps its brackets. False when ill-formed: the rules are host_split's,
- * in host.h. */
+ * when there is none. IPv6 keeps its brackets, and is brought to its one form (endpoint_six() of
+ * conf/endpoint.h), which may be longer than what was received: cap >= URI_SIX_MAX as well. False
+ * when it does not fit or is ill-formed: the rules are host_split's, in host.h. */
 bool uri_host(struct slice host, char *out, size_t cap, struct slice *name, int *port);
 
 #endif

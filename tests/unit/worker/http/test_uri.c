@@ -196,6 +196,9 @@ static void hosts(void **state)
     assert_true(uri_host(SLICE("[0:0::a0A:B0B]:80"), out, sizeof(out), &name, &port));
     assert_true(slice_equal(name, SLICE("[::10.10.11.11]")));
     assert_false(uri_host(SLICE("[::a0a:a0a]"), out, 13, &name, &port));
+    char exact[5];
+    assert_true(uri_host(SLICE("[::1]:8"), exact, sizeof exact, &name, &port));
+    assert_true(slice_equal(name, SLICE("[::1]")) && port == 8);
     assert_false(uri_host(SLICE("a b"), out, sizeof(out), &name, &port));
     assert_false(uri_host(SLICE("abc"), out, 2, &name, &port));
 }
