@@ -32,11 +32,7 @@ bool respond_give(struct stream *s, struct iovec *iov, int n, bool end)
     s->head_sent = true;
     if (end) {
         s->step = STEP_FLUSH;
-        stream_leave_seat(s); /* before the client sees the end and asks again, of any worker */
-        if (s->placed)
-            placing_leave(s);
-        if (s->retrying)
-            placing_retried(s);
+        placing_clear(s);
     }
     if (__builtin_expect(!s->filters, 1))
         return s->carrier->send(s, reply, iov, n, end);

@@ -341,6 +341,25 @@ def client_in(g, pid):
     return wait_until(find, f"a connection that worker {pid} takes")
 
 
+def test_a_response_that_a_plugin_refuses_leaves_no_place_taken(three):
+    """The same where the response is given up in the middle: neither a place at the target is held nor a seat."""
+    a = three[0]
+
+    def endless(connection, _request):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        b"80\r\n" + b"[" * 128 + b"\r\n")
+        return connection.at_end(HELD) and False
+    a.mode = endless
+    plugins = (plugin("response-transformer", remove={"json": ["a"]}, max_body_size=100),
+               plugin("concurrency-limiting", limit=1))
+    with Gateway(services=(service(0, route(plugins=plugins), url="http://orders/"),), workers=2, stagger=1,
+                 upstreams=(targets((a, {"max_connections": 1}), queue_size=0),)) as g:
+        client = g.client()
+        for _ in range(60):
+            assert [g.get("/").status, client.ask("GET", "/").status] == [502, 502]
+        client.close()
+
+
 def test_a_place_that_gets_free_is_taken_at_once_by_who_waits(three):
     """Also in another worker than the one that gives it back. Who was not told of it would ask again after a second."""
     a, came = three[0], []

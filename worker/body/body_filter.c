@@ -12,6 +12,7 @@
 #include "worker/conn.h"
 #include "worker/own_fields.h"
 #include "worker/replying.h"
+#include "worker/upstream/placing.h"
 
 enum { FILTER_COST = 7 };
 
@@ -86,6 +87,7 @@ bool body_filter_refuse(struct stream *s, struct body_filter *f, int status, con
     (void)stream_answer(s, status, message);
     replying_own(s);
     s->reply.own = own_fields(s, NULL);
+    placing_clear(s);
     struct iovec iov = { (void *)(uintptr_t)s->own_body.p, s->own_body.n };
     return body_filter_pass(s, f, &iov, 1, true);
 }

@@ -40,4 +40,15 @@ void placing_heard(struct worker *w);
 bool placing_retry(struct stream *s);
 void placing_retried(struct stream *s);
 
+/* All that the request holds against others: seat, place, retry. Before its client sees the end of
+ * the answer and asks again, of any worker. */
+static inline void placing_clear(struct stream *s)
+{
+    stream_leave_seat(s);
+    if (s->placed)
+        placing_leave(s);
+    if (s->retrying)
+        placing_retried(s);
+}
+
 #endif
