@@ -622,7 +622,7 @@ def test_a_retry_counts_as_long_as_the_request_goes_on(three):
     hold = held(b)
     up = upstream({"target": f"127.0.0.1:{a.port}"}, {"target": f"127.0.0.1:{free_port()}"},
                   {"target": f"127.0.0.1:{b.port}", "backup": True}, retry_budget_percent=0)
-    with gateway(up, workers=2, retries=5) as g:
+    with gateway(up, workers=2, retries=5, read_timeout=600000) as g:
         load = Together(g, 0)
         for i in range(12):
             load.more(1)
