@@ -9,21 +9,21 @@
 
 #include "worker/plugins/password.h"
 #include <crypt.h>
+#include <dlfcn.h>
 #include <unistd.h>
 
 static struct memo memo;
 static useconds_t nap; /* how long a hash stands still */
 
-/* In the place of libcrypt's. */
+/* Before libcrypt's, which nothing else in here asks the linker for. */
 char *crypt_rn(const char *phrase, const char *setting, void *data, int size)
 {
-    char *hash;
+    static __typeof__(crypt_rn) *real;
 
-    (void)data;
-    (void)size;
+    if (!real)
+        real = (__typeof__(real))dlsym(dlopen("libcrypt.so.1", RTLD_NOW), "crypt_rn");
     usleep(nap);
-    hash = crypt(phrase, setting);
-    return hash && hash[0] != '*' ? hash : NULL;
+    return real(phrase, setting, data, size);
 }
 
 static const struct conf_consumer alice = { .id = { "a1", 2 } };
