@@ -225,7 +225,7 @@ $(BUILD)/fuzz-objects/%.o: tests/fuzz/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,CC  )$(COMPILE) -c -o $@ $<
 
-$(BUILD)/e2e/%.so: tests/e2e/%.c $(BUILD)/flags
+$(BUILD)/e2e/%.so: tests/e2e/%.c tests/e2e/dice.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,TEST)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 

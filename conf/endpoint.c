@@ -113,17 +113,20 @@ const char *endpoint_of_a_link(struct conf_text host)
 
 const char *endpoint_address(struct conf_text text, struct conf_address *out)
 {
+    static const char reason[] = "is not an address: IP:PORT, [IP6]:PORT or unix:/PATH";
     struct sockaddr_storage addr;
     struct conf_text host = { "", 0 };
+    const char *of_a_link;
     int port = 0;
     if (strncmp(text.s, "unix:", 5) == 0) {
         if (!endpoint_unix(text, &addr, &out->len))
             return "is not a Unix socket: \"unix:/path\", at most 107 bytes";
-    } else if (split(text, &host, &port) && endpoint_of_a_link(host)) {
-        return endpoint_of_a_link(host);
-    } else if (!split(text, &host, &port) || port == 0 ||
-               !endpoint_literal(host, port, &addr, &out->len)) {
-        return "is not an address: IP:PORT, [IP6]:PORT or unix:/PATH";
+    } else if (!split(text, &host, &port)) {
+        return reason;
+    } else if ((of_a_link = endpoint_of_a_link(host)) != NULL) {
+        return of_a_link;
+    } else if (port == 0 || !endpoint_literal(host, port, &addr, &out->len)) {
+        return reason;
     }
     if (addr.ss_family == AF_INET6 &&
         IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&addr)->sin6_addr)) {
@@ -173,6 +176,13 @@ static bool is_host(struct conf_text host)
     return endpoint_literal(host, 0, &addr, &len) || value_is_host(host.s, host.n, why, sizeof why);
 }
 
+/* NULL, or why the host of a URL or a target cannot be one; `reason`: what is said of most. */
+static const char *fault_of(struct conf_text host, const char *reason)
+{
+    const char *of_a_link = endpoint_of_a_link(host);
+    return of_a_link || is_host(host) ? of_a_link : reason;
+}
+
 const char *endpoint_url(struct conf_text text, struct endpoint_url *out)
 {
     static const char reason[] =
@@ -190,10 +200,9 @@ const char *endpoint_url(struct conf_text text, struct endpoint_url *out)
     out->path = (struct conf_text){ slash, (size_t)(end - slash) };
     if (!split((struct conf_text){ begin, (size_t)(slash - begin) }, &out->host, &out->port))
         return reason;
-    if (endpoint_of_a_link(out->host))
-        return endpoint_of_a_link(out->host);
-    if (!is_host(out->host))
-        return reason;
+    const char *fault = fault_of(out->host, reason);
+    if (fault)
+        return fault;
     if (out->path.n > 0 && !value_is_location(out->path.s, out->path.n, why, sizeof why))
         return "has a path with a character that a path cannot contain";
     return NULL;
@@ -201,6 +210,8 @@ const char *endpoint_url(struct conf_text text, struct endpoint_url *out)
 
 const char *endpoint_target(struct conf_text text, int port, struct conf_text *host, int *out)
 {
+    static const char reason[] =
+        "is not a target: HOST[:PORT], IP[:PORT], [IP6][:PORT] or unix:/PATH";
     struct sockaddr_storage addr;
     socklen_t len;
     *out = port;
@@ -211,12 +222,7 @@ const char *endpoint_target(struct conf_text text, int port, struct conf_text *h
                    ? NULL
                    : "is not a Unix socket: \"unix:/path\", at most 107 bytes";
     }
-    bool sound = split(text, host, out);
-    if (sound && endpoint_of_a_link(*host))
-        return endpoint_of_a_link(*host);
-    if (!sound || !is_host(*host))
-        return "is not a target: HOST[:PORT], IP[:PORT], [IP6][:PORT] or unix:/PATH";
-    return NULL;
+    return split(text, host, out) ? fault_of(*host, reason) : reason;
 }
 
 void endpoint_set_port(struct sockaddr_storage *addr, int port)

@@ -151,8 +151,7 @@ static const struct fields_row rows[] = {
     { FIELDS_ROW_TEXTS(struct source, trusted_ips, "trusted_ips"), .preset = "[ ]",
       .flags = FIELDS_SET,
       .doc = "Networks (CIDR) whose X-Forwarded-* fields are believed; \"unix:\" is whoever comes "
-             "by a "
-             "Unix socket." },
+             "by a Unix socket." },
     { TEXT(as.real_ip_header, "real_ip_header"), .preset = "\"X-Real-IP\"", .flags = FIELDS_FILLED,
       .check = value_is_token,
       .doc = "The field in which a trusted peer names the client's address: one address, or the "

@@ -12,6 +12,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "dice.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,6 @@ static struct shared {
     uint32_t hits[CALLS][WAYS];
 } none, *all = &none;
 
-static uint64_t dice;
 static struct {
     int epoll;
     struct epoll_event event;
@@ -73,7 +73,7 @@ static void seed(void)
 {
     uint32_t number = __atomic_add_fetch(&all->processes, 1, __ATOMIC_RELAXED);
 
-    dice = ((uint64_t)all->seed << 32 | number) * 0x9e3779b97f4a7c15U + 1;
+    dice_seed(all->seed, number);
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -93,19 +93,11 @@ __attribute__((constructor)) static void begin(void)
     pthread_atfork(NULL, NULL, seed);
 }
 
-static uint32_t roll(void)
-{
-    dice ^= dice << 13;
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (uint32_t)(dice >> 24);
-}
-
 static bool happens(enum call call, enum way way)
 {
     int32_t one_in = all->one_in[way];
 
-    if (one_in <= 0 || roll() % (uint32_t)one_in != 0)
+    if (one_in <= 0 || dice_roll() % (uint32_t)one_in != 0)
         return false;
     __atomic_add_fetch(&all->hits[call][way], 1, __ATOMIC_RELAXED);
     return true;
@@ -153,7 +145,7 @@ static size_t cut(enum call call, int fd, size_t n)
     int saved = errno;
 
     if (n > 1 && is_stream(fd) && happens(call, CUT))
-        n = 1 + roll() % (n - 1 < 3 ? n - 1 : 3);
+        n = 1 + dice_roll() % (n - 1 < 3 ? n - 1 : 3);
     errno = saved;
     return n;
 }

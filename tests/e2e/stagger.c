@@ -9,6 +9,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "dice.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +22,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t dice;
 static uint32_t one_in;
 
 static void seed(void)
@@ -29,7 +29,7 @@ static void seed(void)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    dice = ((uint64_t)now.tv_nsec << 32 | (uint32_t)getpid()) * 0x9e3779b97f4a7c15U + 1;
+    dice_seed((uint32_t)now.tv_nsec, (uint32_t)getpid());
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -41,21 +41,13 @@ __attribute__((constructor)) static void begin(void)
     pthread_atfork(NULL, NULL, seed);
 }
 
-static uint32_t roll(void)
-{
-    dice ^= dice << 13;
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (uint32_t)(dice >> 24);
-}
-
 static void lose_the_processor(void)
 {
     int saved = errno;
 
-    if (one_in > 0 && roll() % one_in == 0) {
-        uint32_t most = roll() % 16 == 0 ? 100000 : 8000; /* us */
-        struct timespec t = { 0, (long)(roll() % most) * 1000 };
+    if (one_in > 0 && dice_roll() % one_in == 0) {
+        uint32_t most = dice_roll() % 16 == 0 ? 100000 : 8000; /* us */
+        struct timespec t = { 0, (long)(dice_roll() % most) * 1000 };
         nanosleep(&t, NULL);
     }
     errno = saved;

@@ -260,7 +260,6 @@ static void expire(struct timer *t)
 
 /* --- beginning ------------------------------------------------------------------------------ */
 
-/* What is not TLS says all it has to say at once, and has nothing to hurry the kernel for. */
 static bool is_ours(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
@@ -289,6 +288,7 @@ static void open_connection(struct probe *p)
         finish(p, &seen, PROBE_CLOSE);
         return;
     }
+    /* what is not TLS says all it has to say at once, and has nothing to hurry the kernel for */
     p->t.io.fd = dial(&s->address, p->kind->tls);
     if (p->t.io.fd < 0) {
         int why = errno;
